@@ -12,6 +12,7 @@ from functions.chat.routes import routes
 from headwater.config import get_settings
 from headwater.database.transactions import Database
 from headwater.embedding.registry import DEFAULT, Embedders
+from headwater.queue.tickets import Tickets
 from headwater.web import gunicorn_worker
 from headwater.web.app import App, once
 from headwater.web.shutdown import get_lifetime
@@ -29,8 +30,9 @@ def app() -> App:
     reranking = load_reranking(settings)
     if reranking:
         reranking.warm()
-    public = routes(database, settings, embedders, get_lifetime(), reranking=reranking)
-    return App("chat", settings, public, database, Search(database, embedders, reranking=reranking).check)
+    tickets = Tickets(database, settings, watchdog="chat") if settings.chat_url else None
+    served = routes(database, settings, embedders, get_lifetime(), reranking=reranking, tickets=tickets)
+    return App("chat", settings, served, database, Search(database, embedders, reranking=reranking).check)
 
 
 @functions_framework.http

@@ -1,8 +1,10 @@
 """All routes of the chat function, by room."""
 
 import socket
+import uuid
 from collections.abc import Callable
 
+from functions.chat.conversations.answer_step import WriteAnswer
 from functions.chat.conversations.answerer import Answerer
 from functions.chat.conversations.chat_routes import ChatRoutes
 from functions.chat.conversations.model_routes import ModelRoutes
@@ -13,6 +15,7 @@ from functions.chat.doors.openai_routes import OpenAIRoutes
 from functions.chat.retrieval.reranking import Reranking
 from functions.chat.retrieval.routes import SearchRoutes
 from functions.chat.retrieval.search import Search
+from functions.chat.streams.answer_queue import AnswerQueue
 from functions.chat.usage.routes import UsageRoutes
 from functions.chat.web.research import Research
 from headwater.config import Settings
@@ -20,6 +23,9 @@ from headwater.database.transactions import Database
 from headwater.embedding.base import Embedder
 from headwater.embedding.hosted.recording import Recorder
 from headwater.outbound.sockets import Lookup
+from headwater.queue.drain_route import drain_route
+from headwater.queue.tickets import Tickets
+from headwater.queue.worker import Worker
 from headwater.web.app import Route
 from headwater.web.shutdown import Lifetime
 
@@ -31,19 +37,44 @@ def routes(
     lifetime: Lifetime,
     *,
     reranking: Reranking | None = None,
+    tickets: Tickets | None = None,
     lookup: Lookup = socket.getaddrinfo,
 ) -> list[Route]:
-    """Return the routes. Opens and loads nothing. `lookup` resolves the hosts of web pages."""
+    """Return the routes. Opens and loads nothing.
+
+    `tickets`: of the queue that writes answers without a client; None for no queue. `lookup` resolves the hosts of web
+    pages.
+    """
     recorder = Recorder(database, settings)
     search = Search(database, embedder, reranking=reranking, recorder=recorder)
     answerer = Answerer(database, settings, search, Research(database, settings, embedder, recorder, lookup))
+    queue = AnswerQueue(tickets)
     tools = ToolBox(database, search, answerer, settings.max_question_chars)
     return [
         *SearchRoutes(database, search, settings.max_question_chars).routes(),
-        *ChatRoutes(database, answerer, lifetime, settings.max_question_chars).routes(),
-        *ConversationRoutes(database).routes(),
+        *ChatRoutes(database, answerer, lifetime, settings.max_question_chars, queue=queue).routes(),
+        *ConversationRoutes(database, queue).routes(),
         *OpenAIRoutes(answerer, reranking, settings.max_question_chars).routes(),
         *McpRoutes(tools, settings.k_revision or "local").routes(),
         *ModelRoutes(database, answerer.models, settings.prices).routes(),
         *UsageRoutes(database, settings.prices).routes(),
+        *_drain_routes(database, settings, answerer, tickets, lifetime),
     ]
+
+
+def _drain_routes(
+    database: Database, settings: Settings, answerer: Answerer, tickets: Tickets | None, lifetime: Lifetime
+) -> list[Route]:
+    """Return the route that runs the steps of the queue `chat`."""
+    if tickets is None:
+        return []
+    worker = Worker(
+        database,
+        settings,
+        {"answer": WriteAnswer(answerer, lifetime)},
+        waker=tickets,
+        holder=f"{settings.k_service}/{uuid.uuid4().hex[:8]}",
+        lifetime=lifetime,
+        max_per_workspace=tickets.max_per_workspace("chat"),
+    )
+    return [drain_route(worker, tickets, "chat")]

@@ -2,7 +2,7 @@
 
     python -m scripts.local.cloud_resources
 
-Creates two queues, the job `headwater` and the schedule `headwater-tick`, as a deployment does on Google Cloud, and
+Creates three queues, the job `headwater` and the schedule `headwater-tick`, as a deployment does on Google Cloud, and
 updates existing ones. A queue delivers two tickets at once, enough for a laptop's cores, and retries failed ones within
 seconds and without end.
 """

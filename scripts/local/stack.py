@@ -155,6 +155,7 @@ class Stack:
             "JOB_NAME": "headwater",
             "INVOKER_SERVICE_ACCOUNT": "headwater@local.iam.gserviceaccount.com",
             "GOOGLE_JWKS_URL": f"{self.url('localcloud')}/oauth2/v3/certs",
+            "CHAT_URL": self.url("chat"),
             "COLLECTION_URL": self.url("collection"),
             "EMBEDDING_URL": self.url("embedding"),
         }

@@ -2,9 +2,10 @@
 
 import json
 import socket
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 import flask
@@ -20,11 +21,12 @@ from headwater.database.transactions import Database
 from headwater.embedding.base import Embedder, embedding_input, input_hash
 from headwater.embedding.constant import ConstantEmbedder
 from headwater.outbound.sockets import Lookup
-from headwater.web.app import App
+from headwater.queue.tickets import Ticket, Tickets
+from headwater.web.app import App, Call, Reply
 from headwater.web.shutdown import Lifetime
 from headwater.words.analysis import count_words, sparse_vector
 from tests.harness.databases import FreshDatabase, connected
-from tests.harness.support import WORKSPACE, settings_for
+from tests.harness.support import WORKSPACE, closing_client, settings_for
 
 
 class StreamEvent(NamedTuple):
@@ -49,7 +51,17 @@ class ChatApp:
         self.workspace_id = settings.local_workspace_id
         self.lifetime = Lifetime()
         reranking = load_reranking(self.settings)
-        served = routes(self.database, self.settings, embedder, self.lifetime, reranking=reranking, lookup=lookup)
+        self.tickets = Tickets(database, settings, watchdog="chat") if settings.chat_url else None
+        served = routes(
+            self.database,
+            self.settings,
+            embedder,
+            self.lifetime,
+            reranking=reranking,
+            tickets=self.tickets,
+            lookup=lookup,
+        )
+        self._drain = next((route for route in served if route.path == "/tasks/drain"), None)
         app = App("chat", self.settings, served, self.database)
         server = flask.Flask("chat")
         methods = ["GET", "POST", "DELETE", "PATCH", "PUT"]
@@ -127,6 +139,14 @@ class ChatApp:
                 v=halfvec(vector),
             )
 
+    def drain(self, *, watch: bool = False) -> int:
+        """Handle a ticket of the queue, as Cloud Tasks would send it. Returns the number of steps that it ran."""
+        assert self._drain
+        ticket = Ticket("chat", uuid.uuid4(), watch)
+        request = flask.Request({})
+        reply: Reply = self._drain.handle(Call(request, "r", {}, None, ticket, None))
+        return int(reply.body["steps"])
+
     def search(self, **query: Any) -> list[dict[str, Any]]:
         """Search and return the hits."""
         response = self.client.get("/api/search", query_string=query)
@@ -173,7 +193,12 @@ def second_instance(
     """Run another instance on a database that is set up."""
     settings = settings_for(database, local_workspace_id=workspace_id, **changes)
     with connected(database.url, 4) as connected_database:
-        yield ChatApp(connected_database, settings, embedder, lookup)
+        app = ChatApp(connected_database, settings, embedder, lookup)
+        with closing_client(app.tickets) if app.tickets else nullcontext():
+            yield app
+            for thread in threading.enumerate():
+                if thread.name == "watchdog":
+                    thread.join()
 
 
 def parse_events(stream: bytes) -> list[StreamEvent]:

@@ -46,6 +46,7 @@ def queue_settings(cloud_url: str) -> dict[str, Any]:
         "local_token": LOCAL_TOKEN,
         "watchdog_s": 3600,
         "invoker_service_account": "tasks@demo.iam.gserviceaccount.com",
+        "chat_url": "http://127.0.0.1:9",
         "collection_url": "http://127.0.0.1:9",
         "embedding_url": "http://127.0.0.1:9",
     }

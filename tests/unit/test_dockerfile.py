@@ -20,7 +20,7 @@ FUNCTIONS = {name: {name} for name in SERVICES} | {"job": {"collection", "embedd
 
 # Imports in library modules that a target contains but never executes, so their packages are missing in its image.
 NOT_CALLED = {
-    "chat": {"alembic", "fasttext-predict", "google-api-core", "google-cloud-tasks", "onnx", "safetensors"},
+    "chat": {"alembic", "fasttext-predict", "onnx", "safetensors"},
     "collection": {"alembic", "numpy", "onnx", "onnxruntime", "safetensors"},
     "embedding": {
         "alembic",

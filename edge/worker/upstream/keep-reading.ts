@@ -5,7 +5,7 @@
  *
  * Cloud Run may take away a function's CPU when its client disconnects; as long as the Worker reads, the function
  * completes the answer and stores it. Cloudflare allows 30 seconds after the disconnect. An answer that takes longer is
- * stored as interrupted, with the text so far.
+ * written anew by the function's queue.
  */
 export function keepReading(body: ReadableStream<Uint8Array>, ctx: ExecutionContext): ReadableStream<Uint8Array> {
   const [forClient, copy] = body.tee();

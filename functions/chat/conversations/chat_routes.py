@@ -11,12 +11,14 @@ import msgspec
 from functions.chat.answers.compose import Question
 from functions.chat.answers.evidence import Mode
 from functions.chat.conversations import conversations
+from functions.chat.conversations.answer_step import AnswerRequest
 from functions.chat.conversations.answerer import Answerer
 from functions.chat.conversations.model_choice import remember_model
 from functions.chat.conversations.questions import ask
 from functions.chat.retrieval.routes import check_question
 from functions.chat.retrieval.settings import HalfLife
 from functions.chat.streams import message_log
+from functions.chat.streams.answer_queue import AnswerQueue
 from functions.chat.streams.replay import Replayer
 from functions.chat.streams.ui_message_stream import CONTENT_TYPE, HEADERS, Abort
 from functions.chat.streams.writer import Writer
@@ -73,12 +75,21 @@ class Stopped(msgspec.Struct, frozen=True):
 class ChatRoutes:
     """Handlers that stream answers. A question has at most `max_question_chars` characters."""
 
-    def __init__(self, database: Database, answerer: Answerer, lifetime: Lifetime, max_question_chars: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        answerer: Answerer,
+        lifetime: Lifetime,
+        max_question_chars: int,
+        *,
+        queue: AnswerQueue,
+    ) -> None:
         self.database = database
         self.answerer = answerer
         self.lifetime = lifetime
         self.max_question_chars = max_question_chars
-        self.replayer = Replayer(database, lifetime)
+        self.queue = queue
+        self.replayer = Replayer(database, lifetime, queue=queue)
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -100,7 +111,7 @@ class ChatRoutes:
         """Store a question and stream its answer as server-sent events, in the AI SDK's UI message stream protocol v1.
 
         Citations `[n]` in the text refer to the `source-document` and `source-url` parts. The answer is completed and
-        stored even if the client disconnects.
+        stored even if the client disconnects; it may then be written anew from its beginning.
         """
         request: ChatRequest = call.body
         conversation_id = conversations.check_conversation_id(request.id)
@@ -115,6 +126,15 @@ class ChatRoutes:
             model = self.answerer.choose_model(
                 tx, call.caller, question, history=history, given=request.model, remembered=kept, allowed=allowed
             )
+            stored = AnswerRequest(
+                call.caller.subject,
+                call.caller.role,
+                remembered,
+                request.model or kept,
+                request.mode,
+                request.half_life_days,
+            )
+            message_log.remember_request(tx, answer, msgspec.json.encode(stored))
         asked = Question(
             answer,
             question,
@@ -125,13 +145,14 @@ class ChatRoutes:
             mode=request.mode,
             payer=payer_of(call.caller),
         )
-        writer = Writer(self.database, answer, request_id=call.request_id, lifetime=self.lifetime)
+        writer = Writer(self.database, answer, request_id=call.request_id, lifetime=self.lifetime, queue=self.queue)
         return _stream(writer.write(self.answerer.answer(asked, model)))
 
     def resume_chat(self, call: Call) -> flask.Response | Reply:
         """Replay the conversation's running answer from its start and follow it to its end. 204 if none is running.
 
-        With the header `Last-Event-ID`, continue after that event, even if the answer has ended since.
+        With the header `Last-Event-ID`, continue after that event, even if the answer has ended since. If the answer
+        is being written anew, the stream begins with another `start`, which replaces all that came before.
         """
         conversation_id = _row_id(call)
         last_seen = call.request.headers.get("Last-Event-ID", "")

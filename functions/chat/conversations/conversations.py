@@ -106,15 +106,19 @@ def shorten(question: str) -> str:
 
 
 def read_conversation(
-    tx: Connection, caller: Caller, conversation_id: str, at: uuid.UUID | None = None
+    tx: Connection,
+    caller: Caller,
+    conversation_id: str,
+    at: uuid.UUID | None = None,
+    rewrite: message_log.Rewrite | None = None,
 ) -> Conversation:
     """Return a conversation with the messages of the current path, or of the path through the message `at`.
 
-    Ends an answer whose writer has died. Raises NotFound.
+    Has `rewrite` an answer whose writer has died. Raises NotFound.
     """
     conversation = _find_conversation(tx, caller, conversation_id)
     values = own_values(caller, conversation_id)
-    message_log.find_running(tx, caller.workspace_id, values["conversation_id"])
+    message_log.find_running(tx, caller.workspace_id, values["conversation_id"], rewrite)
     tree = read_tree(tx, caller, conversation_id)
     if at is not None and at not in tree:
         raise NotFound(f"Message not found: {at}.")

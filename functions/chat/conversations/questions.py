@@ -66,6 +66,15 @@ def ask(
     return answer, [turn for turn in (_turn(row.role, row.parts) for row in rows) if turn.text]
 
 
+def read_question(tx: Connection, answer: message_log.AnswerKey) -> tuple[str, list[Turn]]:
+    """Return the question that a stored answer is for, and the conversation before it."""
+    values = {"workspace_id": answer.workspace_id, "conversation_id": answer.conversation_id}
+    tree = MessageTree((row.id, row.parent_id, row.role) for row in tx.execute(_TREE, values))
+    before = tree.path_to(answer.id)[:-1][-MAX_HISTORY_MESSAGES - 1 :]
+    turns = [_turn(row.role, row.parts) for row in tx.execute(_PATH, {**values, "ids": before})]
+    return turns[-1].text, [turn for turn in turns[:-1] if turn.text]
+
+
 def message_ids(workspace_id: uuid.UUID, conversation_id: str, message_id: str) -> list[uuid.UUID]:
     """Return the stored ids that a client's message id may refer to.
 
@@ -100,6 +109,14 @@ _UPSERT = sa.text("""
     values (:workspace_id, :conversation_id, :subject, :client_id, :title)
     on conflict (workspace_id, id) do update set updated_at = now()
     returning current_message_id
+""")
+
+_IN_CONVERSATION = "workspace_id = :workspace_id and conversation_id = :conversation_id"
+
+_TREE = sa.text(f"select id, parent_id, role from messages where {_IN_CONVERSATION} order by ordinal")
+
+_PATH = sa.text(f"""
+    select role, parts from messages where {_IN_CONVERSATION} and id = any(cast(:ids as uuid[])) order by ordinal
 """)
 
 # The question itself, or else its newest version with this text.

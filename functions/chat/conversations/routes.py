@@ -20,15 +20,17 @@ from functions.chat.conversations.conversations import (
 )
 from functions.chat.conversations.export import ExportQuery, file_name, to_markdown
 from functions.chat.conversations.feedback import Feedback, FeedbackQuery, RatedQuestions
+from functions.chat.streams.answer_queue import AnswerQueue
 from headwater.database.transactions import Database
 from headwater.web.app import Call, Route
 
 
 class ConversationRoutes:
-    """Handlers of the caller's conversations."""
+    """Handlers of the caller's conversations. `queue` goes on with answers whose writer has died."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, queue: AnswerQueue) -> None:
         self.database = database
+        self.queue = queue
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -108,7 +110,7 @@ class ConversationRoutes:
         """
         conversation_id = check_conversation_id(call.path["id"])
         with self.database.transaction(call.workspace_id) as tx:
-            return conversations.read_conversation(tx, call.caller, conversation_id, call.args.at)
+            return conversations.read_conversation(tx, call.caller, conversation_id, call.args.at, self.queue.rewrite)
 
     def switch_branch(self, call: Call) -> Conversation:
         """Make the path through a message the current one, and return it: down to the newest message below it."""

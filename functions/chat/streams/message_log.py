@@ -2,12 +2,17 @@
 
 An answer is a row of `messages` in state `streaming`, with a lease that its writer renews. Its writer, a stop request,
 or a reader that finds the lease expired ends it: last events, state and the message's parts in one transaction.
+
+An answer that lost its writer while no client was reading is written anew by a step of the queue `chat`
+(`answer_queue`). Each new writer increments `writing`, which stops the one before, and begins the log again, with
+numbers above all earlier ones. Such an answer has no lease of its own: the step has one.
+
 Functions run in the caller's transaction. All times come from the database clock.
 """
 
 import uuid
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -27,21 +32,33 @@ from functions.chat.streams.ui_message_stream import (
 LEASE_S = 30
 """Seconds without a renewal after which a writer counts as dead. A client that does not read can block its writer."""
 
+MAX_EVENTS = 1_000_000
+"""Events of one writing of an answer, at most. The numbers of the next writing begin above."""
+
 Ending = Literal["complete", "cut", "stopped", "interrupted", "failed"]
 
 INTERRUPTED = ErrorPart("This answer was interrupted and is incomplete. Ask again for a complete one.")
 
 
+SHUT_DOWN = ErrorPart("The server closed the connection. Open the conversation again to see the rest of the answer.")
+"""Ends a stream whose answer goes on."""
+
+
 class AnswerEnded(Exception):
-    """The answer was already stopped, interrupted or deleted by another request."""
+    """The answer was already stopped, interrupted or deleted by another request, or has another writer."""
 
 
 class AnswerKey(msgspec.Struct, frozen=True):
-    """Identifies an answer."""
+    """Identifies an answer, and how often its writing has begun."""
 
     workspace_id: uuid.UUID
     conversation_id: str
     id: uuid.UUID
+    writing: int = 1
+
+
+Rewrite = Callable[[Connection, AnswerKey], bool]
+"""Has an answer written anew. Returns False if that can't be."""
 
 
 def begin(tx: Connection, workspace_id: uuid.UUID, conversation_id: str, question_id: uuid.UUID) -> AnswerKey:
@@ -52,13 +69,42 @@ def begin(tx: Connection, workspace_id: uuid.UUID, conversation_id: str, questio
     return AnswerKey(workspace_id, conversation_id, tx.execute(_INSERT_ANSWER, values).scalar_one())
 
 
-def find_running(tx: Connection, workspace_id: uuid.UUID, conversation_id: str) -> AnswerKey | None:
-    """Return the running answer of a conversation, or None. Ends it as interrupted if its lease has expired."""
+def remember_request(tx: Connection, answer: AnswerKey, request: bytes) -> None:
+    """Store what an answer was asked for with, as JSON, so that it can be written anew."""
+    values = {"workspace_id": answer.workspace_id, "id": answer.id, "request": request.decode()}
+    tx.execute(_REMEMBER_REQUEST, values)
+
+
+def take_over(tx: Connection, workspace_id: uuid.UUID, answer_id: uuid.UUID) -> tuple[AnswerKey, bytes] | None:
+    """Become the writer of a running answer and delete its events. Returns its key and its request as JSON.
+
+    Returns None if the answer has ended.
+    """
+    values = {"workspace_id": workspace_id, "id": answer_id}
+    row = tx.execute(_TAKE_OVER, values).one_or_none()
+    if row is None:
+        return None
+    tx.execute(_DELETE_EVENTS_OF_ANSWER, values)
+    return AnswerKey(workspace_id, row.conversation_id, answer_id, row.writing), row.request.encode()
+
+
+def find_running(
+    tx: Connection,
+    workspace_id: uuid.UUID,
+    conversation_id: str,
+    rewrite: Rewrite | None = None,
+) -> AnswerKey | None:
+    """Return the running answer of a conversation, or None.
+
+    If its lease has expired, `rewrite` may have it written anew and return True; otherwise it ends as interrupted.
+    """
     values = {"workspace_id": workspace_id, "conversation_id": conversation_id}
     row = tx.execute(_RUNNING, values).one_or_none()
     if row is None:
         return None
-    answer = AnswerKey(workspace_id, conversation_id, row.id)
+    answer = AnswerKey(workspace_id, conversation_id, row.id, row.writing)
+    if row.is_expired and rewrite is not None and rewrite(tx, answer):
+        return msgspec.structs.replace(answer, writing=answer.writing + 1)
     # Check again under a lock: the writer may have renewed its lease.
     if row.is_expired and tx.execute(_LOCK_EXPIRED, {"workspace_id": workspace_id, "id": row.id}).one_or_none():
         end(tx, answer, "interrupted", INTERRUPTED)
@@ -70,20 +116,21 @@ def find_last(tx: Connection, workspace_id: uuid.UUID, conversation_id: str) -> 
     """Return the last answer of a conversation, and whether its state is still streaming."""
     values = {"workspace_id": workspace_id, "conversation_id": conversation_id}
     row = tx.execute(_LAST, values).one_or_none()
-    return (None, False) if row is None else (AnswerKey(workspace_id, conversation_id, row.id), row.is_open)
+    if row is None:
+        return None, False
+    return AnswerKey(workspace_id, conversation_id, row.id, row.writing), row.is_open
 
 
 def append(tx: Connection, answer: AnswerKey, parts: Sequence[Part]) -> list[Event]:
     """Append parts to a running answer and renew its lease. Returns their events. Raises AnswerEnded."""
-    values = {"workspace_id": answer.workspace_id, "id": answer.id, "lease_s": LEASE_S}
-    if tx.execute(_RENEW_LEASE, values).rowcount == 0:
+    if tx.execute(_RENEW_LEASE, {**_values(answer), "lease_s": LEASE_S}).rowcount == 0:
         raise AnswerEnded
     return _insert_events(tx, answer, [encode(part) for part in parts])
 
 
 def end(tx: Connection, answer: AnswerKey, ending: Ending, last: Part) -> list[Event]:
     """End a running answer with the part `last`. Returns the added events. Raises AnswerEnded if it has ended."""
-    values = {"workspace_id": answer.workspace_id, "id": answer.id}
+    values = _values(answer)
     if tx.execute(_LOCK, values).one_or_none() is None:
         raise AnswerEnded
     data = [event.data for event in read(tx, answer)]
@@ -108,12 +155,21 @@ def read(tx: Connection, answer: AnswerKey, after: int = 0) -> list[Event]:
     return [Event(row.seq, row.data) for row in tx.execute(_READ, values)]
 
 
+def is_restarted(after: int, events: Sequence[Event]) -> bool:
+    """Return True if events are of a later writing of the answer than the event with the number `after`."""
+    return after > 0 and bool(events) and (events[0].seq - 1) // MAX_EVENTS > (after - 1) // MAX_EVENTS
+
+
 def _insert_events(tx: Connection, answer: AnswerKey, data: Sequence[str]) -> list[Event]:
     """Store events with the next numbers. The caller holds the lock on the message's row."""
     if not data:
         return []
-    values = {"workspace_id": answer.workspace_id, "id": answer.id, "data": list(data)}
+    values = {**_values(answer), "data": list(data), "before": (answer.writing - 1) * MAX_EVENTS}
     return sorted(Event(row.seq, row.data) for row in tx.execute(_INSERT_EVENTS, values))
+
+
+def _values(answer: AnswerKey) -> dict[str, Any]:
+    return {"workspace_id": answer.workspace_id, "id": answer.id, "writing": answer.writing}
 
 
 _DELETE_EVENTS = sa.text("""
@@ -129,24 +185,40 @@ _INSERT_ANSWER = sa.text("""
     returning id
 """)
 
+_REMEMBER_REQUEST = sa.text("""
+    update messages set request = cast(:request as jsonb) where workspace_id = :workspace_id and id = :id
+""")
+
+_TAKE_OVER = sa.text("""
+    update messages set writing = writing + 1, alive_until = null
+    where workspace_id = :workspace_id and id = :id and state = 'streaming' and request is not null
+    returning conversation_id, writing, request::text as request
+""")
+
+_DELETE_EVENTS_OF_ANSWER = sa.text("""
+    delete from message_events where workspace_id = :workspace_id and message_id = :id
+""")
+
 _RUNNING = sa.text("""
-    select id, alive_until < clock_timestamp() as is_expired from messages
+    select id, writing, coalesce(alive_until < clock_timestamp(), false) as is_expired from messages
     where workspace_id = :workspace_id and conversation_id = :conversation_id and state = 'streaming'
 """)
 
 _LAST = sa.text("""
-    select id, state = 'streaming' as is_open from messages
+    select id, writing, state = 'streaming' as is_open from messages
     where workspace_id = :workspace_id and conversation_id = :conversation_id and role = 'assistant'
     order by ordinal desc limit 1
 """)
 
 _RENEW_LEASE = sa.text("""
-    update messages set alive_until = clock_timestamp() + make_interval(secs => cast(:lease_s as float))
-    where workspace_id = :workspace_id and id = :id and state = 'streaming'
+    update messages set alive_until = case when alive_until is not null
+      then clock_timestamp() + make_interval(secs => cast(:lease_s as float)) end
+    where workspace_id = :workspace_id and id = :id and state = 'streaming' and writing = :writing
 """)
 
 _LOCK = sa.text("""
-    select 1 from messages where workspace_id = :workspace_id and id = :id and state = 'streaming' for update
+    select 1 from messages
+    where workspace_id = :workspace_id and id = :id and state = 'streaming' and writing = :writing for update
 """)
 
 _LOCK_EXPIRED = sa.text("""
@@ -168,7 +240,8 @@ _READ = sa.text("""
 _INSERT_EVENTS = sa.text("""
     insert into message_events (message_id, workspace_id, seq, data)
     select :id, :workspace_id, n + (
-      select coalesce(max(seq), 0) from message_events where workspace_id = :workspace_id and message_id = :id), data
+      select coalesce(max(seq), cast(:before as integer)) from message_events
+      where workspace_id = :workspace_id and message_id = :id), data
     from unnest(cast(:data as text[])) with ordinality as new (data, n)
     returning seq, data
 """)

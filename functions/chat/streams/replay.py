@@ -1,18 +1,19 @@
 """Replay an answer's events to a client that reconnects, from any instance.
 
-Polls the event log, and ends an answer whose writer has died. When this instance shuts down, the stream ends and the
-client reconnects to another.
+Polls the event log. An answer whose writer dies while a client reads ends as interrupted; one whose writer had died
+before is written anew, and the client follows that. When this instance shuts down, the stream ends and the client
+reconnects to another.
 """
 
 import time
 from collections.abc import Iterator
 
 from functions.chat.streams import message_log
+from functions.chat.streams.answer_queue import AnswerQueue
 from functions.chat.streams.ui_message_stream import (
     DONE,
     KEEP_ALIVE,
     KEEP_ALIVE_S,
-    ErrorPart,
     Event,
     abort_events,
     error_part,
@@ -29,14 +30,19 @@ POLL_S = 0.2
 MAX_POLLS_PER_S = 100
 """Polls of all replays of an instance together, a sixth of a core. With more than 20, each polls less often."""
 
-SHUT_DOWN = ErrorPart("The server closed the connection. Open the conversation again to see the rest of the answer.")
-
 
 class Replayer:
     """Replays answers to clients of this instance."""
 
-    def __init__(self, database: Database, lifetime: Lifetime, keep_alive_s: float = KEEP_ALIVE_S) -> None:
+    def __init__(
+        self,
+        database: Database,
+        lifetime: Lifetime,
+        keep_alive_s: float = KEEP_ALIVE_S,
+        queue: AnswerQueue | None = None,
+    ) -> None:
         self.database = database
+        self.queue = queue or AnswerQueue(None)
         self.lifetime = lifetime
         self.keep_alive_s = keep_alive_s
         self._running: set[object] = set()
@@ -60,8 +66,16 @@ class Replayer:
 
     def _follow(self, answer: message_log.AnswerKey, after: int) -> Iterator[bytes]:
         sent_at = time.monotonic()
+        is_first, has_sent = True, False
         while True:
-            if events := _read(self.database, answer, after):
+            events = self._read(answer, after, is_first=is_first)
+            if has_sent and message_log.is_restarted(after, events):
+                # A reader such as `useChat` would append the new text to what it has.
+                yield sse(failure_events(message_log.SHUT_DOWN))
+                return
+            is_first = False
+            if events:
+                has_sent = True
                 yield sse(events)
                 after, sent_at = events[-1].seq, time.monotonic()
                 if events[-1].data == DONE:
@@ -70,15 +84,18 @@ class Replayer:
                 yield KEEP_ALIVE
                 sent_at = time.monotonic()
             if self.lifetime.is_over():
-                yield sse(failure_events(SHUT_DOWN))
+                yield sse(failure_events(message_log.SHUT_DOWN))
                 return
             time.sleep(self.poll_s)
 
-
-def _read(database: Database, answer: message_log.AnswerKey, after: int) -> list[Event]:
-    with database.transaction(answer.workspace_id) as tx:
-        events = message_log.read(tx, answer, after)
-        if events or message_log.find_running(tx, answer.workspace_id, answer.conversation_id) == answer:
-            return events
-        # The answer has just ended, or its events were deleted with the conversation or by a newer question.
-        return message_log.read(tx, answer, after) or abort_events(after)
+    def _read(self, answer: message_log.AnswerKey, after: int, *, is_first: bool) -> list[Event]:
+        rewrite = self.queue.rewrite if is_first else None
+        with self.database.transaction(answer.workspace_id) as tx:
+            running = None
+            if is_first or not (events := message_log.read(tx, answer, after)):
+                running = message_log.find_running(tx, answer.workspace_id, answer.conversation_id, rewrite)
+                events = message_log.read(tx, answer, after)
+            if events or (running is not None and running.id == answer.id):
+                return events
+            # The events were deleted with the conversation or by a newer question.
+            return abort_events(after)

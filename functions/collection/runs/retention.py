@@ -93,7 +93,7 @@ def _sweep_web_cache(database: Database, until: float) -> int:
 _EXPIRED_RUNS = sa.text("""
     select id, workspace_id from runs r
     where finished_at < now() - make_interval(days => cast(:days as integer))
-      and (kind = 'build'
+      and (kind in ('build', 'answer')
         or exists (select 1 from runs l where l.source_id = r.source_id and l.created_at > r.created_at))
       and (kind not in ('collect', 'retry') or snapshot is null or exists (
         select 1 from runs l where l.source_id = r.source_id and l.created_at > r.created_at

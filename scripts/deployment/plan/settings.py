@@ -23,7 +23,7 @@ _FUNCTION_BYTES = 384 * 1024**2
 PARSER_BYTES = 96 * 1024**2
 """Memory of a process that parses files, without a file."""
 
-TIMEOUTS_S = {"chat": 300, "collection": 600, "embedding": 600}
+TIMEOUTS_S = {"chat": 600, "collection": 600, "embedding": 600}
 """Request time-outs. A drain request takes WORKER_BUDGET_S plus one step; DISPATCH_DEADLINE_S equals the time-out."""
 
 OWN_AUDIENCE = "headwater"
@@ -72,9 +72,8 @@ def variables(reader: str, installation: Installation, project_number: str) -> M
     if reader != "job":
         common |= {"DATABASE_POOL_SIZE": str(installation.limits.pool_size), "THREADS": str(THREADS[reader])}
         common |= {"LONG_REQUESTS": str(long_requests(reader, installation))}
-    if reader == "chat":
-        return common
     queues = {
+        "CHAT_URL": service_url("chat", installation, project_number),
         "COLLECTION_URL": service_url("collection", installation, project_number),
         "EMBEDDING_URL": service_url("embedding", installation, project_number),
         "INVOKER_SERVICE_ACCOUNT": installation.account("invoker"),
@@ -82,7 +81,7 @@ def variables(reader: str, installation: Installation, project_number: str) -> M
         "DISPATCH_DEADLINE_S": str(TIMEOUTS_S["collection"]),
     }
     common |= {"GOOGLE_CLOUD_PROJECT": installation.project, "CLOUD_REGION": installation.region, **queues}
-    if reader == "embedding":
+    if reader in ("chat", "embedding"):
         return common
     job = {"JOB_NAME": "headwater", "MAX_JOB_WORKERS": str(installation.limits.job_workers)}
     default = {"MAX_REPO_BYTES": str(_max_repo_bytes(reader, installation))}

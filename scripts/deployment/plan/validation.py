@@ -99,7 +99,7 @@ def _validate_limits(installation: Installation) -> list[str]:
             f"{installation.connections} (limits.connections); "
             "lower *_instances, job_workers or pool_size (docs/deploy.md)"
         )
-    for function in ("collection", "embedding"):
+    for function in FUNCTIONS:
         if not problems and limits.tickets > installation.instances(function) * limits.pool_size:
             problems.append(
                 f"limits.tickets: more than {function}_instances × pool_size, so tickets would wait for a connection"

@@ -18,7 +18,7 @@ from scripts.deployment.plan.commands import Command, gcloud
 from scripts.deployment.plan.installation import Installation
 from scripts.deployment.plan.settings import service_url
 
-QUEUES = ("collection", "embedding")
+QUEUES = ("chat", "collection", "embedding")
 SCHEDULE = "headwater-tick"
 _CRON = "*/15 * * * *"
 _ZONE = "Etc/UTC"
@@ -120,9 +120,15 @@ def _schedule(installation: Installation, state: CloudState, common: Mapping[str
 
 
 def _bindings(installation: Installation) -> list[Binding]:
-    """Let functions send tickets, signed as the invoker, to both queues, and the job its watchdog to `collection`."""
-    senders: dict[str, tuple[str, ...]] = dict.fromkeys(QUEUES, ("collection", "embedding"))
-    senders["collection"] += ("job",)
+    """Let functions send tickets, signed as the invoker, to each other's queues, and the job to `collection`.
+
+    The tick, in `collection`, also finds answers that have lost their writer.
+    """
+    senders: dict[str, tuple[str, ...]] = {
+        "chat": ("chat", "collection"),
+        "collection": ("collection", "embedding", "job"),
+        "embedding": ("collection", "embedding"),
+    }
     enqueue, act = "roles/cloudtasks.enqueuer", "roles/iam.serviceAccountUser"
     invoker = f"account/{installation.account('invoker')}"
     return [
@@ -131,5 +137,5 @@ def _bindings(installation: Installation) -> list[Binding]:
             for queue in QUEUES
             for name in senders[queue]
         ),
-        *(Binding(invoker, act, account(installation, name)) for name in ("collection", "embedding", "job")),
+        *(Binding(invoker, act, account(installation, name)) for name in (*QUEUES, "job")),
     ]

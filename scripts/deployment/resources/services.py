@@ -230,9 +230,8 @@ def _is_ready(service: Json) -> bool:
 
 
 def _bindings(installation: Installation) -> list[Binding]:
-    """The Worker calls all services; Cloud Tasks and Cloud Scheduler, as the invoker, call those with queues."""
-    callers = [("worker", function) for function in FUNCTIONS]
-    callers += [("invoker", function) for function in ("collection", "embedding")]
+    """The Worker, and Cloud Tasks and Cloud Scheduler as the invoker, call all services."""
+    callers = [(caller, function) for caller in ("worker", "invoker") for function in FUNCTIONS]
     return [
         Binding(f"service/{service_name(function)}", "roles/run.invoker", account(installation, caller))
         for caller, function in callers

@@ -27,7 +27,7 @@ class GoogleOidc:
     def __init__(self, settings: Settings, service: str) -> None:
         self.settings = settings
         self.keys = Jwks(settings.google_jwks_url)
-        urls = {"collection": settings.collection_url, "embedding": settings.embedding_url}
+        urls = {"chat": settings.chat_url, "collection": settings.collection_url, "embedding": settings.embedding_url}
         self.audience = urls.get(service, "").rstrip("/")
 
     def check(self, request: flask.Request) -> None:

@@ -64,6 +64,9 @@ class Settings:
     )
     collection_url: str = _setting("Base URL of the collection function, for Cloud Tasks.", "")
     embedding_url: str = _setting("Base URL of the embedding function, for Cloud Tasks.", "")
+    chat_url: str = _setting(
+        "Base URL of the chat function, for Cloud Tasks. Empty: an answer whose instance dies stays incomplete.", ""
+    )
     max_tickets: int = _setting(
         "Maximum number of outstanding tickets per queue. A workspace uses at most one less to collect.", 4
     )

@@ -191,8 +191,19 @@ def fan_in(tx: Connection, run_id: uuid.UUID | None = None) -> bool:
 
 
 def has_open_runs(tx: Connection) -> bool:
-    """Return True if any run is running, even without open steps: between its last step and `finish` it has none."""
-    return bool(tx.execute(sa.text("select exists (select 1 from runs where state = 'running')")).scalar())
+    """Return True if any run is running, even without open steps: between its last step and `finish` it has none.
+
+    Runs that write answers don't count.
+    """
+    return bool(tx.execute(_HAS_OPEN_RUNS).scalar())
+
+
+def rewrite_lost_answers(tx: Connection, overdue_s: float) -> bool:
+    """Open a run for each answer whose writer has not renewed its lease since `overdue_s`, which writes it anew.
+
+    Returns True if any answer is being written. Needs a transaction with the scope ALL_WORKSPACES.
+    """
+    return bool(tx.execute(_REWRITE_LOST_ANSWERS, {"overdue_s": overdue_s}).scalar())
 
 
 # Steps of a provider become due one after another when its block ends: within a tenth of the pause, at most a minute.
@@ -351,12 +362,17 @@ TAKE_BACK = sa.text("""
     where id in (select id from steps where state = 'running' and lease_until < now() for update skip locked)
 """)
 
+_HAS_OPEN_RUNS = sa.text("select exists (select 1 from runs where state = 'running' and kind <> 'answer')")
+
+_REWRITE_LOST_ANSWERS = sa.text("select rewrite_lost_answers(null, null, :overdue_s)")
+
+# A run that writes an answer ends with its last step.
 FAN_IN = sa.text("""
     insert into steps (run_id, workspace_id, queue, kind, key)
     select r.id, r.workspace_id, 'collection', 'finish',
       (select count(*) from steps f where f.run_id = r.id and f.kind = 'finish')
     from (select id, workspace_id from runs
-          where (cast(:run_id as uuid) is null or id = cast(:run_id as uuid)) and state = 'running'
+          where (cast(:run_id as uuid) is null or id = cast(:run_id as uuid)) and state = 'running' and kind <> 'answer'
             and not exists (select 1 from steps o where o.run_id = runs.id and o.is_open)
           for share) r
     on conflict (run_id, kind, key) do nothing

@@ -3,17 +3,18 @@
 A ticket is a task that says "drain queue Q". Tickets may be lost, duplicated or late; the ledger decides what work is
 done. The table `tickets` counts the outstanding tickets of each queue, so that their number is bounded.
 
-While any run is open, a delayed ticket (the watchdog) repairs what a crash left: expired leases, missing tickets. At
-most two watchdogs are scheduled: their times are multiples of half a period, and each time is a task's name, which
-Cloud Tasks accepts once.
+While any run is open, a delayed ticket (the watchdog) repairs what a crash left: expired leases, missing tickets. The
+queue `chat` has a watchdog of its own, while any answer is being written. At most two watchdogs of each kind are
+scheduled: their times are multiples of half a period, and each time is a task's name, which Cloud Tasks accepts once.
 """
 
+import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -31,7 +32,10 @@ from headwater.redaction import quote
 if TYPE_CHECKING:
     from google.cloud.tasks_v2 import CloudTasksClient
 
-QUEUES = ("collection", "embedding")
+QUEUES = ("chat", "collection", "embedding")
+
+LOST_ANSWER_S = 5.0
+"""Seconds from the end of an answer's lease until the watchdog has it written anew. Its readers notice before."""
 
 _WATCHDOGS = uuid.UUID("5b9f3c0e-6f0c-4c0b-9d7e-3f6a3f1c7a11")
 """UUID namespace of the watchdogs' ids."""
@@ -46,15 +50,19 @@ class Ticket(msgspec.Struct, frozen=True):
 
 
 class Tickets:
-    """Sends tickets with Google's Cloud Tasks client."""
+    """Sends tickets with Google's Cloud Tasks client. `watchdog`: the queue of the watchdog that is armed."""
 
     send_timeout_s = 15.0
     """Seconds to keep retrying a send; covers a restart of the queue service."""
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    def __init__(
+        self, database: Database, settings: Settings, watchdog: Literal["chat", "collection"] = "collection"
+    ) -> None:
         self.database = database
         self.settings = settings
+        self.watchdog = watchdog
         self._watchdog_due = datetime.min.replace(tzinfo=UTC)
+        self._lock = threading.Lock()
 
     def wake(self, queues: Sequence[str], delay_s: float = 0.0) -> None:
         """Send the tickets that the due steps of these queues need.
@@ -93,20 +101,32 @@ class Tickets:
         UpstreamError if Cloud Tasks can't be reached.
         """
         due = watchdog_due(datetime.now(UTC), self.settings.watchdog_s)
-        self._send(Ticket("collection", uuid.uuid5(_WATCHDOGS, due.isoformat()), watch=True), due)
+        ticket_id = uuid.uuid5(_WATCHDOGS, f"{self.watchdog} {due.isoformat()}")
+        self._send(Ticket(self.watchdog, ticket_id, watch=True), due)
         self._watchdog_due = due
 
+    def is_watched(self) -> bool:
+        """Return True if the watchdog that was armed last is not due yet."""
+        return self._watchdog_due > datetime.now(UTC)
+
     def watch(self) -> None:
-        """Return expired leases, add missing `finish` steps, replace lost tickets, and rearm while any run is open."""
+        """Return expired leases, add missing `finish` steps, have lost answers written anew, and replace lost tickets.
+
+        Rearms while any run is open, or, if it is the watchdog of `chat`, while any answer is being written.
+        """
         with self.database.transaction(ALL_WORKSPACES) as tx:
             taken_back = ledger.take_back(tx)
             ledger.fan_in(tx)
-            is_open = ledger.has_open_runs(tx)
+            has_runs = ledger.has_open_runs(tx)
+            has_answers = ledger.rewrite_lost_answers(tx, LOST_ANSWER_S)
             lost = tx.execute(_DELETE_TICKETS).rowcount
         if taken_back or lost:
             logs.event("watchdog", taken_back=taken_back, lost_tickets=lost)
-        if is_open:
+        if has_answers if self.watchdog == "chat" else has_runs:
             self.arm_watchdog()
+        if self.watchdog == "chat":
+            self.wake(["chat"])
+        elif has_runs or has_answers:
             self.wake(QUEUES)
 
     def acknowledge(self, ticket: Ticket) -> None:
@@ -120,7 +140,9 @@ class Tickets:
 
         Servers of one workspace may be slow until their deadlines. One ticket is left for others then.
         """
-        is_shared = queue == "collection" and self.settings.auth_mode != "local" and self.settings.max_tickets > 1
+        is_shared = (
+            queue in ("chat", "collection") and self.settings.auth_mode != "local" and self.settings.max_tickets > 1
+        )
         return self.settings.max_tickets - 1 if is_shared else None
 
     def _issue_missing(self, queue: str) -> list[uuid.UUID]:
@@ -155,7 +177,10 @@ class Tickets:
 
     def _request(self, ticket: Ticket, due: datetime | None) -> dict[str, Any]:
         settings = self.settings
-        base = {"collection": settings.collection_url, "embedding": settings.embedding_url}[ticket.queue].rstrip("/")
+        urls = {"chat": settings.chat_url, "collection": settings.collection_url, "embedding": settings.embedding_url}
+        base = urls[ticket.queue].rstrip("/")
+        if not base:
+            raise UpstreamError(f"Tickets for {ticket.queue} can't be sent: {ticket.queue.upper()}_URL is not set.")
         parent = self._client.queue_path(settings.google_cloud_project, settings.cloud_region, ticket.queue)
         task: dict[str, Any] = {
             "name": f"{parent}/tasks/{ticket.id.hex}",
@@ -177,7 +202,12 @@ class Tickets:
     def _client(self) -> "CloudTasksClient":
         from google.cloud.tasks_v2 import CloudTasksClient
 
-        return with_deadlines(CloudTasksClient(**connection(self.settings, self.settings.tasks_endpoint)))
+        with self._lock:
+            made: CloudTasksClient | None = vars(self).get("_client")  # by another thread
+            if made is None:
+                made = with_deadlines(CloudTasksClient(**connection(self.settings, self.settings.tasks_endpoint)))
+                vars(self)["_client"] = made
+            return made
 
 
 def watchdog_due(now: datetime, period_s: float) -> datetime:

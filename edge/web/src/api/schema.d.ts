@@ -67,7 +67,7 @@ export interface paths {
          * Ask a question
          * @description Store a question and stream its answer as server-sent events, in the AI SDK's UI message stream protocol v1.
          *
-         *     Citations `[n]` in the text refer to the `source-document` and `source-url` parts. The answer is completed and stored even if the client disconnects.
+         *     Citations `[n]` in the text refer to the `source-document` and `source-url` parts. The answer is completed and stored even if the client disconnects; it may then be written anew from its beginning.
          */
         post: operations["streamChat"];
         delete?: never;
@@ -107,7 +107,7 @@ export interface paths {
          * Resume an answer
          * @description Replay the conversation's running answer from its start and follow it to its end. 204 if none is running.
          *
-         *     With the header `Last-Event-ID`, continue after that event, even if the answer has ended since.
+         *     With the header `Last-Event-ID`, continue after that event, even if the answer has ended since. If the answer is being written anew, the stream begins with another `start`, which replaces all that came before.
          */
         get: operations["resumeChat"];
         put?: never;

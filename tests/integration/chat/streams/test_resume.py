@@ -8,7 +8,8 @@ import pytest
 from werkzeug.test import TestResponse
 
 from functions.chat.streams import message_log
-from functions.chat.streams.replay import POLL_S, SHUT_DOWN, Replayer
+from functions.chat.streams.message_log import SHUT_DOWN
+from functions.chat.streams.replay import POLL_S, Replayer
 from functions.chat.streams.ui_message_stream import DONE, KEEP_ALIVE, encode
 from tests.fakes.chat_provider import FakeProvider, fake_provider
 from tests.harness.chat_app import (

@@ -488,14 +488,14 @@ def test_undeploy_requires_the_project_id(deployment: Deployment) -> None:
 
 
 def test_undeploy_purges_queues_and_keeps_data(deployment: Deployment) -> None:
-    for name in ("collection", "embedding"):
+    for name in ("chat", "collection", "embedding"):
         later = {"seconds": int(time.time()) + 3600}
         ticket: Any = {"http_request": {"url": "http://127.0.0.1:9/"}, "schedule_time": later}
         deployment.cloud.client.create_task(parent=f"{PLACE}/queues/{name}", task=ticket)
     data = {path for path in deployment.google.resources if re.search(r"/secrets/|^sql|^storage", path)}
     assert deployment.answer(PROJECT, "--database=cloudsql") == 0, deployment.output[-1]
     queues = {queue.name: queue.state.name for queue in deployment.cloud.client.list_queues(parent=PLACE)}
-    assert queues == {f"{PLACE}/queues/{name}": "PAUSED" for name in ("collection", "embedding")}
+    assert queues == {f"{PLACE}/queues/{name}": "PAUSED" for name in ("chat", "collection", "embedding")}
     assert [task for queue in queues for task in deployment.cloud.client.list_tasks(parent=queue)] == []
     assert list(deployment.cloud.jobs.list_jobs(parent=PLACE)) == []
     assert deployment.cloud.rest("GET", f"/v1/{PLACE}/jobs/headwater-tick")[0] == 404

@@ -29,7 +29,7 @@ def test_senders_of_tickets_may_sign_them_as_the_invoker() -> None:
         grants = [command for command in all_commands(SUPABASE) if f"--role={role}" in command.arguments]
         return {flag(command, "member") for command in grants}
 
-    senders = {f"serviceAccount:{SUPABASE.account(name)}" for name in ("collection", "embedding", "job")}
+    senders = {f"serviceAccount:{SUPABASE.account(name)}" for name in ("chat", "collection", "embedding", "job")}
     assert members("roles/cloudtasks.enqueuer") == members("roles/iam.serviceAccountUser") == senders
 
 
@@ -45,7 +45,7 @@ def test_services_are_closed_and_their_concurrency_equals_their_threads() -> Non
 
 
 def test_dispatch_deadline_equals_the_request_timeout() -> None:
-    for name in ("collection", "embedding"):
+    for name in ("chat", "collection", "embedding"):
         [command] = [
             each for each in all_commands(SUPABASE) if each.arguments[:3] == ("run", "deploy", f"headwater-{name}")
         ]

@@ -129,7 +129,7 @@ def test_settings_reject_settings_of_local_development(name: str) -> None:
         ({"auth": {"sign_up": "closed"}}, "auth.sign_up: 'closed' is not one of open, invited"),
         ({"limits": {"budget": "50 EUR"}}, "limits.budget: '50 EUR' is not an amount per month"),
         ({"limits": {"tickets": 0}}, "limits.tickets: expected at least 1"),
-        ({"limits": {"tickets": 13}}, "limits.tickets: more than collection_instances × pool_size"),
+        ({"limits": {"tickets": 13}}, "limits.tickets: more than chat_instances × pool_size"),
         ({"limits": {"connections": 100}}, "limits: at full scale, instances and job workers open 125 connections"),
     ],
 )

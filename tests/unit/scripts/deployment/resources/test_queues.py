@@ -23,25 +23,27 @@ def planned_for_queues(**existing: Json) -> list[str]:
 
 
 def test_matching_queues_are_left_alone() -> None:
-    assert planned_for_queues(collection=queue(), embedding=queue()) == []
+    assert planned_for_queues(chat=queue(), collection=queue(), embedding=queue()) == []
 
 
 def test_missing_queues_are_created() -> None:
-    assert [line.split()[3:5] for line in planned_for_queues()] == [["create", "collection"], ["create", "embedding"]]
+    created = [["create", name] for name in ("chat", "collection", "embedding")]
+    assert [line.split()[3:5] for line in planned_for_queues()] == created
 
 
 def test_queue_with_other_limits_is_updated() -> None:
-    [updated] = planned_for_queues(collection=queue(rateLimits={"maxConcurrentDispatches": 9}), embedding=queue())
+    other = queue(rateLimits={"maxConcurrentDispatches": 9})
+    [updated] = planned_for_queues(chat=queue(), collection=other, embedding=queue())
     assert updated.startswith("gcloud tasks queues update collection ")
 
 
 def test_paused_queue_is_resumed() -> None:
-    [resumed] = planned_for_queues(collection=queue(), embedding=queue(state="PAUSED"))
+    [resumed] = planned_for_queues(chat=queue(), collection=queue(), embedding=queue(state="PAUSED"))
     assert resumed.startswith("gcloud tasks queues resume embedding ")
 
 
 def test_queue_dispatches_at_most_as_many_tasks_as_its_service_has_connections() -> None:
-    [create, _] = planned_for_queues()
+    [create, *_] = planned_for_queues()
     [concurrent] = re.findall(r"--max-concurrent-dispatches=(\d+)", create)
     limits = SUPABASE.limits
     assert int(concurrent) == limits.tickets + 1 <= limits.collection_instances * limits.pool_size
