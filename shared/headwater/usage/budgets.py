@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from headwater.auth import audit_log
 from headwater.auth.callers import Caller, ensure_local_workspace
+from headwater.database.transactions import json_rows
 from headwater.errors import UnprocessableContent, UserError
 from headwater.usage.record import Payer
 
@@ -103,9 +104,9 @@ def write_budgets(tx: Connection, caller: Caller, budgets: list[Budget]) -> None
     if any(each.applies_to == "workspace" and each.target for each in budgets):
         raise UnprocessableContent("budgets: the workspace's budget has no target.")
     ensure_local_workspace(tx, caller.workspace_id)
-    tx.execute(_DELETE, {"workspace_id": caller.workspace_id})
-    encoded = msgspec.json.encode(budgets).decode().replace("\\u0000", "")
-    tx.execute(_INSERT, {"workspace_id": caller.workspace_id, "budgets": encoded})
+    for statement in (_LOCK_WORKSPACE, _LOCK_ALL, _DELETE):
+        tx.execute(statement, {"workspace_id": caller.workspace_id})
+    tx.execute(_INSERT, {"workspace_id": caller.workspace_id, "budgets": json_rows(budgets)})
     audit_log.record(tx, caller, "budgets.changed", caller.workspace_id, budgets=len(budgets))
 
 
@@ -165,6 +166,14 @@ _RESERVE = sa.text("""
 """)
 
 _RELEASE = sa.text("delete from reservations where workspace_id = :workspace_id and id = :id")
+
+# Owners who change budgets at the same time wait for each other.
+_LOCK_WORKSPACE = sa.text("select 1 from workspaces where id = :workspace_id for no key update")
+
+# In the order of `_LOCK`, so that a call that reserves doesn't deadlock.
+_LOCK_ALL = sa.text("""
+    select 1 from budgets where workspace_id = :workspace_id order by applies_to, target, period for update
+""")
 
 _DELETE = sa.text("delete from budgets where workspace_id = :workspace_id")
 

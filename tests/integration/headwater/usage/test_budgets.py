@@ -135,3 +135,18 @@ def test_budgets_are_listed_with_what_the_caller_spent(db: Database) -> None:
 def test_invalid_budgets_are_rejected(db: Database, budgets: list[Budget]) -> None:
     with pytest.raises(UnprocessableContent, match="budgets"):
         set_budgets(db, *budgets)
+
+
+def test_concurrent_changes_leave_the_budgets_of_one(db: Database) -> None:
+    def change(n: int) -> None:
+        set_budgets(db, *(Budget("member", "day", float(n), f"m{target}") for target in range(20)))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(change, range(40)))
+    with db.transaction(WORKSPACE) as tx:
+        assert len({budget.amount for budget in read_budgets(tx, ANN, all_targets=True)}) == 1
+
+
+def test_target_with_a_nul_character_is_rejected(db: Database) -> None:
+    with pytest.raises(UnprocessableContent, match="NUL character"):
+        set_budgets(db, Budget("member", "day", 1.0, "ann"), Budget("member", "day", 2.0, "ann\0"))
