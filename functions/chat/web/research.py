@@ -182,9 +182,8 @@ class Research:
                 tokens = stage.tokens + len(fetched.page.text) // CHARS_PER_TOKEN
                 stage = msgspec.structs.replace(stage, done=len(pages), tokens=tokens)
             yield stage
-        entries |= {
-            cache_key("robots", origin): text.encode() for origin, text in robots.items() if origin not in known
-        }
+        read = robots.copy()  # pages that are too late may still add theirs
+        entries |= {cache_key("robots", origin): text.encode() for origin, text in read.items() if origin not in known}
         self._store(request.workspace_id, entries)
         return [pages[url] for url in urls if url in pages]
 
