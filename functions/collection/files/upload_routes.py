@@ -108,8 +108,8 @@ class UploadRoutes:
     def complete_upload(self, call: Call) -> ChangedFile:
         """Make the file of the uploaded parts the current version of its path. It is collected then.
 
-        Repeat the request if its answer is lost. Fails while parts are missing, and if the file hasn't the SHA-256 that
-        was named: then the parts are deleted.
+        Repeat the request if its answer is lost. Fails while parts are missing, if the source has no room any more, and
+        if the file hasn't the SHA-256 that was named: then the parts are deleted.
         """
         row = self._read(call)
         if row.version_id is None and (version := self._join(row)):
@@ -168,6 +168,8 @@ class UploadRoutes:
     def _finish(self, row: UploadRow, tx: Connection, file: UploadedFile) -> None:
         if not parts.mark_complete(tx, row.id, file.id):
             raise NotFound(f"Upload not found: {row.id}.")
+        # Other files may have taken the room that there was when the upload began. The new version is counted.
+        files.check_room(tx, row.workspace_id, row.source_id, 0, self.settings.max_repo_bytes)
         after_commit(tx, partial(self._delete_parts, row))
         logs.event("upload.completed", source_id=row.source_id, bytes=row.bytes, parts=row.parts)
 

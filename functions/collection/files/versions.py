@@ -17,7 +17,7 @@ from functions.collection.sources.connect import file_prefix
 from headwater import logs
 from headwater.config import Settings
 from headwater.database.transactions import after_commit
-from headwater.errors import HeadwaterError, NotFound
+from headwater.errors import HeadwaterError, UserError
 from headwater.queue.tickets import Tickets
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Versions:
     ) -> ChangedFile:
         """Make a version the current one of its path, and delete expired ones. `also` is done in the transaction.
 
-        The version's content is deleted again if the path has the same one, or if that fails.
+        The version's content is deleted again if the path has the same one, or if the request is refused.
         """
         try:
             with self.tickets.opening_run(workspace_id) as tx:
@@ -60,7 +60,7 @@ class Versions:
                 expired = files.purge_versions(tx, source_id, self.settings.keep_deleted_days)
                 after_commit(tx, partial(self.delete_contents, source_id, [*unused, *expired]))
                 return ChangedFile(stored, self.start_run(tx, workspace_id, source_id))
-        except NotFound:
+        except UserError:
             self.delete_contents(source_id, [version.id])
             raise
 

@@ -172,6 +172,23 @@ def test_sizes_and_numbers_are_limited(uploader: PartUploader, pipeline: Pipelin
     assert "100 files" in uploader.begin(status=429)["detail"]
 
 
+def test_completed_file_does_not_exceed_the_room_that_others_left(
+    uploader: PartUploader, pipeline: Pipeline, source: Source, blobs: Path
+) -> None:
+    upload = uploader.begin()
+    for part in upload["missing"]:
+        uploader.send(part)
+    with pipeline.database.transaction(pipeline.workspace_id) as tx:
+        row = """insert into uploaded_files (id, workspace_id, source_id, path, bytes, sha256)
+            values (gen_random_uuid(), :w, :s, 'b.txt', 29000000, '')"""
+        tx.execute(sa.text(row), {"w": pipeline.workspace_id, "s": source.id})
+    assert "MAX_REPO_BYTES" in uploader.complete(upload, status=413)["detail"]
+    assert blob_sizes(blobs) == [len(TEXT) - PART_BYTES, PART_BYTES]  # the parts stay
+    with pipeline.database.transaction(pipeline.workspace_id) as tx:
+        tx.execute(sa.text("delete from uploaded_files"))
+    assert uploader.complete(upload)["file"]["bytes"] == len(TEXT)
+
+
 def test_source_of_another_kind_takes_no_upload(pipeline: Pipeline, client: CollectionClient) -> None:
     git = pipeline.add_source("https://g.example/a")
     assert "uploads" in PartUploader(client, git).begin(status=409)["detail"]
