@@ -94,23 +94,28 @@ class JsonClient:
     def _refusal(self, answer: Answer) -> HeadwaterError:
         """Return the error for an answer that is not 200, by its status and the codes in it."""
         name, status, codes = self._names.model, answer.status, _codes(answer.body)
-        if status in (401, 403) or codes & _KEY_CODES:
-            return SystemicError(f"The provider rejects {self._names.key_setting} for {name}. Set a valid key.")
-        if status == 404 or codes & _MODEL_CODES:
-            return SystemicError(
-                f"The provider has no model {name}. Check EMBEDDING_MODEL and {self._names.url_setting}."
-            )
-        if status == 402:
-            return SystemicError(f"The provider's account for {name} has no credit left. Add credit there.")
+        if misconfigured := self._misconfigured(status, codes):
+            return SystemicError(misconfigured)
         retry_after_s = _retry_after_s(answer)
         if status == 429:
             message = f"The rate limit or quota of {name} is reached."
             return UpstreamError(message, DEFAULT_RETRY_AFTER_S if retry_after_s is None else retry_after_s)
-        if 300 <= status < 400:
-            return SystemicError(f"{name} redirects to another address. Set {self._names.url_setting} to that one.")
         if 400 <= status < 500 and status != 408:
             return PermanentError(f"{name} rejects the text (HTTP {status}). {_advice(codes, status)}")
         return UpstreamError(f"{name} is unavailable (HTTP {status}).", retry_after_s)
+
+    def _misconfigured(self, status: int, codes: set[str]) -> str:
+        """Return what an owner has to change, "" if the error has another cause."""
+        name, key_setting, url_setting = self._names
+        if status in (401, 403) or codes & _KEY_CODES:
+            return f"The provider rejects {key_setting} for {name}. Set a valid key."
+        if status == 402:
+            return f"The provider's account for {name} has no credit left. Add credit there."
+        if status == 404 or codes & _MODEL_CODES:
+            return f"The provider has no model {name}. Check EMBEDDING_MODEL and {url_setting}."
+        if 300 <= status < 400:
+            return f"{name} redirects to another address. Set {url_setting} to that one."
+        return ""
 
 
 def no_vectors(names: Names) -> UpstreamError:
