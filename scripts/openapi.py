@@ -36,6 +36,7 @@ Errors are problem details (RFC 9457) with a request id. Responses to GET reques
 TAGS = (
     Tag("Search", "Find passages.", r"/api/search"),
     Tag("Chat", "Ask questions, with streamed answers and citations.", r"/api/chat"),
+    Tag("Sharing", "Links that show a conversation without sign-in.", r"/api/share|/api/conversations/\{id\}/links"),
     Tag("Conversations", "The caller's conversations, and feedback on answers.", r"/api/conversations|/api/feedback"),
     Tag("Documents", "Collected and uploaded documents.", r"/api/documents|/api/sources/\{id\}/documents"),
     Tag("Files", "Files uploaded to a source.", r"/api/files|/api/uploads|/api/sources/\{id\}/(files|uploads)"),

@@ -22,6 +22,7 @@ import {
 import { filterDocuments, filterQuestions } from "./filter-questions.mjs";
 import { checkRunPage } from "./run-page.mjs";
 import { setSchedule } from "./schedule-form.mjs";
+import { organizeConversation, shareConversation } from "./share-conversation.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 /** @typedef {{ documentId: string, start: number, end: number, text: string }} Citation */
@@ -187,6 +188,9 @@ await inBrowser(folder, async (openPage, errors) => {
   await expectVisibleFocus(page, 12);
   console.log("ok keyboard");
   const chat = page.url();
+  const title = await organizeConversation(page, question, folder);
+  await shareConversation(page, title, folder);
+  console.log("ok organized and shared");
   await filterQuestions(page, base, { question, errors });
   await filterDocuments(page, name);
   console.log("ok filtered");

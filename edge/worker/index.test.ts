@@ -57,6 +57,26 @@ describe("a request to a function", () => {
     }
   });
 
+  it("needs no user's token to open a share link, whose own token goes to the function and which isn't cached", async () => {
+    const of = crypto.randomUUID();
+    for (const authorization of ["Bearer hws_1", "Bearer hws_2", ""]) {
+      const path = `/api/shared/1?of=${of}&control=private,max-age=60`;
+      const response = await fetchWorker(path, { headers: { authorization } });
+      expect(response.status).toBe(200);
+      expect(response.headers.get("x-robots-tag")).toBe("noindex");
+      expect((await response.json<EchoedRequest>()).headers["authorization"] ?? "").toBe(authorization);
+    }
+    expect(await requestCount(of)).toBe(3);
+    for (const [method, path] of [
+      ["DELETE", "/api/shared/1"],
+      ["GET", "/api/shared"],
+      ["GET", "/api/shared/1/x"],
+      ["GET", "/api/share-links"],
+    ] as const) {
+      expect((await fetchWorker(path, { method, headers: { authorization: "" } })).status).toBe(401);
+    }
+  });
+
   it("returns the function's 304 and request id", async () => {
     const response = await fetchWorker("/api/runs/1?cached", { headers: { "if-none-match": '"1"' } });
     expect(response.status).toBe(304);

@@ -9,6 +9,8 @@ export type Target = Service | "env" | "openapi" | "robots" | "oauth" | "websock
 const SERVICES: readonly (readonly [prefix: string, service: Service])[] = [
   ["/api/chat", "chat"],
   ["/api/conversations", "chat"],
+  ["/api/share-links", "chat"],
+  ["/api/shared", "chat"],
   ["/api/feedback", "chat"],
   ["/api/models", "chat"],
   ["/api/usage", "chat"],
@@ -82,6 +84,11 @@ export function isStoredQuestion({ method, url }: Request): boolean {
 /** Whether a request delivers an event of a webhook. Its signature authenticates it, which the function verifies. */
 export function isDelivery({ method, url }: Request): boolean {
   return method === "POST" && new URL(url).pathname.startsWith("/api/hooks/");
+}
+
+/** Whether a request opens a share link, whose token the function checks. */
+export function isSharedRead({ method, url }: Request): boolean {
+  return method === "GET" && /^\/api\/shared\/[^/]+$/.test(new URL(url).pathname);
 }
 
 /** Whether a request uploads a document, a file, a part of one or a message, which may be larger than other bodies. */

@@ -15,6 +15,7 @@ from functions.chat.doors.openai_routes import OpenAIRoutes
 from functions.chat.retrieval.reranking import Reranking
 from functions.chat.retrieval.routes import SearchRoutes
 from functions.chat.retrieval.search import Search
+from functions.chat.sharing.routes import ShareRoutes
 from functions.chat.streams.answer_queue import AnswerQueue
 from functions.chat.usage.routes import UsageRoutes
 from functions.chat.web.research import Research
@@ -54,6 +55,7 @@ def routes(
         *SearchRoutes(database, search, settings.max_question_chars).routes(),
         *ChatRoutes(database, answerer, lifetime, settings.max_question_chars, queue=queue).routes(),
         *ConversationRoutes(database, queue).routes(),
+        *ShareRoutes(database).routes(),
         *OpenAIRoutes(answerer, reranking, settings.max_question_chars).routes(),
         *McpRoutes(tools, settings.k_revision or "local").routes(),
         *ModelRoutes(database, answerer.models, settings.prices).routes(),

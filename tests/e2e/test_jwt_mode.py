@@ -53,7 +53,7 @@ ROUTES = [
     (name, route)
     for name, routes in all_routes().items()
     for route in routes
-    if route.access not in ("google", "signed")
+    if route.access not in ("google", "signed", "link")
 ]
 PATH_OF_EACH_FUNCTION = ("/api/conversations", "/api/sources", "/v1/embeddings")
 INTERNAL_PATHS = ("/tasks/drain", "/cron/tick", "/api/sources/../../tasks/drain", "/api/sources/..%2f..%2ftasks/drain")

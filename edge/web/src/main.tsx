@@ -18,6 +18,7 @@ import "./runs/runs.css";
 import "./sources/sources.css";
 import "./uploads/uploads.css";
 import "./sign-in/sign-in.css";
+import "./sharing/sharing.css";
 
 takeLinkedToken();
 finishSignIn();

@@ -7,7 +7,8 @@ import { InvalidToken, misconfigured, verifyToken } from "./verify-token";
 
 /**
  * Who sent a request. `local`: the user of this machine. `user`: the subject of a verified token. `key`: the SHA-256 of a
- * well-formed API key; only a function can check whether it exists. `sender`: the network that sends a webhook's event.
+ * well-formed API key; only a function can check whether it exists. `sender`: the network that sends a webhook's event or opens a share
+ * link.
  */
 export type Caller = { readonly kind: "local" } | { readonly kind: "user" | "key" | "sender"; readonly id: string };
 

@@ -8,6 +8,7 @@ it.each(["/env", "/api/sources", "/tasks/drain", "/api/chat/c1/stream"])(
     expect(response.headers.get("content-security-policy")).toContain("default-src 'none'");
     expect(response.headers.get("x-content-type-options")).toBe("nosniff");
     expect(response.headers.get("referrer-policy")).toBe("no-referrer");
+    expect(response.headers.get("x-robots-tag")).toBe("noindex");
     expect(response.headers.has("strict-transport-security")).toBe(false);
   },
 );

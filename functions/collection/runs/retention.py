@@ -1,5 +1,5 @@
-"""Delete expired runs, audit entries, blocks of providers and entries of the web's cache, and purge documents removed
-long ago. Called by the tick.
+"""Delete expired runs, audit entries, blocks of providers, share links and entries of the web's cache, and purge
+documents removed long ago. Called by the tick.
 
 A run is deleted with its items and steps. Open runs stay, and so do each source's last run and last listing: a retry or
 a decision about withheld removals needs them. Transactions are small and the time per tick is bounded; the next tick
@@ -26,6 +26,7 @@ _ITEMS = 5000
 _DOCUMENTS = 200
 _AUDIT_ENTRIES = 5000
 _WEB_ENTRIES = 1000
+_LINKS = 1000
 """Rows deleted per transaction."""
 
 
@@ -38,10 +39,12 @@ def sweep(database: Database, settings: Settings, for_s: float = SWEEP_S) -> tup
         workspaces = tx.execute(_WORKSPACES, {"days": settings.keep_deleted_days}).scalars().all()
     runs = sum(_sweep_run(database, run.workspace_id, run.id, until) for run in expired)
     documents = sum(_sweep_tombstones(database, settings, workspace_id, until) for workspace_id in workspaces)
-    entries = _sweep_audit_log(database, settings, until)
-    pages = _sweep_web_cache(database, until)
-    if runs or documents or entries or pages:
-        logs.event("sweep", runs=runs, documents=documents, audit_entries=entries, web_entries=pages)
+    days = settings.keep_audit_days
+    entries = _sweep_batches(database, until, _DELETE_AUDIT_ENTRIES, _AUDIT_ENTRIES, days=days)
+    pages = _sweep_batches(database, until, _DELETE_WEB_ENTRIES, _WEB_ENTRIES)
+    links = _sweep_batches(database, until, _DELETE_LINKS, _LINKS)
+    if runs or documents or entries or pages or links:
+        logs.event("sweep", runs=runs, documents=documents, audit_entries=entries, web_entries=pages, share_links=links)
     return runs, documents
 
 
@@ -66,25 +69,14 @@ def _sweep_tombstones(database: Database, settings: Settings, workspace_id: uuid
     return deleted
 
 
-def _sweep_audit_log(database: Database, settings: Settings, until: float) -> int:
+def _sweep_batches(database: Database, until: float, statement: sa.TextClause, size: int, **values: object) -> int:
+    """Delete rows in batches of `size`, with a statement that returns the number of deleted ones."""
     deleted = 0
     while time.monotonic() < until:
         with database.transaction(ALL_WORKSPACES) as tx:
-            values = {"days": settings.keep_audit_days, "limit": _AUDIT_ENTRIES}
-            batch: int = tx.execute(_DELETE_AUDIT_ENTRIES, values).scalar_one()
+            batch: int = tx.execute(statement, {"limit": size, **values}).scalar_one()
         deleted += batch
-        if batch < _AUDIT_ENTRIES:
-            break
-    return deleted
-
-
-def _sweep_web_cache(database: Database, until: float) -> int:
-    deleted = 0
-    while time.monotonic() < until:
-        with database.transaction(ALL_WORKSPACES) as tx:
-            batch: int = tx.execute(_DELETE_WEB_ENTRIES, {"limit": _WEB_ENTRIES}).scalar_one()
-        deleted += batch
-        if batch < _WEB_ENTRIES:
+        if batch < size:
             break
     return deleted
 
@@ -125,3 +117,5 @@ _DELETE_AUDIT_ENTRIES = sa.text("""
 """)
 
 _DELETE_WEB_ENTRIES = sa.text("select delete_expired_web_entries(cast(:limit as integer))")
+
+_DELETE_LINKS = sa.text("select delete_expired_share_links(cast(:limit as integer))")

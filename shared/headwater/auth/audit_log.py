@@ -1,4 +1,5 @@
-"""The audit log: who changed members, API keys, sources, models and the order of search results, and when.
+"""The audit log: who changed members, API keys, sources, models and the order of search
+results, who shared conversations, and when.
 
 An entry commits with the change that it describes, and is then logged as the event `audit`. Nothing can change entries;
 the sweep deletes them after `KEEP_AUDIT_DAYS`.
@@ -35,6 +36,8 @@ Action = Literal[
     "document.shown",
     "search.changed",
     "models.changed",
+    "share.created",
+    "share.revoked",
     "budgets.changed",
     "model.registered",
     "model.building",
@@ -43,7 +46,8 @@ Action = Literal[
 ]
 """What was done. `key.refused`: an expired or revoked key was used. `document.shown`: it is no longer hidden.
 `search.changed`: the workspace's settings of search.
-`models.changed`: the chat models that it allows. `model.…`: an embedding model of the installation."""
+`models.changed`: the chat models that it allows.
+`share.…`: a link to a conversation. `model.…`: an embedding model of the installation."""
 
 
 def record(

@@ -19,8 +19,9 @@ from headwater.config import LOOPBACK_HOSTS, Settings
 from headwater.database.transactions import Database
 from headwater.errors import Forbidden, Unauthorized
 
-Access = Literal["public", "signed", "reader", "editor", "owner", "google"]
-"""Required access: none, a signature that the route verifies, at least that role, or a call from Google's services."""
+Access = Literal["public", "signed", "link", "reader", "editor", "owner", "google"]
+"""Required access: none, a signature or the token of a share link, which the route verifies, at least that role, or a
+call from Google's services."""
 
 
 class Auth:
@@ -33,17 +34,18 @@ class Auth:
         self.bearer = Bearer(settings, database, service)
 
     def check(self, access: Access, request: flask.Request, *, scope: RequiredScope = "") -> Caller | None:
-        """Return the caller, None for routes with access `public`, `signed` or `google`.
+        """Return the caller, None for routes with access `public`, `signed`, `link` or `google`.
 
         Raises Unauthorized if the caller can't be authenticated, Forbidden if its role is too low.
         """
         if access == "public" or access == "signed":  # noqa: PLR1714 - mypy narrows it
             return None
         is_local = self.settings.auth_mode == "local"
-        if access == "google":
+        if access == "google" or access == "link":  # noqa: PLR1714 - mypy narrows it
             if is_local:
                 self._check_origin(request)
-            self.google.check(request)
+            if access == "google":
+                self.google.check(request)
             return None
         caller = self._check_local(request) if is_local else self.bearer.check(request, scope)
         if not role_covers(caller.role, access):

@@ -61,7 +61,7 @@ class Call:
 
     @property
     def caller(self) -> Caller:
-        """The caller; routes with access `public`, `signed` or `google` have none."""
+        """The caller; routes with access `public`, `signed`, `link` or `google` have none."""
         if self.caller_or_none is None:
             raise errors.Unauthorized("This route needs a caller.")
         return self.caller_or_none

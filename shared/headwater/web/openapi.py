@@ -23,7 +23,12 @@ _SECURITY = {
         "type": "http",
         "scheme": "bearer",
         "description": "A token of the identity provider or an API key `hw_…`; with `AUTH_MODE=local`, LOCAL_TOKEN.",
-    }
+    },
+    "ShareLink": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The token of a share link, `hws_…`: what follows `#` in its address.",
+    },
 }
 _PARAMETERS = {
     "Workspace": {
@@ -111,8 +116,9 @@ def _operation(route: Route, schema_of: dict[Any, Any], components: dict[str, An
         "parameters": [*_parameters(route, components), _WORKSPACE],
         "responses": {str(route.status): success, "default": {"description": "An error", "content": problem}},
     }
-    if route.access == "signed":
-        operation |= {"security": [], "parameters": _parameters(route, components)}
+    if route.access in ("signed", "link"):
+        security: list[dict[str, list[str]]] = [{"ShareLink": []}] if route.access == "link" else []
+        operation |= {"security": security, "parameters": _parameters(route, components)}
     if route.body is not None:
         content = {"application/json": {"schema": schema_of[route.body]}}
         operation["requestBody"] = {"required": True, "content": content}
@@ -120,7 +126,7 @@ def _operation(route: Route, schema_of: dict[Any, Any], components: dict[str, An
 
 
 def _description(route: Route) -> str:
-    needed = "" if route.access in ("reader", "signed") else f"\n\nRequires the role `{route.access}`."
+    needed = "" if route.access in ("reader", "signed", "link") else f"\n\nRequires the role `{route.access}`."
     return _paragraphs(route.handle.__doc__ or "") + needed
 
 

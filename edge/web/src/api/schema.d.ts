@@ -212,6 +212,32 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/conversations/{id}/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List a conversation's links
+         * @description List the links to a conversation that have not expired, newest first.
+         */
+        get: operations["listConversationLinks"];
+        put?: never;
+        /**
+         * Share a conversation
+         * @description Create a link that shows the conversation as it is now, without sign-in, until it expires.
+         *
+         *     The response is the only one that contains the link's token.
+         */
+        post: operations["createShareLink"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/conversations/{id}/messages/{message_id}/feedback": {
         parameters: {
             query?: never;
@@ -910,6 +936,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/share-links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List share links
+         * @description List the caller's links that have not expired, newest first; owners get those of the whole workspace.
+         */
+        get: operations["listShareLinks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/share-links/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke a share link
+         * @description Revoke a link, effective immediately. Owners may revoke links of other members.
+         */
+        delete: operations["revokeShareLink"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/shared/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Open a share link
+         * @description Read a shared conversation, as it was when it was shared. Send the link's token as the bearer token.
+         */
+        get: operations["getSharedConversation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/source-kinds": {
         parameters: {
             query?: never;
@@ -1500,7 +1586,7 @@ export interface components {
             actor: string;
             actor_name: string | null;
             /** @enum {string} */
-            action: "budgets.changed" | "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "member.added" | "member.changed" | "member.removed" | "model.building" | "model.deleted" | "model.registered" | "model.switched" | "models.changed" | "search.changed" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
+            action: "budgets.changed" | "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "member.added" | "member.changed" | "member.removed" | "model.building" | "model.deleted" | "model.registered" | "model.switched" | "models.changed" | "search.changed" | "share.created" | "share.revoked" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
             target: string;
             target_name: string | null;
             details: Record<string, unknown>;
@@ -1841,6 +1927,23 @@ export interface components {
             revoked_at: string | null;
             last_used_at: string | null;
             key: string;
+        };
+        /**
+         * CreatedShareLink
+         * @description A new link with its token, which is returned only once.
+         *
+         *     The web app shows the conversation at `/shared/{id}#{token}`.
+         */
+        CreatedShareLink: {
+            /** Format: uuid */
+            id: string;
+            conversation_id: string | null;
+            title: string | null;
+            created_by: string;
+            created_by_name: string | null;
+            created_at: string;
+            expires_at: string;
+            token: string;
         };
         /**
          * CreatedWebhook
@@ -2480,6 +2583,16 @@ export interface components {
             name: string | null;
         };
         /**
+         * NewShareLink
+         * @description A link to create. `passages`: it also shows the cited passages of documents, and their addresses.
+         */
+        NewShareLink: {
+            /** @default 7 */
+            expires_in_days: number;
+            /** @default false */
+            passages: boolean;
+        };
+        /**
          * NewSource
          * @description A source to create. `config` depends on `kind`. `token` is write-only.
          *
@@ -2947,6 +3060,66 @@ export interface components {
             required: boolean;
         };
         /**
+         * ShareLink
+         * @description A link that has not expired. `created_by` is the subject of its creator, with their name.
+         *
+         *     Conversations are private: for links of others, `conversation_id` and `title` are null.
+         */
+        ShareLink: {
+            /** Format: uuid */
+            id: string;
+            conversation_id: string | null;
+            title: string | null;
+            created_by: string;
+            created_by_name: string | null;
+            created_at: string;
+            expires_at: string;
+        };
+        /**
+         * ShareLinkList
+         * @description Share links, newest first.
+         */
+        ShareLinkList: {
+            links: components["schemas"]["ShareLink"][];
+        };
+        /**
+         * SharedConversation
+         * @description A conversation as it was at `shared_at`. The link works until `expires_at`.
+         */
+        SharedConversation: {
+            title: string;
+            messages: components["schemas"]["SharedMessage"][];
+            shared_at: string;
+            expires_at: string;
+        };
+        /**
+         * SharedMessage
+         * @description A question or an answer. An answer in another state than `complete` has partial text.
+         */
+        SharedMessage: {
+            /** @enum {string} */
+            role: "assistant" | "user";
+            text: string;
+            /** @enum {string} */
+            state: "complete" | "cut" | "failed" | "interrupted" | "stopped";
+            created_at: string;
+            sources: components["schemas"]["SharedSource"][];
+        };
+        /**
+         * SharedSource
+         * @description A source that an answer cites as `[n]`. `url` is the address of a web page.
+         *
+         *     The passage of a document, and its address, are null unless its owner shares passages.
+         */
+        SharedSource: {
+            n: string;
+            title: string;
+            headings: string[];
+            page: number | null;
+            url: string | null;
+            passage: string | null;
+        };
+        /**
          * Source
          * @description A source. `documents` counts those that are not removed; `paused_at` is null unless the source is paused.
          *
@@ -3306,7 +3479,7 @@ export interface operations {
         parameters: {
             query?: {
                 actor?: string;
-                action?: "budgets.changed" | "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "member.added" | "member.changed" | "member.removed" | "model.building" | "model.deleted" | "model.registered" | "model.switched" | "models.changed" | "search.changed" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
+                action?: "budgets.changed" | "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "member.added" | "member.changed" | "member.removed" | "model.building" | "model.deleted" | "model.registered" | "model.switched" | "models.changed" | "search.changed" | "share.created" | "share.revoked" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
                 target?: string;
                 since?: string;
                 until?: string;
@@ -3719,6 +3892,78 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listConversationLinks: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShareLinkList"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createShareLink: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewShareLink"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedShareLink"];
+                };
             };
             /** @description An error */
             default: {
@@ -5066,6 +5311,101 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SearchSettings"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listShareLinks: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShareLinkList"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revokeShareLink: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSharedConversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SharedConversation"];
                 };
             };
             /** @description An error */

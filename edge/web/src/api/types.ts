@@ -98,6 +98,10 @@ export interface CitedRange extends TextRange {
 export type ConversationSummary = Schemas["ConversationSummary"];
 export type ConversationChanges = Partial<Schemas["ConversationChanges"]>;
 export type ConversationPage = Schemas["ConversationList"];
+export type ShareLink = Schemas["ShareLink"];
+export type CreatedShareLink = Schemas["CreatedShareLink"];
+export type SharedConversation = Schemas["SharedConversation"];
+export type SharedMessage = Schemas["SharedMessage"];
 export interface Conversation {
   id: string;
   title: string;

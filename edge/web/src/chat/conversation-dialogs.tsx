@@ -1,4 +1,4 @@
-/** Dialogs about a conversation of the list: rename it, delete it. */
+/** Dialogs about a conversation of the list: rename, share and delete it. */
 
 import { useState, type ReactNode } from "react";
 import { changeConversation, deleteConversation } from "../api/conversations";
@@ -8,8 +8,9 @@ import { Field } from "../ui/field";
 import { ProblemNote } from "../ui/problem-note";
 import { useAction } from "../ui/use-action";
 import { announceChange } from "./other-tabs";
+import { ShareDialog } from "../sharing/share-dialog";
 
-export type DialogKind = "rename" | "delete";
+export type DialogKind = "rename" | "share" | "delete";
 
 interface Props {
   kind: DialogKind;
@@ -23,6 +24,8 @@ export function ConversationDialog({ kind, conversation, onChanged, onDeleted, o
   switch (kind) {
     case "rename":
       return <RenameConversation conversation={conversation} onDone={onChanged} onCancel={onCancel} />;
+    case "share":
+      return <ShareDialog conversation={conversation} onClose={onCancel} />;
     case "delete":
       return <DeleteConversation conversation={conversation} onDone={onDeleted} onCancel={onCancel} />;
   }

@@ -1,4 +1,4 @@
-/** What can be done with a conversation of the list: pin, rename, export, delete. */
+/** What can be done with a conversation of the list: pin, rename, share, export, delete. */
 
 import { useId, useRef, useState, type ReactNode } from "react";
 import { changeConversation, exportConversation } from "../api/conversations";
@@ -18,6 +18,7 @@ interface Props {
 
 const DIALOGS = [
   ["rename", "Rename…"],
+  ["share", "Share…"],
   ["delete", "Delete…"],
 ] as const;
 

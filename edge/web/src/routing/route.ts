@@ -12,6 +12,7 @@ export type Route =
   | { page: "usage" }
   | { page: "workspace" }
   | { page: "document"; id: string; passage: CitedRange | null }
+  | { page: "shared"; id: string; token: string }
   | { page: "missing" };
 
 export function parseRoute(url: URL): Route {
@@ -27,6 +28,7 @@ export function parseRoute(url: URL): Route {
   if (page === "runs" && id !== undefined) return { page: "run", id };
   if (page === "usage" && id === undefined) return { page: "usage" };
   if (page === "workspace" && id === undefined) return { page: "workspace" };
+  if (page === "shared" && id !== undefined) return { page: "shared", id, token: url.hash.slice(1) };
   if (page === "documents" && id !== undefined) return { page: "document", id, passage: passageOf(url) };
   return { page: "missing" };
 }
@@ -36,6 +38,7 @@ export function pageKey(route: Route): string {
   switch (route.page) {
     case "run":
     case "document":
+    case "shared":
       return `${route.page} ${route.id}`;
     case "documents":
       return `${route.page} ${route.sourceId}`;
@@ -65,6 +68,11 @@ export function documentsPath(sourceId: string, filter: DocumentFilter, conditio
     ...(condition !== "" && { filter: condition }),
   }).toString();
   return `/sources/${encodeURIComponent(sourceId)}${query && `?${query}`}`;
+}
+
+/** The address of a shared conversation. The token is in the fragment, which is not sent to servers. */
+export function sharedUrl(origin: string, id: string, token: string): string {
+  return `${origin}/shared/${encodeURIComponent(id)}#${token}`;
 }
 
 /** The path of a document. The text of a passage is in the fragment, which is not sent to the server. */

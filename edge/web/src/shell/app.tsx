@@ -7,6 +7,7 @@ import { RunPage } from "../runs/run-page";
 import { RunsPage } from "../runs/runs-page";
 import { SourcesPage } from "../sources/sources-page";
 import { BrandMark } from "../ui/icons";
+import { SharedPage } from "../shared/shared-page";
 import { UsagePage } from "../usage/usage-page";
 import { WorkspacePage } from "../workspace/workspace-page";
 import { AccountMenu } from "./account-menu";
@@ -15,6 +16,9 @@ import { pageKey, type Route } from "../routing/route";
 import { Link, useRoute } from "../routing/router";
 
 export function App(): ReactNode {
+  const route = useRoute();
+  if (route.page === "shared")
+    return <SharedPage key={`${route.id} ${route.token}`} id={route.id} token={route.token} />;
   return (
     <Gate>
       <Shell />
@@ -99,6 +103,7 @@ function Page({ route }: { route: Route }): ReactNode {
       return <WorkspacePage />;
     case "document":
       return <DocumentPage key={route.id} id={route.id} passage={route.passage} />;
+    case "shared": // which needs no sign-in
     case "missing":
       return <NotFound />;
   }

@@ -3,6 +3,7 @@ import { useLayoutEffect, useId, useRef, type ReactNode } from "react";
 interface Props {
   title: string;
   confirm: string;
+  cancel?: string;
   busy?: boolean;
   /** Whether the action only changes what can be changed back. */
   isHarmless?: boolean;
@@ -15,6 +16,7 @@ interface Props {
 export function ConfirmDialog({
   title,
   confirm,
+  cancel = "Cancel",
   busy = false,
   isHarmless = false,
   onConfirm,
@@ -44,7 +46,7 @@ export function ConfirmDialog({
       {children}
       <div className="actions end">
         <button type="button" onClick={onCancel} autoFocus={!isHarmless}>
-          Cancel
+          {cancel}
         </button>
         <button type="button" className={isHarmless ? "primary" : "danger"} onClick={onConfirm} disabled={busy}>
           {confirm}

@@ -5,6 +5,7 @@ import { AuditLog } from "./audit-log";
 import { EmbeddingModels } from "./embedding-models";
 import { Keys } from "./keys";
 import { Members } from "./members";
+import { ShareLinks } from "../sharing/share-links";
 import { SearchCard } from "./search-card";
 
 /** The user's own role; for editors, settings of search; for owners, members, API keys and the audit log. */
@@ -44,6 +45,7 @@ export function WorkspacePage(): ReactNode {
       {isEditor && <SearchCard />}
       {isOwner && <Members />}
       {isOwner && <Keys />}
+      <ShareLinks />
       {isOwner && <EmbeddingModels />}
       {isOwner && <AuditLog />}
     </div>
@@ -65,6 +67,7 @@ function LocalMode(): ReactNode {
         members and API keys, set <code>AUTH_MODE=jwt</code>.
       </p>
       <SearchCard />
+      <ShareLinks />
       <EmbeddingModels />
     </div>
   );

@@ -44,6 +44,9 @@ _FILL = """
       insert into vectors (model_id, workspace_id, input_hash, embedding) values (1, :w, '\\x00', '[1,0]')
     ), conversation as (
       insert into conversations (workspace_id, id, title) values (:w, 'c', 't')
+    ), link as (
+      insert into share_links (workspace_id, conversation_id, token_hash, content, expires_at)
+      values (:w, 'c', '\\x00', '{}', now())
     ), member as (
       insert into members (workspace_id, subject, role) values (:w, 's', 'owner')
     ), key as (
