@@ -1,50 +1,37 @@
 """The WordPress connector: published posts of the chosen types, by the REST API.
 
-The cursor has the number of posts of each type and the newest change: while both are the same, nothing else is asked.
-Else what has changed since is listed, and if then the numbers differ, the ids of all posts, so that deleted ones are
-known. Every listing is complete.
+The cursor has the posts of the last listing. Every listing is complete; that of a large site takes several steps.
 """
 
 import base64
 import hashlib
+import time
 import zlib
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from html import unescape
-from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from functions.collection.connectors.entry_page import entry_page
-from functions.collection.connectors.wordpress.api import PER_PAGE, Post, PostSummary, WordPressApi
+from functions.collection.connectors.staged_listing import stage_listing, staged_listing
+from functions.collection.connectors.wordpress.api import Post, PostSummary, WordPressApi
 from functions.collection.connectors.wordpress.config import WordPressConfig
+from functions.collection.connectors.wordpress.walk import SUMMARY, State, TypeState, Walk, go_on
 from headwater.connectors import MAX_CURSOR_CHARS, MAX_KEY_BYTES, Connector, Entry, Fetched, Listing, Secret
-from headwater.errors import HeadwaterError, PermanentError, UnprocessableContent, UpstreamError
+from headwater.errors import HeadwaterError, UnprocessableContent
 
 if TYPE_CHECKING:
     from headwater.outbound.web_client import WebClient
 
-MAX_POSTS = 20_000
-MAX_ATTEMPTS = 3
-"""Listings of all posts, if posts are published or deleted meanwhile."""
+SLICE_S = 60.0
+"""Time for one step of a listing."""
 FETCHED_TOGETHER = 20
-_SUMMARY = "id,link,modified_gmt"
 _CONTENT = "id,link,date_gmt,title,content,_links,_embedded"
-
-
-class TypeState(msgspec.Struct, array_like=True):
-    """Posts of a type by id: address and time of the last change. `total` is how many there are, as the server says."""
-
-    total: int | None = None
-    newest: str = ""
-    posts: dict[int, tuple[str, str]] = {}
-
-
-State = dict[str, TypeState]
 
 
 class WordPressConnector(Connector[WordPressConfig]):
@@ -71,14 +58,19 @@ class WordPressConnector(Connector[WordPressConfig]):
         try:
             api = self._api(config, secret)
             for post_type in config.types:
-                api.page(post_type, PostSummary, per_page=1, _fields=_SUMMARY)
+                api.page(post_type, PostSummary, per_page=1, _fields=SUMMARY)
         except HeadwaterError as error:
             raise UnprocessableContent(error.message) from error
 
     def list(self, config: WordPressConfig, secret: str | None, cursor: str | None, known: AbstractSet[str]) -> Listing:  # noqa: ARG002
-        """List the posts of all types."""
-        api, before = self._api(config, secret), _decode(cursor)
-        state = {one: _update(api, one, before.get(one)) for one in config.types}
+        """List posts for a while. Returns the listing, or where the next step goes on."""
+        api, until = self._api(config, secret), time.monotonic() + SLICE_S
+        walk = staged_listing(self.context, cursor, Walk) or Walk([*config.types], _decode(cursor))
+        while walk.todo:
+            go_on(api, walk)
+            if walk.todo and time.monotonic() > until:
+                return Listing("", [], complete=False, resume=stage_listing(self.context, walk))
+        state = walk.listed
         snapshot = self._stage(state)
         entries = [
             Entry(key, _fingerprint(state[kind], one), "text/html")
@@ -102,8 +94,7 @@ class WordPressConnector(Connector[WordPressConfig]):
         """Yield posts, several by one request."""
         api = self._api(config, secret)
         staged = self.context.blobs().get(self._blob_key(snapshot))
-        state = _decode_state(staged) if staged else {one: _update(api, one, None) for one in config.types}
-        places = _keys(state)
+        places = _keys(_decode_state(staged) if staged else _list_again(api, config.types))
         by_type: dict[str, dict[int, str]] = {}
         for entry in entries:
             if entry.key in places:
@@ -129,54 +120,12 @@ class WordPressConnector(Connector[WordPressConfig]):
         return f"{self.context.stage_prefix}/{snapshot}"
 
 
-def _update(api: WordPressApi, kind: str, before: TypeState | None) -> TypeState:
-    """Return the posts of a type."""
-    page = api.page(kind, PostSummary, per_page=1, orderby="modified", order="desc", _fields=_SUMMARY)
-    newest = (page.posts[0].modified_gmt or "") if page.posts else ""
-    if before and page.total is not None and (page.total, newest) == (before.total, before.newest):
-        return before
-    if before and (since := _before(before.newest)):
-        changed = _list(api, kind, modified_after=since)
-        posts = before.posts | changed
-        if len(posts) == page.total:
-            return TypeState(page.total, newest, posts)
-    return TypeState(page.total, newest, _list_all(api, kind))
-
-
-def _list_all(api: WordPressApi, kind: str) -> dict[int, tuple[str, str]]:
-    """List all posts, again if their number is not that which the server says: a deleted one shifts the pages."""
-    seen: dict[int, tuple[str, str]] | None = None
-    for _ in range(MAX_ATTEMPTS):
-        posts = _list(api, kind)
-        total = api.page(kind, PostSummary, per_page=1, _fields="id").total
-        if total in (None, len(posts)) or posts == seen:
-            return posts
-        seen = posts
-    raise UpstreamError(f"The {kind} changed while they were listed. Try again later.")
-
-
-def _list(api: WordPressApi, kind: str, **parameters: Any) -> dict[int, tuple[str, str]]:
-    posts: dict[int, tuple[str, str]] = {}
-    for number in count(1):
-        paging = {**parameters, "per_page": PER_PAGE, "page": number, "orderby": "id", "order": "asc"}
-        page = api.page(kind, PostSummary, **paging, _fields=_SUMMARY)
-        found = {post.id: (post.link, post.modified_gmt or "") for post in page.posts}
-        if found.keys() <= posts.keys():  # no more, or a server that repeats a page
-            return posts
-        posts |= found
-        if len(posts) > MAX_POSTS:
-            raise PermanentError(f"The site has more than {MAX_POSTS:,} {kind}. Collect it as a web site.")
-        if len(page.posts) < PER_PAGE:
-            break
-    return posts
-
-
-def _before(moment: str) -> str | None:
-    """Return the second before a time in UTC: several posts may be changed in one."""
-    try:
-        return f"{datetime.fromisoformat(moment) - timedelta(seconds=1):%Y-%m-%dT%H:%M:%S}Z"
-    except (ValueError, OverflowError):
-        return None
+def _list_again(api: WordPressApi, types: Sequence[str]) -> State:
+    """List all posts for a later run, when what the listing has staged is gone."""
+    walk = Walk([*types])
+    while walk.todo:
+        go_on(api, walk)
+    return walk.listed
 
 
 def _fetch(api: WordPressApi, kind: str, ids: Sequence[int], keys: dict[int, str]) -> Iterator[Fetched]:

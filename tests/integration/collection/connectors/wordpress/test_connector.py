@@ -6,6 +6,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from functions.collection.connectors.registry import SourceReader, kind_for_new_source
+from functions.collection.connectors.wordpress import api, connector
 from functions.collection.sources.connect import SourceOpener
 from functions.collection.sources.credentials import Credentials
 from headwater.errors import HeadwaterError, UnprocessableContent
@@ -140,6 +141,24 @@ def test_workers_that_die_lose_and_double_no_post(pipeline: Pipeline, blog: Word
         pipeline.start(source)
         die_everywhere(pipeline)
     assert texts(pipeline) == {"2024/post-2": "Text 2", "2024/post-3": "Text 3"}
+
+
+def test_20_000_posts_are_listed_in_steps_by_workers_that_die(
+    pipeline: Pipeline, blog: WordPress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connector, "SLICE_S", 0.0)
+    monkeypatch.setattr(api, "DELAY_S", 0.0)
+    for number in range(20_000):
+        blog.publish(number, "Text", at=f"2024-05-{number % 28 + 1:02}T09:00:00")
+    reader, cursor, steps = open_source(pipeline, blog, None), None, 0
+    while True:
+        lost = reader.list(cursor, frozenset()) if steps % 20 == 7 else None  # its worker dies before it is stored
+        listing = reader.list(cursor, frozenset())
+        assert lost is None or lost.resume == listing.resume
+        if listing.resume is None:
+            break
+        cursor, steps = listing.resume, steps + 1
+    assert (len(listing.entries), len({entry.key for entry in listing.entries}), steps) == (20_000, 20_000, 203)
 
 
 def check(pipeline: Pipeline, blog: WordPress, secret: str | None, **config: object) -> None:
