@@ -16,6 +16,11 @@ class Confluence(ApiServer):
         super().__init__()
         self.spaces = {"11": "ENG", "12": "HR"}
         self.pages: dict[str, dict[str, Any]] = {}
+        self.files: dict[str, dict[str, Any]] = {}
+        self.contents: dict[str, bytes] = {}
+        self.comments: dict[str, dict[str, Any]] = {}
+        self.storage = ""
+        """The origin of another server that has the contents of attachments; "" for this one."""
 
     def add(
         self,
@@ -42,6 +47,36 @@ class Confluence(ApiServer):
         }
         return page_id
 
+    def attach(self, page_id: str, title: str, content: bytes, media_type: str = "application/octet-stream") -> str:
+        """Attach a file to a page, or replace it. Returns its id."""
+        file_id = next((one for one, file in self.files.items() if file["title"] == title), f"att{len(self.files)}")
+        version = self.files.get(file_id, {"version": {"number": 0}})["version"]["number"] + 1
+        self.files[file_id] = {
+            "id": file_id,
+            "type": "attachment",
+            "status": "current",
+            "title": title,
+            "container": {"id": page_id, "type": "page"},
+            "version": {"number": version, "when": "2024-02-01T10:00:00.000Z"},
+            "extensions": {"mediaType": media_type, "fileSize": len(content)},
+            "_links": {"download": f"/download/attachments/{page_id}/{file_id}?version={version}", "webui": "/x/file"},
+        }
+        self.contents[file_id] = content
+        return file_id
+
+    def comment(self, page_id: str, storage: str, author: str = "Ada") -> str:
+        """Add a comment to a page. Returns its id."""
+        comment_id = str(9000 + len(self.comments))
+        self.comments[comment_id] = {
+            "id": comment_id,
+            "type": "comment",
+            "container": {"id": page_id, "type": "page"},
+            "version": {"number": 1},
+            "history": {"createdBy": {"displayName": author}, "createdDate": "2024-02-03T10:00:00.000Z"},
+            "body": {"storage": {"value": storage}},
+        }
+        return comment_id
+
     def edit(self, page_id: str, storage: str, when: str = "2024-03-05T10:00:00.000Z") -> None:
         self.pages[page_id] |= {"storage": storage, "when": when, "version": self.pages[page_id]["version"] + 1}
 
@@ -63,9 +98,27 @@ class Confluence(ApiServer):
             case ["rest", "api", "content"]:
                 found = self._find(request.query["spaceKey"], request.query["type"])
                 return self._server_list([self._server_page(one) for one in found], request)
+            case ["rest", "api", "content", "search"]:
+                items = self._search(request.query["cql"])
+                is_cloud = request.headers["authorization"].startswith("Basic")
+                return self._cloud(items, request) if is_cloud else self._server_list(items, request)
+            case ["rest", "api", "content", file_id] if file_id in self.files:
+                return Reply(self.files[file_id])
+            case ["download", "attachments", _, file_id] if file_id in self.files:
+                if self.storage:
+                    return Reply(b"", 302, {"Location": f"{self.storage}/{file_id}?token=signed"})
+                return Reply(self.contents[file_id], headers={"Content-Type": "application/octet-stream"})
             case ["rest", "api", "content", page_id] if page_id in self.pages:
                 return Reply(self._server_page(self.pages[page_id]) | _content(self.pages[page_id]))
         return Reply({"statusCode": 404, "message": "Not found"}, 404)
+
+    def _search(self, cql: str) -> list[dict[str, Any]]:
+        kind, _, where = cql.removeprefix("type = ").partition(" and ")
+        found = [*(self.files if kind == "attachment" else self.comments).values()]
+        if where.startswith("space"):
+            key = where.partition('"')[2].rstrip('"')
+            return [one for one in found if self.pages[one["container"]["id"]]["space"] == key]
+        return [one for one in found if one["container"]["id"] == where.split()[2]]
 
     def _find(self, space: str, kind: str) -> list[dict[str, Any]]:
         all_pages = self.pages.values()

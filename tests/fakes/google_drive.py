@@ -68,6 +68,12 @@ class GoogleDrive(ApiServer):
         self.changes.append(file_id)
         return file_id
 
+    def shortcut(self, name: str, target: str) -> str:
+        """Add a shortcut to a file. Returns its id."""
+        shortcut_id = self.add(name, "application/vnd.google-apps.shortcut")
+        self.files[shortcut_id]["shortcutDetails"] = {"targetId": target}
+        return shortcut_id
+
     def change(self, file_id: str, **fields: Any) -> None:
         """Change a file's metadata."""
         self.files[file_id].update(fields)

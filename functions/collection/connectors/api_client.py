@@ -101,6 +101,7 @@ class _Request(msgspec.Struct, frozen=True):
     headers: Mapping[str, str] = {}
     body: bytes | None = None
     max_bytes: int = 0
+    elsewhere: bool = False
     timeout_s: float = REQUEST_S
 
 
@@ -108,11 +109,12 @@ class ApiClient:
     """A client of the API at `api`. `headers` authorize requests."""
 
     def __init__(self, http: "GuardedHttp", api: str, service: ApiService, headers: Mapping[str, str]) -> None:
-        self._api = api.rstrip("/")
+        self.url = api.rstrip("/")
         self._service = service
         self._http = http
         self._origin = origin_of(api)
-        self._headers = {**http.headers, "Accept-Encoding": "gzip, deflate", **headers}
+        self._plain_headers = {**http.headers, "Accept-Encoding": "gzip, deflate"}
+        self._headers = dict(headers)
 
     def get(self, path: str, *, etag: str = "", timeout_s: float = REQUEST_S) -> ApiAnswer:
         """Request a path, or the URL of a next page; with an ETag, an unchanged answer has status 304.
@@ -143,9 +145,14 @@ class ApiClient:
         content, headers = urlencode(fields).encode(), {"Content-Type": _FORM}
         return self._decode(self._send(_Request("POST", self._url(path), headers, content, timeout_s=timeout_s)))
 
-    def download(self, path: str, query: Mapping[str, object], *, max_bytes: int) -> ApiAnswer:
-        """Request a path. Raises the same errors; AnswerTooLarge for an answer of more than `max_bytes`."""
-        return self._present(self._send(_Request("GET", self._url(f"{path}?{urlencode(query)}"), max_bytes=max_bytes)))
+    def download(self, path: str, query: Mapping[str, object], *, max_bytes: int, elsewhere: bool = False) -> ApiAnswer:
+        """Request a path. Raises the same errors; AnswerTooLarge for an answer of more than `max_bytes`.
+
+        `elsewhere` follows redirects to other servers, such as a storage, without the authorization.
+        """
+        target = f"{path}?{urlencode(query)}" if query else path
+        request = _Request("GET", self._url(target), max_bytes=max_bytes, elsewhere=elsewhere)
+        return self._present(self._send(request))
 
     def limit_error(self, pause_s: float | None) -> UpstreamError:
         """Return the error for too many requests."""
@@ -153,7 +160,7 @@ class ApiClient:
         return UpstreamError(f"{self._service.name}'s limit of requests is reached. Collecting goes on later.", pause_s)
 
     def _url(self, path: str) -> str:
-        return path if "://" in path else f"{self._api}{path}"
+        return path if "://" in path else f"{self.url}{path}"
 
     def _send(self, request: _Request) -> ApiAnswer:
         """Send a request; short pauses are waited out."""
@@ -171,7 +178,7 @@ class ApiClient:
         """Send a request, and after a redirect of a GET, one to where it leads."""
         url = request.url
         for _ in range(MAX_REDIRECTS + 1):
-            if origin_of(url) != self._origin:
+            if origin_of(url) != self._origin and (url == request.url or not request.elsewhere):
                 raise PermanentError(f"{self._service.name} refers to {quote(url)}, which is on another server.")
             answer = self._exchange(request, url)
             if isinstance(answer, ApiAnswer):
@@ -190,7 +197,8 @@ class ApiClient:
         from headwater.outbound.http_errors import translate_http_error
 
         wait_for_turn(url, self._service.delay_s)
-        headers = {**self._headers, **request.headers}
+        is_own = origin_of(url) == self._origin
+        headers = {**self._plain_headers, **(self._headers if is_own else {}), **request.headers}
         options: dict[str, Any] = {"redirect": False, "preload_content": False, "decode_content": False}
         try:
             with within(request.timeout_s):

@@ -3,6 +3,7 @@
 The table is our own because `mimetypes` differs between machines: `.ts` is a video on some.
 """
 
+import re
 from pathlib import PurePosixPath
 
 _BY_SUFFIX = {
@@ -83,7 +84,13 @@ _BY_SUFFIX = {
     ".zip": "application/zip",
     ".zsh": "text/x-bash",
 }
+_UNREADABLE = re.compile(r"(?:image|video|audio|font)/(?!svg).*")
 _SNIFFED_BYTES = 8_000  # as Git does to detect binary files
+
+
+def has_text(media_type: str) -> bool:
+    """Return False for a media type without text, such as images."""
+    return not _UNREADABLE.fullmatch(media_type)
 
 
 def media_type(key: str, content: bytes) -> str:

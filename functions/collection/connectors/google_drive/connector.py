@@ -20,12 +20,15 @@ from functions.collection.connectors.google_drive.credentials import read_secret
 from functions.collection.connectors.google_drive.tree import (
     EXPORTS,
     FOLDER,
+    SHORTCUT,
     DriveState,
+    Targets,
     decode_state,
     encode_state,
     inside,
     read_file,
     select,
+    shortcuts,
 )
 from functions.collection.connectors.media_types import media_type
 from functions.collection.connectors.staged_listing import stage_listing, staged_listing
@@ -37,7 +40,9 @@ DELAY_S = 0.05
 SLICE_S, BATCH_S, CHECK_S, TOKEN_S = 60.0, 120.0, 3.0, 10.0
 PAGE_SIZE, FOLDERS_PER_REQUEST = 1_000, 30
 MAX_FILES = 100_000
-_FIELDS = "id,name,mimeType,parents,trashed,modifiedTime,md5Checksum,headRevisionId,size"
+MAX_SHORTCUTS = 500
+"""Whose files are asked for one by one, in each listing: the changes of a drive don't tell theirs."""
+_FIELDS = "id,name,mimeType,parents,trashed,modifiedTime,md5Checksum,headRevisionId,size,shortcutDetails(targetId)"
 _ALL_DRIVES = {"supportsAllDrives": "true", "includeItemsFromAllDrives": "true"}
 _LIMITS = frozenset(("rateLimitExceeded", "userRateLimitExceeded", "RESOURCE_EXHAUSTED"))
 _FOLDER_ID = re.compile(
@@ -122,7 +127,8 @@ class DriveConnector(Connector[DriveConfig]):
             _read_folders(api, walk)
             if (walk.queue or walk.batch) and time.monotonic() > until:
                 return Listing("", [], complete=False, resume=stage_listing(self.context, walk))
-        found = select(walk.state, config.folder, self.context.max_file_bytes, self.context.period)
+        targets = _find_targets(api, shortcuts(walk.state, config.folder))
+        found = select(walk.state, config.folder, self.context.max_file_bytes, self.context.period, targets)
         return Listing(
             walk.state.page_token,
             found.entries,
@@ -194,6 +200,36 @@ def _find_drive(api: ApiClient, folder: str, **options: float) -> str:
     if found.get("mimeType") != FOLDER or found.get("trashed") is True:
         raise SystemicError("config.folder is not a folder, or is in the trash. Enter the address of a folder.")
     return as_text(found.get("driveId"))
+
+
+def _find_targets(api: ApiClient, known: dict[str, str]) -> Targets:
+    """Ask for the files that shortcuts lead to."""
+    targets: Targets = {}
+    for number, (shortcut_id, target) in enumerate(known.items()):
+        if number >= MAX_SHORTCUTS:
+            targets[shortcut_id] = f"The folder has more than {MAX_SHORTCUTS} shortcuts to files elsewhere."
+            continue
+        try:
+            file_id = target or _read_target(api, shortcut_id)
+            found = read_file(_read_metadata(api, file_id)) if file_id else None
+        except Refused:
+            found = None
+        if found is None:
+            targets[shortcut_id] = "The file of the shortcut is gone, or isn't shared with the account."
+        elif found[1].is_folder or found[1].media_type == SHORTCUT:
+            targets[shortcut_id] = "Shortcuts to folders aren't followed. Add the folder as a source of its own."
+        else:
+            targets[shortcut_id] = found
+    return targets
+
+
+def _read_target(api: ApiClient, shortcut_id: str) -> str:
+    found = read_file(_read_metadata(api, shortcut_id))
+    return found[1].target if found else ""
+
+
+def _read_metadata(api: ApiClient, file_id: str) -> Any:
+    return api.get_json(f"/drive/v3/files/{path_part(file_id)}", {"fields": _FIELDS, "supportsAllDrives": "true"})
 
 
 def _begin(api: ApiClient, folder: str, known: DriveState) -> Walk:

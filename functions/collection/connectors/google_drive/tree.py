@@ -10,11 +10,13 @@ from typing import Any
 import msgspec
 
 from functions.collection.connectors.api_values import as_dict, as_list, as_text
+from functions.collection.connectors.media_types import has_text
 from functions.collection.connectors.page_paths import PathNode, page_keys
 from headwater.connectors import MAX_CURSOR_CHARS, Entry, Period
 from headwater.errors import SystemicError
 
 FOLDER = "application/vnd.google-apps.folder"
+SHORTCUT = "application/vnd.google-apps.shortcut"
 _GOOGLE = "application/vnd.google-apps."
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 EXPORTS = {
@@ -25,7 +27,6 @@ EXPORTS = {
 """Formats in which documents of Google's editors are fetched, by their kind."""
 _ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,100}/[a-z0-9][a-z0-9!#$&^_.+-]{0,150}")
-_UNREADABLE = re.compile(r"(?:image|video|audio|font)/(?!svg).*")
 
 
 class DriveFile(msgspec.Struct, frozen=True, array_like=True):
@@ -37,6 +38,8 @@ class DriveFile(msgspec.Struct, frozen=True, array_like=True):
     version: str = ""
     modified: str = ""
     size: int = 0
+    target: str = ""
+    """Of a shortcut: the id of the file that it leads to."""
 
     @property
     def is_folder(self) -> bool:
@@ -51,7 +54,7 @@ class DriveFile(msgspec.Struct, frozen=True, array_like=True):
     @property
     def is_readable(self) -> bool:
         """Whether a file of this type may have a text."""
-        return self.kind in EXPORTS if self.kind else not _UNREADABLE.fullmatch(self.media_type)
+        return self.kind in EXPORTS if self.kind else has_text(self.media_type)
 
     def fingerprint(self, file_id: str) -> str:
         """Return the fingerprint: it has what `fetch` needs to know."""
@@ -74,7 +77,7 @@ def read_file(value: Any) -> tuple[str, DriveFile] | None:
     parents = [parent for parent in map(as_text, as_list(found.get("parents"))) if _ID.fullmatch(parent)]
     hashes = (as_text(found.get(name)) for name in ("md5Checksum", "headRevisionId", "modifiedTime"))
     version = re.sub(r"[^\w:.-]", "", next(filter(None, hashes), ""))[:100]
-    size = as_text(found.get("size"))
+    size, target = as_text(found.get("size")), as_text(as_dict(found.get("shortcutDetails")).get("targetId"))
     file = DriveFile(
         as_text(found.get("name")),
         parents[0] if parents else "",
@@ -82,6 +85,7 @@ def read_file(value: Any) -> tuple[str, DriveFile] | None:
         version,
         as_text(found.get("modifiedTime"))[:40],
         int(size) if size.isascii() and size.isdecimal() and len(size) < 16 else 0,
+        target if _ID.fullmatch(target) else "",
     )
     return file_id, file
 
@@ -110,22 +114,38 @@ class Selection(msgspec.Struct, frozen=True):
     unmatched: dict[str, int]
 
 
-def select(state: DriveState, root: str, max_bytes: int, period: Period | None) -> Selection:
-    """Return the listing of the files below a folder."""
+Targets = dict[str, tuple[str, DriveFile] | str]
+"""What shortcuts lead to, by their ids: a file with its id, or the reason why it isn't collected; "" for none."""
+
+
+def shortcuts(state: DriveState, root: str) -> dict[str, str]:
+    """Return the shortcuts below a folder to files that aren't in it, with what they lead to; "" for unknown."""
+    ids = set(inside(state.files, root))
+    found = ((file_id, state.files[file_id]) for file_id in sorted(ids))
+    return {file_id: file.target for file_id, file in found if file.media_type == SHORTCUT and file.target not in ids}
+
+
+def select(state: DriveState, root: str, max_bytes: int, period: Period | None, targets: Targets) -> Selection:
+    """Return the listing of the files below a folder, and of those that shortcuts lead to."""
     ids = [file_id for file_id in inside(state.files, root) if not state.files[file_id].is_folder]
+    files = {file_id: (file_id, state.files[file_id]) for file_id in ids}
+    files |= {file_id: target for file_id, target in targets.items() if not isinstance(target, str)}
     nodes = {file_id: PathNode(file.name, file.parent) for file_id, file in state.files.items()}
-    keys = page_keys(nodes, (file_id for file_id in ids if state.files[file_id].is_readable), root=root)
+    keys = page_keys(nodes, (file_id for file_id in ids if files[file_id][1].is_readable), root=root)
     entries, skipped, unmatched = [], [], dict[str, int]()
-    for file_id in ids:
-        file = state.files[file_id]
-        if file_id not in keys:
+    for shortcut_id in ids:
+        file_id, file = files[shortcut_id]
+        reason = targets.get(shortcut_id, "")
+        if reason and isinstance(reason, str):
+            skipped.append((file.name, reason))
+        elif shortcut_id not in keys:
             suffix = re.search(r"\.[A-Za-z0-9]{1,8}$", file.name)
             name = suffix[0].lower() if suffix else ""
             unmatched[name] = unmatched.get(name, 0) + 1
         elif file.size > max_bytes:
-            skipped.append((keys[file_id], f"it has {file.size:,} bytes, more than {max_bytes:,} (MAX_FILE_BYTES)"))
+            skipped.append((keys[shortcut_id], f"it has {file.size:,} bytes, more than {max_bytes:,} (MAX_FILE_BYTES)"))
         elif period is None or _is_of(period, file.modified):
-            entries.append(Entry(keys[file_id], file.fingerprint(file_id), EXPORTS.get(file.kind, file.media_type)))
+            entries.append(Entry(keys[shortcut_id], file.fingerprint(file_id), EXPORTS.get(file.kind, file.media_type)))
     return Selection(entries, skipped, unmatched)
 
 

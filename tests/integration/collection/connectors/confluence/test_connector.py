@@ -98,7 +98,7 @@ def test_long_listing_goes_on(confluence: Confluence, monkeypatch: pytest.Monkey
     reader, resume, steps = open_source(confluence), None, 0
     while (listing := reader.list(resume, frozenset())).resume:
         resume, steps = listing.resume, steps + 1
-    assert (len(listing.entries), steps) == (5, 4)
+    assert (len(listing.entries), steps) == (5, 6)
 
 
 @pytest.mark.usefixtures("pages")
@@ -129,6 +129,67 @@ def test_page_that_is_deleted_before_it_is_fetched_fails_alone(confluence: Confl
     confluence.pages[pages["blog"]]["status"] = "trashed"
     failed = {file.key for file in reader.fetch(listing.snapshot, listing.entries) if file.error}
     assert failed == {"ENG/Home", "ENG/News"}
+
+
+@pytest.mark.parametrize(("edition", "token"), EDITIONS)
+def test_attachments_and_comments_are_collected_and_followed(
+    edition: str, token: str, pipeline: Pipeline, confluence: Confluence, pages: dict[str, str]
+) -> None:
+    file_id = confluence.attach(pages["pump"], "spare parts.md", b"# Seals\n\nNumber 7.", "text/markdown")
+    confluence.attach(pages["pump"], "photo.png", b"\x89PNG", "image/png")
+    confluence.attach(pages["leave"], "form.txt", b"Form", "text/plain")
+    for number in range(3):
+        confluence.comment(pages["pump"], f"<p>Remark {number}</p>", author="Bob <b>")
+    options = {"edition": edition, "comments": True}
+    source = pipeline.add_source(f"{confluence.origin}/wiki", token, kind="confluence", **options)
+    run = pipeline.collect(source)
+    assert (run.state, run.counts.added) == ("succeeded", 7)
+    key = "ENG/Home/Pump & valve"
+    assert {f"{key}/spare parts.md", "HR/Leave/form.txt"} < {*pipeline.live_keys()}
+    text = dict(pipeline.rows("select key, text from documents"))
+    assert "## Comments" in text[key]
+    assert [text[key].count(f"Remark {number}") for number in range(3)] == [1, 1, 1]
+    assert "Bob <b>, 2024-02-03" in text[key].replace("\\", "")
+    confluence.attach(pages["pump"], "spare parts.md", b"# Seals\n\nNumber 8.", "text/markdown")
+    confluence.comments["9000"]["version"]["number"] = 2
+    run = pipeline.collect(source)
+    assert (run.counts.changed, run.counts.unchanged) == (2, 5)
+    del confluence.files[file_id]
+    confluence.comments.clear()
+    run = pipeline.collect(source)
+    assert (run.counts.removed, run.counts.changed) == (1, 1)
+    assert "Comments" not in dict(pipeline.rows("select key, text from documents where deleted_at is null"))[key]
+
+
+def test_storage_of_attachments_gets_no_token(confluence: Confluence, pages: dict[str, str]) -> None:
+    confluence.attach(pages["home"], "a.txt", b"Elsewhere", "text/plain")
+    with running(Confluence()) as storage:
+        seen: list[str | None] = []
+
+        def answer(request: Any) -> Reply:
+            seen.append(request.headers.get("authorization"))
+            return Reply(b"Elsewhere", headers={"Content-Type": "text/plain"})
+
+        storage.answer = answer  # type: ignore[method-assign]
+        confluence.storage = storage.origin
+        reader = open_source(confluence)
+        listing = reader.list(None, frozenset())
+        files = {file.key: file for file in reader.fetch(listing.snapshot, listing.entries)}
+        assert (files["ENG/Home/a.txt"].content, seen) == (b"Elsewhere", [None])
+
+
+def test_large_attachment_is_skipped_and_a_deleted_one_fails_alone(
+    confluence: Confluence, pages: dict[str, str]
+) -> None:
+    large = confluence.attach(pages["home"], "large.pdf", b"x", "application/pdf")
+    confluence.files[large]["extensions"]["fileSize"] = 10**12
+    gone = confluence.attach(pages["home"], "gone.txt", b"x", "text/plain")
+    reader = open_source(confluence)
+    listing = reader.list(None, frozenset())
+    assert [key for key, _ in listing.skipped] == ["ENG/Home/large.pdf"]
+    del confluence.files[gone]
+    failed = {file.key for file in reader.fetch(listing.snapshot, listing.entries) if file.error}
+    assert failed == {"ENG/Home/gone.txt"}
 
 
 def test_cycle_of_parents_ends(confluence: Confluence) -> None:

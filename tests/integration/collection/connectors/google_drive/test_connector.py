@@ -164,6 +164,29 @@ def test_everything_that_an_account_may_read_and_a_period(drive: GoogleDrive, fi
     assert [entry.key for entry in listing.entries] == ["Manuals/Pump"]
 
 
+def test_shortcuts_lead_to_files_elsewhere(pipeline: Pipeline, drive: GoogleDrive, files: dict[str, str]) -> None:
+    other = drive.add("other.md", "text/markdown", b"# Other\n\nOne.", parent=files["elsewhere"])
+    drive.shortcut("Linked.md", other)
+    drive.shortcut("Again", files["pump"])
+    drive.shortcut("Folder", files["elsewhere"])
+    drive.shortcut("Broken", "file-that-is-gone")
+    source = add(pipeline, drive)
+    run = pipeline.collect(source)
+    assert run.counts.added == 4
+    keys = ["Linked.md", "Manuals/Pump", "notes.md", "old.txt"]
+    assert pipeline.live_keys() == keys
+    skipped = open_source(drive).list(None, frozenset()).skipped
+    assert {key: reason.partition(",")[0] for key, reason in skipped} == {
+        "Broken": "The file of the shortcut is gone",
+        "Folder": "Shortcuts to folders aren't followed. Add the folder as a source of its own.",
+    }
+    drive.contents[other] = b"# Other\n\nTwo."
+    drive.files[other]["md5Checksum"] = "changed"  # the folder's changes don't tell of it
+    run = pipeline.collect(source)
+    assert (run.counts.changed, run.counts.unchanged) == (1, 3)
+    assert "Two." in dict(pipeline.rows("select key, text from documents"))["Linked.md"]
+
+
 def test_tokens_are_got_by_key_and_by_refresh_token(drive: GoogleDrive) -> None:
     open_source(drive, subject="ada@acme.example").check()
     assert drive.claims[-1]["sub"] == "ada@acme.example"
