@@ -84,6 +84,8 @@ class Question(msgspec.Struct, frozen=True):
     payer: Payer | None = None
     """Whose usage the searches of the web are."""
     caller: CallerInput = CallerInput()
+    instructions: str = ""
+    """The workspace's own instructions for the model."""
 
 
 def compose(
@@ -108,7 +110,7 @@ def compose(
         return
     yield [source_part(n, passage) for n, passage in enumerate(passages, start=1)]
     citations = CitationFilter(range(1, len(passages) + 1))
-    model_input = ModelInput(question.text, query, question.history, passages, question.caller)
+    model_input = ModelInput(question.text, query, question.history, passages, question.caller, question.instructions)
     pieces = split_thoughts(tracing.trace_pieces(model.answer(model_input), model.name))
     parts = _AnswerParts(citations, first, has_tools=has_tools)
     with closing(batch_tokens(pieces, timeout_s=timeout_s)) as groups:

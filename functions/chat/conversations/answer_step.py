@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from functions.chat.answers.compose import Question
 from functions.chat.answers.evidence import Mode
 from functions.chat.conversations.answerer import Answerer
-from functions.chat.conversations.model_choice import read_allowed
+from functions.chat.conversations.model_choice import read_workspace_chat
 from functions.chat.conversations.questions import read_question
 from functions.chat.streams import message_log
 from functions.chat.streams.ui_message_stream import ErrorPart
@@ -66,6 +66,7 @@ class WriteAnswer:
         request = msgspec.json.decode(stored, type=AnswerRequest)
         caller = request.caller(step.workspace_id)
         text, history = read_question(tx, answer)
+        workspace = read_workspace_chat(tx, caller)
         question = Question(
             answer,
             text,
@@ -75,9 +76,10 @@ class WriteAnswer:
             filter=parse_filter(request.filter),
             mode=request.mode,
             payer=payer_of(caller),
+            instructions=workspace.instructions,
         )
         model = self.answerer.choose_model(
-            tx, caller, text, history=history, remembered=request.model, allowed=read_allowed(tx, caller)
+            tx, caller, text, history=history, remembered=request.model, allowed=workspace.allowed
         )
         return Writing(question, model)
 

@@ -122,9 +122,15 @@ class ChatRoutes:
         with self.database.transaction(call.workspace_id) as tx:
             answer, history = ask(tx, call.caller, conversation_id, message_id, question, after=request.parent_id)
             remembered = conversations.remember_filter(tx, call.caller, conversation_id, request.filter)
-            kept, allowed = remember_model(tx, call.caller, conversation_id, request.model)
+            kept, workspace = remember_model(tx, call.caller, conversation_id, request.model)
             model = self.answerer.choose_model(
-                tx, call.caller, question, history=history, given=request.model, remembered=kept, allowed=allowed
+                tx,
+                call.caller,
+                question,
+                history=history,
+                given=request.model,
+                remembered=kept,
+                allowed=workspace.allowed,
             )
             stored = AnswerRequest(
                 call.caller.subject,
@@ -144,6 +150,7 @@ class ChatRoutes:
             filter=parse_filter(remembered),
             mode=request.mode,
             payer=payer_of(call.caller),
+            instructions=workspace.instructions,
         )
         writer = Writer(self.database, answer, request_id=call.request_id, lifetime=self.lifetime, queue=self.queue)
         return _stream(writer.write(self.answerer.answer(asked, model)))
