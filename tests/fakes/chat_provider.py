@@ -55,6 +55,7 @@ class FakeProvider:
 
     `thoughts` come before the pieces. `tool` is the id and name of a call of a tool, then pieces of its arguments.
     `counts`: the usage is told: 100 input tokens, 60 of them cached, 30 output tokens, 10 of them for thoughts.
+    `replies`: pieces that are sent instead if the request contains the key.
     `write_bytes` cuts the stream into chunks of so many bytes.
     """
 
@@ -73,6 +74,7 @@ class FakeProvider:
     refusal: str = ""
     tool: tuple[str, ...] = ()
     counts: bool = True
+    replies: dict[str, list[str]] = field(default_factory=dict)
     write_bytes: int = 0
     retry_after: str = ""
     paths: list[str] = field(default_factory=list)
@@ -88,7 +90,9 @@ class FakeProvider:
         return protocol_of(path)(self, self._pieces())
 
     def _pieces(self) -> Iterator[str]:
-        for n, piece in enumerate([*self.pieces, ""]):
+        request = json.dumps(self.requests[-1], ensure_ascii=False)
+        pieces = next((reply for key, reply in self.replies.items() if key in request), self.pieces)
+        for n, piece in enumerate([*pieces, ""]):
             if n == self.wait_after and self.wait:
                 self.wait.wait(30)
             if piece:

@@ -190,8 +190,8 @@ def second_instance(
     lookup: Lookup = socket.getaddrinfo,
     **changes: Any,
 ) -> Iterator[ChatApp]:
-    """Run another instance on a database that is set up."""
-    settings = settings_for(database, local_workspace_id=workspace_id, **changes)
+    """Run another instance on a database that is set up. Models write no titles by default."""
+    settings = settings_for(database, local_workspace_id=workspace_id, **{"chat_titles": False, **changes})
     with connected(database.url, 4) as connected_database:
         app = ChatApp(connected_database, settings, embedder, lookup)
         with closing_client(app.tickets) if app.tickets else nullcontext():

@@ -11,6 +11,7 @@ from functools import partial
 import msgspec
 
 from functions.chat.answers.citations import CitationFilter
+from functions.chat.answers.continuation import join_pieces, resume_point
 from functions.chat.answers.evidence import Mode, gather_from_web, nothing_on_the_web, source_part
 from functions.chat.answers.pieces import Finish, Piece, Thought, ToolCall, Using, split_thoughts
 from functions.chat.answers.prompt import (
@@ -19,10 +20,15 @@ from functions.chat.answers.prompt import (
     ModelInput,
     ModelMisconfigured,
     Turn,
-    last_question,
-    retrieval_query,
 )
 from functions.chat.answers.token_batches import batch_tokens
+from functions.chat.answers.understanding.intent import (
+    Intent,
+    last_question,
+    reply_without_model,
+    retrieval_query,
+    understand,
+)
 from functions.chat.retrieval.search import Passage, Search
 from functions.chat.streams.message_log import AnswerKey
 from functions.chat.streams.ui_message_stream import (
@@ -84,8 +90,11 @@ class Question(msgspec.Struct, frozen=True):
     payer: Payer | None = None
     """Whose usage the searches of the web are."""
     caller: CallerInput = CallerInput()
-    instructions: str = ""
-    """The workspace's own instructions for the model."""
+    begun: str = ""
+    """The text of an incomplete answer, which this one begins with and continues from the same passages, `evidence`."""
+    evidence: Sequence[Evidence] = ()
+    new_title: str = ""
+    """The title of the conversation if this is its first question, for a language model to replace."""
 
 
 def compose(
@@ -93,8 +102,9 @@ def compose(
 ) -> Generator[list[Part], None, None]:
     """Yield the parts of an answer in groups. An empty group means that there is nothing new yet.
 
-    If no passage is relevant, a language model is called only in a conversation, whose text may be enough ("Thanks!",
-    "Summarise that."), or with the caller's tools. In a conversation it gets the passages of the previous question.
+    Nothing is searched for if the message needs no passages ("Thanks!", "Summarise that."). If no passage is relevant,
+    a language model is called only in a conversation, whose text may be enough, or with the caller's tools. In a
+    conversation it gets the passages of the previous question.
 
     Raises AnswerCut if the model stops early, UpstreamError if it takes longer than `timeout_s` or returns no text, and
     passes on every other error.
@@ -102,17 +112,21 @@ def compose(
     model.warm()
     first = ModelName(model.name, model.configured)
     yield [Start(str(question.answer.id)), ModelPart(first)]
-    query = retrieval_query(question.text, question.history)
-    passages = yield from _gather(question, search, research, model, query)
     has_tools = model.configured and bool(question.caller.tools or question.caller.rounds)
-    if not passages and not has_tools and not _is_follow_up(question, model):
-        yield [TextStart(), TextDelta(delta=_nothing_found(question, query)), TextEnd()]
+    begun, separator = resume_point(question.begun) if model.configured else ("", "")
+    intent = yield from _understand(question, model, has_tools=has_tools or bool(begun))
+    passages = question.evidence if begun else (yield from _gather(question, search, research, model, intent))
+    if not passages and not has_tools and not begun and not _can_do_without(question, model, intent):
+        yield [TextStart(), TextDelta(delta=_without_passages(question, intent)), TextEnd()]
         return
     yield [source_part(n, passage) for n, passage in enumerate(passages, start=1)]
     citations = CitationFilter(range(1, len(passages) + 1))
-    model_input = ModelInput(question.text, query, question.history, passages, question.caller, question.instructions)
+    model_input = ModelInput(question.text, intent.query, question.history, passages, question.caller, begun)
     pieces = split_thoughts(tracing.trace_pieces(model.answer(model_input), model.name))
     parts = _AnswerParts(citations, first, has_tools=has_tools)
+    if begun:
+        pieces = join_pieces(pieces, separator)
+        yield list(parts.add(begun))
     with closing(batch_tokens(pieces, timeout_s=timeout_s)) as groups:
         try:
             for group in groups:
@@ -128,13 +142,23 @@ def compose(
         raise AnswerCut(parts.reason, _NOTICES.get(parts.reason, _NOTICES["other"]))
 
 
+def _understand(question: Question, model: ChatModel, *, has_tools: bool) -> Generator[list[Part], None, Intent]:
+    """Return what the question needs. With the caller's tools, or to continue an answer, the model isn't asked."""
+    if has_tools:
+        return Intent(True, retrieval_query(question.text, question.history))
+    return (yield from understand(question.text, question.history, model))
+
+
 def _gather(
-    question: Question, search: Search, research: Research, model: ChatModel, query: str
+    question: Question, search: Search, research: Research, model: ChatModel, intent: Intent
 ) -> Generator[list[Part], None, Sequence[Evidence]]:
     """Return the passages that the answer may cite; in a conversation, those of the previous question if need be."""
+    query = intent.query
+    if not intent.needs_passages:
+        return []
     if question.mode == "documents":
         passages = _search(search, question, query)
-        if not passages and _is_follow_up(question, model):
+        if not passages and model.configured and question.history:
             passages = _search(search, question, last_question(question.history))
         return passages
     documents = partial(_search, search, question, query) if question.mode == "both" else None
@@ -142,11 +166,15 @@ def _gather(
     return (yield from gather_from_web(research, request, is_owner=question.is_owner))
 
 
-def _is_follow_up(question: Question, model: ChatModel) -> bool:
-    return model.configured and bool(question.history)
+def _can_do_without(question: Question, model: ChatModel, intent: Intent) -> bool:
+    """Return True if the model may answer without passages: small talk, or in a conversation."""
+    return model.configured and (bool(question.history) or not intent.needs_passages)
 
 
-def _nothing_found(question: Question, query: str) -> str:
+def _without_passages(question: Question, intent: Intent) -> str:
+    query = intent.query
+    if not intent.needs_passages:
+        return reply_without_model(question.text)
     if question.mode != "documents":
         return nothing_on_the_web(question.mode, query)
     return NOTHING_FOUND if question.filter is None else NOTHING_MATCHING

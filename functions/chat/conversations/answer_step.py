@@ -11,9 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.chat.answers.compose import Question
+from functions.chat.answers.continuation import evidence_of
 from functions.chat.answers.evidence import Mode
 from functions.chat.conversations.answerer import Answerer
-from functions.chat.conversations.model_choice import read_workspace_chat
+from functions.chat.conversations.conversations import shorten
+from functions.chat.conversations.model_choice import read_allowed
 from functions.chat.conversations.questions import read_question
 from functions.chat.streams import message_log
 from functions.chat.streams.ui_message_stream import ErrorPart
@@ -37,6 +39,7 @@ class AnswerRequest(msgspec.Struct, frozen=True):
     model: str
     mode: Mode
     half_life_days: float | None = None
+    continues: uuid.UUID | None = None
 
     def caller(self, workspace_id: uuid.UUID) -> Caller:
         """Return who asked."""
@@ -65,21 +68,27 @@ class WriteAnswer:
         answer, stored = taken
         request = msgspec.json.decode(stored, type=AnswerRequest)
         caller = request.caller(step.workspace_id)
-        text, history = read_question(tx, answer)
-        workspace = read_workspace_chat(tx, caller)
+        begun = read_question(tx, answer, request.continues)
         question = Question(
             answer,
-            text,
-            history,
+            begun.question,
+            begun.history,
             request.role == "owner",
+            begun=begun.text,
+            evidence=evidence_of(begun.parts),
+            new_title="" if begun.history else shorten(begun.question),
             half_life_days=request.half_life_days,
             filter=parse_filter(request.filter),
             mode=request.mode,
             payer=payer_of(caller),
-            instructions=workspace.instructions,
         )
         model = self.answerer.choose_model(
-            tx, caller, text, history=history, remembered=request.model, allowed=workspace.allowed
+            tx,
+            caller,
+            begun.question,
+            history=begun.history,
+            remembered=request.model,
+            allowed=read_allowed(tx, caller),
         )
         return Writing(question, model)
 

@@ -2,10 +2,13 @@
 
 from collections.abc import Generator, Sequence
 
+import msgspec
 from sqlalchemy.engine import Connection
 
 from functions.chat.answers.compose import MODEL_UNAVAILABLE, Question, compose
+from functions.chat.answers.history import recent_turns
 from functions.chat.answers.prompt import CallerInput, Turn
+from functions.chat.conversations.titles import with_title
 from functions.chat.models.models import ChatModels
 from functions.chat.retrieval.search import Search
 from functions.chat.streams.ui_message_stream import Part
@@ -65,13 +68,20 @@ class Answerer:
             raise UnprocessableContent(f"model: {given} is not available. Choose one of {', '.join(names)}.")
         model = self.models.choose(given or remembered, names)
         if model.configured:
-            cost = cost_of(prices, model.name, estimate(text, history, added))
+            recent = recent_turns(history, self.settings.chat_history_tokens)
+            cost = cost_of(prices, model.name, estimate(text, recent, added))
             reservation = reserve(tx, payer, cost, for_s=self.settings.chat_timeout_s + SETTLE_S)
         return MeteredModel(model, self.database, prices, payer, reservation)
 
     def answer(self, question: Question, model: MeteredModel) -> Generator[list[Part], None, None]:
-        """Yield the parts of an answer in groups, as `compose` does."""
+        """Yield the parts of an answer in groups, as `compose` does, and the title of a new conversation."""
+        history = recent_turns(question.history, self.settings.chat_history_tokens)
+        question = msgspec.structs.replace(question, history=history)
         try:
-            yield from compose(question, self.search, self.research, model, self.settings.chat_timeout_s)
+            groups = compose(question, self.search, self.research, model, self.settings.chat_timeout_s)
+            if question.new_title and model.configured and self.settings.chat_titles:
+                yield from with_title(groups, question, model, self.database)
+            else:
+                yield from groups
         finally:
             model.close()

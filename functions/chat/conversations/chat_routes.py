@@ -9,12 +9,13 @@ import flask
 import msgspec
 
 from functions.chat.answers.compose import Question
+from functions.chat.answers.continuation import evidence_of
 from functions.chat.answers.evidence import Mode
 from functions.chat.conversations import conversations
 from functions.chat.conversations.answer_step import AnswerRequest
 from functions.chat.conversations.answerer import Answerer
 from functions.chat.conversations.model_choice import remember_model
-from functions.chat.conversations.questions import ask
+from functions.chat.conversations.questions import ask, go_on
 from functions.chat.retrieval.routes import check_question
 from functions.chat.retrieval.settings import HalfLife
 from functions.chat.streams import message_log
@@ -43,7 +44,8 @@ class ChatRequest(msgspec.Struct, frozen=True):
 
     A new question follows the message `parent_id`, by default the last of the conversation's current path. A question
     with a stored id is asked again: with the same text it gets another answer, with another text it is another version
-    of the question.
+    of the question. With `continues`, the id of an incomplete answer, `messages` isn't read: another answer to the same
+    question begins with the text of that one and continues it.
 
     `filter` says which documents the answer is from, as in a search. A question without one has the filter of the
     question before; one with an empty filter has none. `half_life_days` prefers recent documents. `model` is one of
@@ -58,6 +60,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
     model: Annotated[str, msgspec.Meta(max_length=200)] | None = None
     mode: Mode = "documents"
     parent_id: uuid.UUID | None = None
+    continues: uuid.UUID | None = None
 
 
 class StopQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,22 +118,26 @@ class ChatRoutes:
         """
         request: ChatRequest = call.body
         conversation_id = conversations.check_conversation_id(request.id)
-        message_id, question = read_question(request.messages, self.max_question_chars)
+        if request.continues is None:
+            message_id, question = read_question(request.messages, self.max_question_chars)
         parse_filter(request.filter or "")
         is_owner = call.caller.role == "owner"
         self.answerer.check_model(is_owner=is_owner)
         with self.database.transaction(call.workspace_id) as tx:
-            answer, history = ask(tx, call.caller, conversation_id, message_id, question, after=request.parent_id)
+            if request.continues is None:
+                begun = ask(tx, call.caller, conversation_id, message_id, question, after=request.parent_id)
+            else:
+                begun = go_on(tx, call.caller, conversation_id, request.continues)
             remembered = conversations.remember_filter(tx, call.caller, conversation_id, request.filter)
-            kept, workspace = remember_model(tx, call.caller, conversation_id, request.model)
+            kept, allowed = remember_model(tx, call.caller, conversation_id, request.model)
             model = self.answerer.choose_model(
                 tx,
                 call.caller,
-                question,
-                history=history,
+                begun.question,
+                history=begun.history,
                 given=request.model,
                 remembered=kept,
-                allowed=workspace.allowed,
+                allowed=allowed,
             )
             stored = AnswerRequest(
                 call.caller.subject,
@@ -139,20 +146,25 @@ class ChatRoutes:
                 request.model or kept,
                 request.mode,
                 request.half_life_days,
+                request.continues,
             )
-            message_log.remember_request(tx, answer, msgspec.json.encode(stored))
+            message_log.remember_request(tx, begun.answer, msgspec.json.encode(stored))
         asked = Question(
-            answer,
-            question,
-            history,
+            begun.answer,
+            begun.question,
+            begun.history,
             is_owner,
+            begun=begun.text,
+            evidence=evidence_of(begun.parts),
+            new_title="" if begun.history else conversations.shorten(begun.question),
             half_life_days=request.half_life_days,
             filter=parse_filter(remembered),
             mode=request.mode,
             payer=payer_of(call.caller),
-            instructions=workspace.instructions,
         )
-        writer = Writer(self.database, answer, request_id=call.request_id, lifetime=self.lifetime, queue=self.queue)
+        writer = Writer(
+            self.database, begun.answer, request_id=call.request_id, lifetime=self.lifetime, queue=self.queue
+        )
         return _stream(writer.write(self.answerer.answer(asked, model)))
 
     def resume_chat(self, call: Call) -> flask.Response | Reply:

@@ -7,22 +7,39 @@ version of the question. Nothing is deleted. Functions run in the caller's trans
 
 import uuid
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.chat.answers.prompt import Turn
-from functions.chat.conversations.conversations import own_values, read_messages, read_tree, set_current, shorten
+from functions.chat.conversations.conversations import (
+    own_values,
+    read_messages,
+    read_tree,
+    row_id,
+    set_current,
+    shorten,
+)
 from functions.chat.conversations.tree import MessageTree
 from functions.chat.streams import message_log
-from functions.chat.streams.ui_message_stream import TextPart
+from functions.chat.streams.ui_message_stream import StoredPart, TextPart
 from headwater.auth.callers import LOCAL, Caller, ensure_local_workspace
 from headwater.errors import Conflict, NotFound
 
 MAX_HISTORY_MESSAGES = 100
 """Messages before a question that are read, at most."""
+
+
+class Begun(NamedTuple):
+    """An answer that has been started: its question, the conversation before, and what there is of it already."""
+
+    answer: message_log.AnswerKey
+    question: str
+    history: list[Turn]
+    text: str = ""
+    parts: Sequence[StoredPart] = ()
 
 
 def ask(
@@ -33,8 +50,8 @@ def ask(
     question: str,
     *,
     after: uuid.UUID | None = None,
-) -> tuple[message_log.AnswerKey, list[Turn]]:
-    """Store a question and start its answer. Returns the answer and the conversation before the question.
+) -> Begun:
+    """Store a question and start its answer.
 
     `after` is the message that a new question follows, by default the last of the current path. Raises Conflict if an
     answer is running, NotFound if `after` is not in the conversation.
@@ -45,8 +62,7 @@ def ask(
     # Locks the conversation's row until the transaction ends, so that questions are stored one at a time.
     current: uuid.UUID | None = tx.execute(_UPSERT, values).scalar_one()
     stored_id: str = values["conversation_id"]
-    if message_log.find_running(tx, caller.workspace_id, stored_id):
-        raise Conflict("This conversation has a running answer. Wait until it is complete, or stop it.")
+    _check_idle(tx, caller, stored_id)
     tree = read_tree(tx, caller, conversation_id)
     values["parts"] = msgspec.json.encode([TextPart(text=question)]).decode()
     ids = message_ids(caller.workspace_id, stored_id, message_id)
@@ -59,20 +75,64 @@ def ask(
         if parent is not None and parent not in tree:
             raise NotFound(f"Message not found: {parent}.")
         own = _insert(tx, values, ids[0], parent)
-    answer = message_log.begin(tx, caller.workspace_id, stored_id, own)
+    answer = _begin(tx, caller, conversation_id, own)
+    return Begun(answer, question, _read_history(tx, caller, conversation_id, tree.path_to(parent)))
+
+
+def go_on(tx: Connection, caller: Caller, conversation_id: str, answer_id: uuid.UUID) -> Begun:
+    """Start another answer to the question of an incomplete one, to continue its text.
+
+    Raises NotFound, Conflict if an answer is running or the given one is complete.
+    """
+    set_current(tx, caller, conversation_id, answer_id)  # locks the conversation's row, as `ask` does
+    _check_idle(tx, caller, row_id(caller, conversation_id))
+    tree = read_tree(tx, caller, conversation_id)
+    if answer_id not in tree or tree.is_question(answer_id):
+        raise NotFound(f"Answer not found: {answer_id}.")
+    [*before, question_id, _] = tree.path_to(answer_id)
+    question, cut = read_messages(tx, caller, conversation_id, [question_id, answer_id])
+    if cut.state == "complete":
+        raise Conflict("This answer is complete. Ask for more with another question.")
+    answer = _begin(tx, caller, conversation_id, question_id)
+    history = _read_history(tx, caller, conversation_id, before)
+    parts = msgspec.convert(cut.parts, list[StoredPart])
+    return Begun(answer, _text(question.parts), history, _text(cut.parts), parts)
+
+
+def _check_idle(tx: Connection, caller: Caller, stored_id: str) -> None:
+    if message_log.find_running(tx, caller.workspace_id, stored_id):
+        raise Conflict("This conversation has a running answer. Wait until it is complete, or stop it.")
+
+
+def _begin(tx: Connection, caller: Caller, conversation_id: str, question_id: uuid.UUID) -> message_log.AnswerKey:
+    """Start an answer to a stored question, on the current path."""
+    answer = message_log.begin(tx, caller.workspace_id, row_id(caller, conversation_id), question_id)
     set_current(tx, caller, conversation_id, answer.id)
-    before = tree.path_to(parent)[-MAX_HISTORY_MESSAGES:]
-    rows = read_messages(tx, caller, conversation_id, before) if before else []
-    return answer, [turn for turn in (_turn(row.role, row.parts) for row in rows) if turn.text]
+    return answer
 
 
-def read_question(tx: Connection, answer: message_log.AnswerKey) -> tuple[str, list[Turn]]:
-    """Return the question that a stored answer is for, and the conversation before it."""
+def _read_history(tx: Connection, caller: Caller, conversation_id: str, path: Sequence[uuid.UUID]) -> list[Turn]:
+    """Return the last messages of a path that have a text."""
+    latest = path[-MAX_HISTORY_MESSAGES:]
+    rows = read_messages(tx, caller, conversation_id, latest) if latest else []
+    turns = [Turn(row.role, _text(row.parts)) for row in rows]
+    return [turn for turn in turns if turn.text]
+
+
+def read_question(tx: Connection, answer: message_log.AnswerKey, continues: uuid.UUID | None = None) -> Begun:
+    """Return the question that a stored answer is for, and the conversation before it.
+
+    `continues` is the answer that this one continues.
+    """
     values = {"workspace_id": answer.workspace_id, "conversation_id": answer.conversation_id}
     tree = MessageTree((row.id, row.parent_id, row.role) for row in tx.execute(_TREE, values))
     before = tree.path_to(answer.id)[:-1][-MAX_HISTORY_MESSAGES - 1 :]
-    turns = [_turn(row.role, row.parts) for row in tx.execute(_PATH, {**values, "ids": before})]
-    return turns[-1].text, [turn for turn in turns[:-1] if turn.text]
+    turns = [Turn(row.role, _text(row.parts)) for row in tx.execute(_PATH, {**values, "ids": before})]
+    history = [turn for turn in turns[:-1] if turn.text]
+    cut = tx.execute(_PATH, {**values, "ids": [continues]}).one_or_none() if continues else None
+    if cut is None:
+        return Begun(answer, turns[-1].text, history)
+    return Begun(answer, turns[-1].text, history, _text(cut.parts), msgspec.convert(cut.parts, list[StoredPart]))
 
 
 def message_ids(workspace_id: uuid.UUID, conversation_id: str, message_id: str) -> list[uuid.UUID]:
@@ -100,8 +160,8 @@ def _insert(tx: Connection, values: dict[str, Any], id_: uuid.UUID, parent: uuid
     return id_
 
 
-def _turn(role: Literal["user", "assistant"], parts: Sequence[dict[str, Any]]) -> Turn:
-    return Turn(role, "\n".join(part["text"] for part in parts if part["type"] == "text"))
+def _text(parts: Sequence[dict[str, Any]]) -> str:
+    return "\n".join(part["text"] for part in parts if part["type"] == "text")
 
 
 _UPSERT = sa.text("""

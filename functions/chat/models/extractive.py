@@ -14,7 +14,7 @@ import msgspec
 
 from functions.chat.answers.citations import CitationFilter
 from functions.chat.answers.pieces import Finish, Piece
-from functions.chat.answers.prompt import ModelInput
+from functions.chat.answers.prompt import ModelInput, Turn
 from functions.chat.answers.sentences import sentences
 from functions.chat.web.ranking import Evidence, WebPassage
 
@@ -48,6 +48,10 @@ class Extractive:
 
     def warm(self) -> None:
         """Do nothing: the stemmer and the stop words load in milliseconds."""
+
+    def stream(self, _: Sequence[Turn]) -> Generator[Piece, None, None]:
+        """Yield no reply."""
+        yield Finish("stop")
 
     def answer(self, model_input: ModelInput) -> Generator[Piece, None, None]:
         """Yield an introduction, then each quotation with its citation, in Markdown."""

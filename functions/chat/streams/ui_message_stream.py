@@ -59,6 +59,19 @@ class ModelPart(_Part, frozen=True, tag="data-model"):
     id: str = "model"
 
 
+class Title(msgspec.Struct, frozen=True):
+    """A title."""
+
+    title: str
+
+
+class TitlePart(_Part, frozen=True, tag="data-title"):
+    """The new title of the conversation. Not part of the stored message."""
+
+    data: Title
+    transient: bool = True
+
+
 class ThinkingPart(_Part, frozen=True, tag="data-thinking"):
     """The model is silent before its first token, as reasoning models are. Not part of the stored message."""
 
@@ -241,6 +254,7 @@ Part = (
     Start
     | ModelPart
     | ThinkingPart
+    | TitlePart
     | SourcePart
     | WebSourcePart
     | StagePart

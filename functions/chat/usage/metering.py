@@ -65,10 +65,21 @@ class MeteredModel:
     def answer(self, model_input: ModelInput) -> Generator[Piece, None, None]:
         """Yield the pieces of an answer. What was used is recorded at its end, even if it fails or is closed."""
         self._has_begun = True
+        chars = sum(len(turn.text) for turn in build_messages(model_input)) + added_chars(model_input.caller)
+        yield from self._meter(self.model.answer(model_input), chars, is_answer=True)
+
+    def stream(self, turns: Sequence[Turn], /) -> Generator[Piece, None, None]:
+        """Yield a short reply to other messages for the same answer, such as its title. It is recorded, too."""
+        yield from self._meter(self.model.stream(turns), sum(len(turn.text) for turn in turns), is_answer=False)
+
+    def _meter(
+        self, pieces: Generator[Piece, None, None], sent_chars: int, *, is_answer: bool
+    ) -> Generator[Piece, None, None]:
+        """Yield the pieces of a call, and record what it used. The reservation is kept until the answer ends."""
         used: Used | None = None
         model, chars, has_failed = self.model.name, 0, False
         try:
-            for piece in self.model.answer(model_input):
+            for piece in pieces:
                 match piece:
                     case Used():
                         used = piece
@@ -84,29 +95,31 @@ class MeteredModel:
         finally:
             # A provider charges for the prompt of an answer that is stopped, even before its first token.
             if used is None and self.configured and (chars or not has_failed):
-                sent = sum(len(turn.text) for turn in build_messages(model_input)) + added_chars(model_input.caller)
-                used = Used(model, Tokens(sent // CHARS_PER_TOKEN, output=chars // CHARS_PER_TOKEN))
-            self.used = used.tokens if used else Tokens()
-            self._settle(used or (Used(model, Tokens()) if chars else None))
+                used = Used(model, Tokens(sent_chars // CHARS_PER_TOKEN, output=chars // CHARS_PER_TOKEN))
+            if is_answer:
+                self.used = used.tokens if used else Tokens()
+            self._settle(used or (Used(model, Tokens()) if chars else None), is_answer=is_answer)
 
     def close(self) -> None:
         """Remove the reservation, unless a call has begun; that one removes it when it ends."""
         if not self._has_begun:
-            self._settle(None)
+            self._settle(None, is_answer=True)
 
-    def _settle(self, used: Used | None) -> None:
-        """Record what was used and remove the reservation. A failure is logged: it must not fail the answer."""
-        if used is None and self._reservation is None:
+    def _settle(self, used: Used | None, *, is_answer: bool) -> None:
+        """Record what was used and, at an answer's end, remove the reservation. Failures are logged."""
+        reservation = self._reservation if is_answer else None
+        if used is None and reservation is None:
             return
         try:
             with self._database.transaction(self._payer.workspace_id) as tx:
                 if used:
                     record_usage(tx, self._prices, self._payer, kind="chat", model=used.model, tokens=used.tokens)
-                if self._reservation:
-                    release(tx, self._payer.workspace_id, self._reservation)
+                if reservation:
+                    release(tx, self._payer.workspace_id, reservation)
         except HeadwaterError as error:
             logs.event("usage.not_recorded", severity=40, error=error)
-        self._reservation = None
+        if is_answer:
+            self._reservation = None
 
 
 def _chars(piece: str | Thought | ToolCall | Finish) -> int:

@@ -36,7 +36,6 @@ Action = Literal[
     "document.shown",
     "search.changed",
     "models.changed",
-    "chat.changed",
     "share.created",
     "share.revoked",
     "budgets.changed",
@@ -48,8 +47,7 @@ Action = Literal[
 """What was done. `key.refused`: an expired or revoked key was used. `document.shown`: it is no longer hidden.
 `search.changed`: the workspace's settings of search.
 `models.changed`: the chat models that it allows.
-`chat.changed`: its chat settings. `share.…`: a link to a conversation.
-`model.…`: an embedding model of the installation."""
+`share.…`: a link to a conversation. `model.…`: an embedding model of the installation."""
 
 
 def record(

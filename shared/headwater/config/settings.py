@@ -207,6 +207,11 @@ class Settings:
     )
     chat_silence_s: float = _setting("Time between two tokens of a language model.", 45.0, "s")
     chat_timeout_s: float = _setting("Time-out of a whole answer, with all models that are tried for it.", 120.0, "s")
+    chat_history_tokens: int = _setting(
+        "Tokens of [earlier messages](conversations.md#what-a-model-is-given) that a language model is given.",
+        4_000,
+    )
+    chat_titles: bool = _setting("Let a language model title conversations after their first answer.", True)
     reranker: str = _setting(
         "Model that reranks passages: `cohere:MODEL`, `jina:MODEL`, `voyage:MODEL` or `onnx:FOLDER`. Empty for none.",
         "",

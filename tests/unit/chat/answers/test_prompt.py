@@ -1,17 +1,13 @@
 """Prompts: the messages sent to a model, and the query that finds its passages."""
 
 import msgspec
-import pytest
 
 from functions.chat.answers.prompt import (
+    CONTINUE,
     INSTRUCTIONS,
-    MAX_HISTORY_CHARS,
-    MAX_HISTORY_TURNS,
     ModelInput,
     Turn,
     build_messages,
-    recent_turns,
-    retrieval_query,
 )
 from tests.fakes.chat_provider import fake_passage
 
@@ -50,39 +46,9 @@ def test_instructions_require_citations_and_honesty() -> None:
     assert "never follow" in " ".join(INSTRUCTIONS.split())
 
 
-def test_history_omits_citations() -> None:
-    history = [Turn("user", "What is [1]?"), Turn("assistant", "It is this [1][2], not that [3].")]
-    assert recent_turns(history) == [Turn("user", "What is [1]?"), Turn("assistant", "It is this, not that.")]
-
-
-def test_history_is_limited_and_starts_with_a_question() -> None:
-    history = [Turn("user" if n % 2 == 0 else "assistant", str(n)) for n in range(21)]
-    assert recent_turns(history) == history[-MAX_HISTORY_TURNS + 1 :]  # the first of the last eight is an answer
-    assert recent_turns([Turn("user", "x" * (MAX_HISTORY_CHARS + 1)), Turn("assistant", "y")]) == []
-
-
-BEFORE = [Turn("user", "How do I install it?"), Turn("assistant", "With pip.")]
-
-
-@pytest.mark.parametrize(
-    "question",
-    ["And on Windows?", "Why?", "on Windows?", "Does it need root?", "What about updates?", "Why is that so?"],
-)
-def test_dependent_question_is_searched_with_the_previous_one(question: str) -> None:
-    assert retrieval_query(question, BEFORE) == f"How do I install it?\n{question}"
-
-
-@pytest.mark.parametrize(
-    "question",
-    [
-        "What is row-level security?",
-        "Which ports does the embedding function open?",
-        "In a cluster of three machines that share nothing, how is it decided which one of them answers?",
-    ],
-)
-def test_independent_question_is_searched_alone(question: str) -> None:
-    assert retrieval_query(question, BEFORE) == question
-
-
-def test_first_question_is_searched_alone() -> None:
-    assert retrieval_query("And it?", []) == "And it?"
+def test_continued_answer_is_followed_by_the_request_for_the_rest() -> None:
+    model_input = ModelInput("How?", "How?", [], [fake_passage("Run apt.")], begun="With")
+    [_, question, begun, request] = build_messages(model_input)
+    assert question.text.endswith("Question: How?")
+    assert begun == Turn("assistant", "With")
+    assert request == Turn("user", CONTINUE)

@@ -1,0 +1,1 @@
+"""Understand messages: what to search for, and what needs no search."""

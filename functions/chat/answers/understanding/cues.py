@@ -1,0 +1,129 @@
+"""Understand a message without a language model, by cues in the languages of `cues.toml`. Pure.
+
+Small talk is looked for in all languages, since all words of such a message must be known. A word that refers back may
+mean something else in another language (the German "die" is no Dutch one), so these are looked for only in the
+languages that a conversation is likely to be in: those with most stop words in its questions.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+MAX_FOLLOW_UP_WORDS = 12
+MAX_FOLLOW_UP_CHARS = 40
+"""Of a text without spaces, such as Chinese."""
+
+MAX_TALK_CHARS = 120
+
+_GAPS = r"[\s,.;:!?…\-\u2013\u2014¡¿'\"()\u3000-\u303f\uff00-\uff20\u061f\u060c\u2600-\u27bf\U0001f300-\U0001faff]"
+"""Spaces, punctuation and emoji."""
+
+_LETTER = r"[\w\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0900-\u0963]"
+"""Letters, digits and marks that belong to letters. `\\b` sees an end of a word before the vowel signs of Hindi."""
+
+_WITHOUT_SPACES = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+
+
+_STOP_WORDS_CODES = {"no": "nb"}
+
+
+class _Cues(NamedTuple):
+    """The cues of a language: matchers of whole messages and searchers in them."""
+
+    talk: re.Pattern[str]
+    asks: re.Pattern[str]
+    follow_up: re.Pattern[str]
+
+
+def is_small_talk(message: str) -> bool:
+    """Return True for a message of small talk only, such as "Hello!" or "Danke, sehr gut"."""
+    return len(message) <= MAX_TALK_CHARS and any(cues.talk.fullmatch(message) for cues in _cues().values())
+
+
+def is_about_the_answer(message: str) -> bool:
+    """Return True for a wish or question about the answers given so far: "Shorter, please", "Translate it into French".
+
+    All of its words must be known: "Explain row-level security" is a question for the documents.
+    """
+    return len(message) <= MAX_TALK_CHARS and any(cues.asks.fullmatch(message) for cues in _cues().values())
+
+
+def is_follow_up(question: str, before: str = "") -> bool:
+    """Return True if a question is short and refers to what was said: "And on Windows?", "Why is that?".
+
+    `before`: the question before it, whose language counts too.
+    """
+    text = question.strip()
+    if len(text.split()) > MAX_FOLLOW_UP_WORDS:
+        return False
+    if _WITHOUT_SPACES.search(text) and len(text) > MAX_FOLLOW_UP_CHARS:
+        return False
+    cues = _cues()
+    return any(cues[code].follow_up.search(text) for code in likely_languages(f"{before} {text}"))
+
+
+def likely_languages(text: str) -> list[str]:
+    """Return the codes of the languages of which a text has most stop words; all languages if it has none.
+
+    `likely_languages("Und unter Windows?") == ["de"]`.
+    """
+    words = re.findall(r"[^\W\d_]+", text.lower())
+    counts = {code: sum(word in stop_words for word in words) for code, stop_words in _stop_words().items()}
+    most = max(counts.values())
+    return [code for code, count in counts.items() if count == most]
+
+
+@cache
+def _stop_words() -> dict[str, frozenset[str]]:
+    from stop_words import get_stop_words
+
+    return {code: frozenset(get_stop_words(_STOP_WORDS_CODES.get(code, code))) for code in _cues()}
+
+
+@cache
+def _cues() -> dict[str, _Cues]:
+    languages = tomllib.loads(Path(__file__).with_name("cues.toml").read_text(encoding="utf-8"))
+    return {code: _compile(code, words) for code, words in languages.items()}
+
+
+def _compile(code: str, words: dict[str, str]) -> _Cues:
+    start, end = ("", "") if code in ("zh", "ja") else (f"(?<!{_LETTER})", f"(?!{_LETTER})")
+    talk, asks = (_only(words[kind], words["fill"], start, end) for kind in ("talk", "asks"))
+    return _Cues(talk, asks, re.compile("|".join(_follow_ups(words, start, end)), re.IGNORECASE))
+
+
+def _only(needed: str, others: str, start: str, end: str) -> re.Pattern[str]:
+    """Return a pattern for messages that have a needed phrase, other phrases and gaps, and nothing else.
+
+    Groups are atomic, so that a message is read once, in linear time.
+    """
+    gap = f"(?:{_GAPS}*+)"
+    phrase = f"(?>(?:{_longest_first(needed, others)}){end}{gap})"
+    return re.compile(f"(?={gap}(?:.*?){start}(?:{needed}){end}){gap}{phrase}++", re.IGNORECASE | re.DOTALL)
+
+
+def _longest_first(*groups: str) -> str:
+    """Join alternatives so that a phrase comes before the words that it begins with."""
+    return "|".join(sorted((part for group in groups for part in _split(group)), key=len, reverse=True))
+
+
+def _split(alternatives: str) -> list[str]:
+    """Split alternatives at the bars outside of groups."""
+    parts, depth, start = [], 0, 0
+    for at, char in enumerate(alternatives):
+        depth += (char == "(") - (char == ")")
+        if char == "|" and depth == 0:
+            parts.append(alternatives[start:at])
+            start = at + 1
+    return [*parts, alternatives[start:]]
+
+
+def _follow_ups(words: dict[str, str], start: str, end: str) -> Iterator[str]:
+    yield f"{start}(?:{words['refers']}){end}"
+    yield rf"^\W*(?:{words['opens']}){end}"
+    yield rf"^\W*(?:{words['alone']})\W*$"
+    if "short" in words:
+        yield rf"^(?:{words['short']})(?:\s+\S+){{1,3}}$"

@@ -1,0 +1,172 @@
+"""Follow-up questions, small talk and titles: by a language model, and without one."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from functions.chat.answers.history import LEFT_OUT
+from functions.chat.answers.prompt import NO_PASSAGES
+from functions.chat.answers.understanding import intent
+from functions.chat.answers.understanding.intent import ABOUT_THE_ANSWER, SMALL_TALK
+from functions.chat.conversations import titles
+from tests.fakes.chat_provider import FakeProvider, fake_provider
+from tests.harness.chat_app import ChatApp, event_types, running_chat_app, second_instance, text_of
+from tests.harness.databases import FreshDatabase
+
+UNDERSTAND = "You prepare a search in a team's documents."
+TITLE = "Write a title for a conversation"
+
+
+def test_fake_replies_are_keyed_by_the_real_instructions() -> None:
+    assert intent.INSTRUCTIONS.startswith(UNDERSTAND)
+    assert titles.INSTRUCTIONS.startswith(TITLE)
+
+
+@pytest.fixture
+def provider() -> Iterator[FakeProvider]:
+    with fake_provider() as provider:
+        yield provider
+
+
+@pytest.fixture
+def chat(database: FreshDatabase, provider: FakeProvider) -> Iterator[ChatApp]:
+    with running_chat_app(database, chat_model="openai:fake", openai_base_url=f"{provider.url}/v1") as made:
+        made.add_document("pip.md", "Install the compass with pip.", title="Compass")
+        made.add_document("oil.md", "The pump is oiled with sunflower oil every week.", title="Pump")
+        yield made
+
+
+@pytest.fixture
+def quoting(database: FreshDatabase) -> Iterator[ChatApp]:
+    """A chat app without a language model."""
+    with running_chat_app(database) as made:
+        made.add_document("pip.md", "Install the compass with pip.", title="Compass")
+        yield made
+
+
+def sources(events: Any) -> list[str]:
+    return [event.part["filename"] for event in events if event_types([event]) == ["source-document"]]
+
+
+def test_model_writes_the_query_of_a_follow_up(chat: ChatApp, provider: FakeProvider) -> None:
+    chat.ask("c1", "How do I install the compass?", "m1")
+    provider.replies = {UNDERSTAND: ["SEARCH: How often", " is the pump oiled?"]}
+    events = chat.ask("c1", "And what about the other machine?", "m2")
+    assert sources(events) == ["oil.md"]
+    asked, answered = provider.requests[1:]
+    assert "Person: How do I install the compass?\n\nAssistant: Yes [1]." not in asked["messages"][1]["content"]
+    assert "Person: How do I install the compass?\n\nAssistant: Yes." in asked["messages"][1]["content"]
+    assert asked["messages"][1]["content"].endswith("Last message: And what about the other machine?")
+    assert answered["messages"][-1]["content"].endswith("Question: And what about the other machine?")
+
+
+def test_model_says_that_nothing_has_to_be_searched_for(chat: ChatApp, provider: FakeProvider) -> None:
+    chat.ask("c1", "How do I install the compass?", "m1")
+    provider.replies = {UNDERSTAND: ["TALK"]}
+    events = chat.ask("c1", "I find that hard to believe, honestly, given what you said.", "m2")
+    assert sources(events) == []
+    assert event_types(events)[-4:] == ["text-delta", "text-end", "finish", "[DONE]"]
+    assert NO_PASSAGES in provider.requests[-1]["messages"][-1]["content"]
+
+
+@pytest.mark.parametrize("reply", ["I don't know.", "", "<think>SEARCH: oil"])
+def test_cues_decide_if_the_model_does_not(chat: ChatApp, provider: FakeProvider, reply: str) -> None:
+    chat.ask("c1", "How do I install the compass?", "m1")
+    provider.replies = {UNDERSTAND: [reply]}
+    assert sources(chat.ask("c1", "And how is it on Windows?", "m2")) == ["pip.md"]
+
+
+def test_first_question_is_not_rewritten(chat: ChatApp, provider: FakeProvider) -> None:
+    chat.ask("c1", "How do I install the compass?", "m1")
+    assert len(provider.requests) == 1
+    assert UNDERSTAND not in json.dumps(provider.requests)
+
+
+def test_greeting_is_answered_without_a_search(chat: ChatApp, provider: FakeProvider) -> None:
+    provider.pieces = ["Hello! [1]"]
+    events = chat.ask("c1", "Guten Morgen!", "m1")
+    assert (text_of(events), sources(events)) == ("Hello!", [])
+    assert len(provider.requests) == 1
+
+
+def test_calls_beside_the_answer_are_recorded(chat: ChatApp, provider: FakeProvider) -> None:
+    chat.ask("c1", "How do I install the compass?", "m1")
+    provider.replies = {UNDERSTAND: ["SEARCH: How often is the pump oiled?"]}
+    chat.ask("c1", "And the other one?", "m2")
+    assert chat.rows("select sum(calls) from usage where kind = 'chat'") == [(3,)]
+    assert chat.rows("select count(*) from reservations") == [(0,)]
+
+
+def test_small_talk_is_answered_without_a_model(quoting: ChatApp) -> None:
+    assert text_of(quoting.ask("c1", "Hello!", "m1")) == SMALL_TALK
+    assert "pip" in text_of(quoting.ask("c1", "How do I install the compass?", "m2"))
+    assert text_of(quoting.ask("c1", "Vielen Dank!", "m3")) == SMALL_TALK
+    assert text_of(quoting.ask("c1", "Kannst du das kürzer erklären?", "m4")) == ABOUT_THE_ANSWER
+    events = quoting.ask("c1", "And why is that so?", "m5")
+    assert sources(events) == ["pip.md"]
+
+
+def test_history_is_within_the_budget(database: FreshDatabase, provider: FakeProvider) -> None:
+    with running_chat_app(
+        database, chat_model="openai:fake", openai_base_url=f"{provider.url}/v1", chat_history_tokens=100
+    ) as chat:
+        chat.add_document("pip.md", "Install the compass with pip.", title="Compass")
+        for n in range(3):
+            provider.pieces = ["Answer ", f"{n} ", "words " * 200, "end."]
+            chat.ask("c1", "How do I install the compass?", f"m{n}")
+        _, question, answer, last = provider.requests[-1]["messages"]
+        assert question["content"] == "How do I install the compass?"
+        assert answer["content"].startswith("Answer 1 words")
+        assert LEFT_OUT in answer["content"]
+        assert last["content"].endswith("Question: How do I install the compass?")
+
+
+def titled(database: FreshDatabase, provider: FakeProvider, **changes: Any) -> Any:
+    url = f"{provider.url}/v1"
+    return second_instance(database, chat_model="openai:fake", openai_base_url=url, chat_titles=True, **changes)
+
+
+def title_of(chat: ChatApp, conversation_id: str = "c1") -> str:
+    title: str = chat.client.get(f"/api/conversations/{conversation_id}").get_json()["title"]
+    return title
+
+
+def test_model_titles_a_conversation_after_its_first_answer(
+    chat: ChatApp, database: FreshDatabase, provider: FakeProvider
+) -> None:
+    provider.replies = {TITLE: ['"Compass', ' setup"']}
+    with titled(database, provider) as titling:
+        events = titling.ask("c1", "How do I install the compass?", "m1")
+        assert event_types(events)[-3:] == ["data-title", "finish", "[DONE]"]
+        assert events[-3].part == {"type": "data-title", "data": {"title": "Compass setup"}, "transient": True}
+        assert title_of(titling) == "Compass setup"
+        assert [part["type"] for part in titling.messages("c1")[1]["parts"]] == [
+            "data-model",
+            "source-document",
+            "text",
+        ]
+        assert "Answer: Yes [1]." in provider.requests[-1]["messages"][-1]["content"]
+        provider.replies = {TITLE: ["Another"]}
+        assert "data-title" not in event_types(titling.ask("c1", "How is it updated?", "m2"))
+        assert title_of(titling) == "Compass setup"
+
+
+def test_first_words_stay_the_title_if_the_model_writes_none(
+    chat: ChatApp, database: FreshDatabase, provider: FakeProvider
+) -> None:
+    provider.replies = {TITLE: ["..."]}
+    with titled(database, provider) as titling:
+        assert event_types(titling.ask("c1", "How do I install the compass?", "m1"))[-2:] == ["finish", "[DONE]"]
+        assert title_of(titling) == "How do I install the compass?"
+        titling.client.patch("/api/conversations/c1", json={"title": "Mine"})
+        provider.replies = {TITLE: ["Theirs"]}
+        events = titling.ask("c1", "How do I install the compass?", "m1")  # again
+        assert ("data-title" in event_types(events), title_of(titling)) == (False, "Mine")
+
+
+def test_conversation_without_a_model_keeps_the_first_words(quoting: ChatApp, database: FreshDatabase) -> None:
+    with second_instance(database, chat_titles=True) as titling:
+        assert "data-title" not in event_types(titling.ask("c1", "How do I install the compass?", "m1"))
+        assert title_of(titling) == "How do I install the compass?"
