@@ -61,6 +61,8 @@ describe("targetOf", () => {
     "/api/sources/..%5C..%5Ctasks%5Cdrain",
     "/api/sources/..%2F",
     "/api/sources/%",
+    "/api/sources/a%0Ab",
+    "/api/sources/a%00",
   ])("has no target for %s", (path) => {
     expect(targetOf(path)).toBe("none");
   });

@@ -46,7 +46,7 @@ export function targetOf(pathname: string): Target {
   if (pathname === "/ws") return "websocket";
   if (pathname === "/robots.txt") return "robots";
   if (pathname === METADATA_PATH || pathname === `${METADATA_PATH}/mcp`) return "oauth";
-  if (hasDotSegments(pathname)) return "none";
+  if (isUnsafe(pathname)) return "none";
   const match = SERVICES.find(([prefix]) => pathname === prefix || pathname.startsWith(`${prefix}/`));
   if (match) return match[1];
   return API.test(pathname) ? "none" : "file";
@@ -102,12 +102,12 @@ const MAIL = /^\/api\/hooks\/[^/]+\/mail$/;
 const UPLOAD = /^\/api\/(?:sources\/[^/]+\/(?:documents|files)|uploads\/[^/]+\/parts\/\d+)$/;
 
 /**
- * Whether `pathname` has `.` or `..` segments once percent-decoded, which a server behind the Worker might resolve to an
- * internal route. Encoded slashes alone are allowed: ids may contain them.
+ * Whether `pathname`, once percent-decoded, has `.` or `..` segments, which a server behind the Worker might resolve to an
+ * internal route, or control characters, which no id has. Encoded slashes alone are allowed: ids may contain them.
  */
-function hasDotSegments(pathname: string): boolean {
+function isUnsafe(pathname: string): boolean {
   try {
-    return /(?:^|[/\\])\.{1,2}(?:[/\\]|$)/.test(decodeURIComponent(pathname));
+    return /(?:^|[/\\])\.{1,2}(?:[/\\]|$)|[\p{Cc}\u2028\u2029]/u.test(decodeURIComponent(pathname));
   } catch {
     return true;
   }

@@ -98,7 +98,9 @@ class ChatRoutes:
         """Return the routes."""
         return [
             Route("POST", "/api/chat", self.stream_chat, "Ask a question", body=ChatRequest, streams=True),
-            Route("GET", "/api/chat/<id>/stream", self.resume_chat, "Resume an answer", streams=True),
+            Route(
+                "GET", "/api/chat/<id>/stream", self.resume_chat, "Resume an answer", streams=True, others=((204, ""),)
+            ),
             Route(
                 "POST",
                 "/api/chat/<id>/stop",

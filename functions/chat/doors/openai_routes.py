@@ -82,6 +82,7 @@ class OpenAIRoutes:
                 body=CompletionRequest,
                 returns=Completion,
                 is_long=True,
+                others=((200, "text/event-stream"),),
             ),
             Route(
                 "POST",
@@ -91,6 +92,7 @@ class OpenAIRoutes:
                 body=ResponseRequest,
                 returns=ResponseObject,
                 is_long=True,
+                others=((200, "text/event-stream"),),
             ),
             Route("GET", "/v1/models", self.list_models, "List the models", returns=ModelList),
             Route("POST", "/v1/rerank", self.rerank_texts, "Rerank texts", body=RerankRequest, returns=RerankResponse),

@@ -89,9 +89,10 @@ class Route:
 
     `query` and `body` are the structs to decode query string and JSON body into, None for none. `returns` is the struct
     of the response with `status`; `streams` marks server-sent events. `is_long` marks other requests that take long;
-    they and streams have a limit of their own, so that they never keep out short requests. `scope` is the one that a
-    limited API key needs: the function's name if empty; `any` admits every key. The handler's name and docstring are
-    the operation's id and description in the OpenAPI document.
+    they and streams have a limit of their own, so that they never keep out short requests. `others` are further
+    responses that are no problem details: statuses and media types, "" for one without a body. `scope` is the one
+    that a limited API key needs: the function's name if empty; `any` admits every key. The handler's name and docstring
+    are the operation's id and description in the OpenAPI document.
     """
 
     method: str
@@ -107,6 +108,7 @@ class Route:
     access: Access = "reader"
     scope: RequiredScope = ""
     max_body_bytes: int = MAX_BODY_BYTES
+    others: tuple[tuple[int, str], ...] = ()
 
 
 class App:
@@ -280,6 +282,7 @@ def _respond(answer: Any, status: int, request: flask.Request) -> flask.Response
     reply = answer if isinstance(answer, Reply) else Reply(answer, status)
     if reply.body is None:
         response = flask.Response(status=reply.status, headers=dict(reply.headers))
+        response.headers.remove("Content-Type")
         if reply.etag:
             response.set_etag(reply.etag)
         return response

@@ -108,13 +108,19 @@ def _operation(route: Route, schema_of: dict[Any, Any], components: dict[str, An
         success["content"] = {"application/json": {"schema": schema_of[route.returns]}}
     elif route.streams:
         success["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
+    responses: dict[str, dict[str, Any]] = {str(route.status): success}
+    for status, media_type in route.others:
+        response = responses.setdefault(str(status), {"description": HTTPStatus(status).phrase})
+        if media_type:
+            schema = {"type": "object"} if media_type == "application/json" else {"type": "string"}
+            response.setdefault("content", {})[media_type] = {"schema": schema}
     problem = {"application/problem+json": {"schema": schema_of[Problem]}}
     operation: dict[str, Any] = {
         "operationId": operation_id(route),
         "summary": route.summary,
         "description": _description(route),
         "parameters": [*_parameters(route, components), _WORKSPACE],
-        "responses": {str(route.status): success, "default": {"description": "An error", "content": problem}},
+        "responses": {**responses, "default": {"description": "An error", "content": problem}},
     }
     if route.access in ("signed", "link"):
         security: list[dict[str, list[str]]] = [{"ShareLink": []}] if route.access == "link" else []

@@ -3680,6 +3680,13 @@ export interface operations {
                     "text/event-stream": string;
                 };
             };
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description An error */
             default: {
                 headers: {
@@ -6219,6 +6226,32 @@ export interface operations {
                 };
                 content: {
                     "text/event-stream": string;
+                    "application/json": Record<string, unknown>;
+                };
+            };
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, unknown>;
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, unknown>;
                 };
             };
             /** @description An error */
@@ -6255,6 +6288,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Completion"];
+                    "text/event-stream": string;
                 };
             };
             /** @description An error */
@@ -6395,6 +6429,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ResponseObject"];
+                    "text/event-stream": string;
                 };
             };
             /** @description An error */
