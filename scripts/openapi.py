@@ -44,7 +44,11 @@ TAGS = (
     Tag("Removals", "Removals that were withheld because a listing lacked many documents.", r".*/removals"),
     Tag("Sources", "Where documents come from.", r"/api/source"),
     Tag("Runs", "Runs of a source: collect, retry, removal, restore, upload.", r"/api/runs"),
-    Tag("OpenAI", "Answers in the shape of OpenAI's API, reranking in that of Cohere's.", r"/v1/(chat|responses|models|rerank)"),
+    Tag(
+        "OpenAI",
+        "Answers in the shape of OpenAI's API, reranking in that of Cohere's.",
+        r"/v1/(chat|responses|models|rerank)",
+    ),
     Tag("Chat models", "Models of the workspace, their usage, cost and budgets.", r"/api/(models|usage|budgets)"),
     Tag("Model Context Protocol", "Tools for other programs' agents.", r"/mcp"),
     Tag("Embeddings", "Embeddings in the shape of OpenAI's API.", r"/v1/embeddings"),

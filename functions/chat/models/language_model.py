@@ -66,9 +66,9 @@ class LanguageModel:
     ) -> Generator[Piece, None, None]:
         """Yield an answer piece by piece, then calls of tools, what was used if the provider tells it, and `Finish`.
 
-        `tool_choice` is that of `CallerInput`. Raises UpstreamError or PermanentError (ModelMisconfigured for a setting)
-        that say what to do. If the provider of an only model fails in the stream before the first piece, the question is
-        sent once more.
+        `tool_choice` is that of `CallerInput`. Raises UpstreamError or PermanentError (ModelMisconfigured for a
+        setting) that say what to do. If the provider of an only model fails in the stream before the first piece, the
+        question is sent once more.
         """
         reader = ChunkReader()
         for attempt in range(2):
