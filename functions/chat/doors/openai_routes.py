@@ -23,7 +23,7 @@ from functions.chat.retrieval.routes import check_question
 from functions.chat.streams.ui_message_stream import Part
 from headwater import logs
 from headwater.errors import problem
-from headwater.usage.record import Tokens
+from headwater.usage.record import Tokens, payer_of
 from headwater.web.app import Call, Route
 
 
@@ -155,7 +155,10 @@ class OpenAIRoutes:
 
     def rerank_texts(self, call: Call) -> RerankResponse:
         """Score texts for a query by the installation's reranker, best first. The shape is that of Cohere's API."""
-        return rerank(call.body, self.reranking, self.max_question_chars)
+        answer = rerank(call.body, self.reranking, self.max_question_chars)
+        if self.reranking:
+            self.reranking.record(self.answerer.search.recorder, payer_of(call.caller))
+        return answer
 
 
 def _events(answer: StatelessAnswer, encoder: Encoder, request_id: str) -> Iterator[bytes]:

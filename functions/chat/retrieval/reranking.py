@@ -13,7 +13,9 @@ from functools import cached_property
 from typing import Literal, Protocol
 
 from headwater import logs, tracing
+from headwater.embedding.hosted.recording import Recorder
 from headwater.errors import ConfigError
+from headwater.usage.record import Payer
 
 RERANKED = 50
 """Passages that are reranked, at most."""
@@ -78,6 +80,11 @@ class Reranking:
                 kind = f"{type(error).__module__}.{type(error).__qualname__}"
                 logs.event("rerank.failed", severity=30, reranker=self.name, problem=problem, kind=kind)
                 return problem
+
+    def record(self, recorder: Recorder | None, payer: Payer) -> None:
+        """Record what a provider charges for a reranking. A local model costs nothing, and nothing is recorded."""
+        if recorder and not self.name.startswith("onnx:"):
+            recorder.record(payer, "rerank", self.name)
 
     def _run(self, query: str, texts: Sequence[str]) -> list[float] | Problem:
         if not self._free.acquire(blocking=False):

@@ -108,7 +108,7 @@ class Results(msgspec.Struct, frozen=True):
 
 class Search:
     """Searches a database. `embedder` returns the embedder of a model name; `reranking`, if any, reranks passages,
-    and `recorder` stores what a hosted model charges for queries.
+    and `recorder` stores what hosted models charge.
 
     A workspace with more than `exact_limit` vectors is searched by index, if there is one. A filter that leaves at most
     `exact_limit` chunks is exact.
@@ -170,7 +170,8 @@ class Search:
         with tracing.span("search"):
             found = self._search(query, size, scope, by=by, half_life_days=half_life_days)
             scores = reranking(query, [_full_text(one) for one in found[:RERANKED]]) if reranking and found else None
-        if isinstance(scores, list):
+        if reranking and isinstance(scores, list):
+            reranking.record(self.recorder, Payer(workspace_id))
             found = rescore(found, scores)
         passages = [_passage(passage) for passage in choose(found, k)]
         return Results(passages, isinstance(scores, list), scores if isinstance(scores, str) else None)

@@ -1,4 +1,4 @@
-"""Record what hosted embedding models charge, by workspace, model and day (table `usage`)."""
+"""Record what hosted embedding models and rerankers charge, by workspace, model and day (table `usage`)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,9 +9,11 @@ from headwater.config import Settings
 from headwater.database.transactions import Database
 from headwater.embedding.hosted.metering import metered
 from headwater.embedding.hosted.providers import is_hosted
-from headwater.errors import UpstreamError
+from headwater.errors import ConfigError, UpstreamError
 from headwater.usage.prices import load_prices
-from headwater.usage.record import Payer, Tokens, record_usage
+from headwater.usage.record import Kind, Payer, Tokens, record_usage
+
+NO_TOKENS = Tokens()
 
 
 class Recorder:
@@ -32,14 +34,15 @@ class Recorder:
                 yield
             finally:
                 if meter.calls:
-                    self._record(payer, model.partition("#")[0], Tokens(input=meter.tokens), meter.calls)
+                    tokens = Tokens(input=meter.tokens)
+                    self.record(payer, "embedding", model.partition("#")[0], tokens, calls=meter.calls)
 
-    def _record(self, payer: Payer, model: str, tokens: Tokens, calls: int) -> None:
-        """Record requests. A database that is unavailable is logged: it must not replace the error of the block."""
-        prices = load_prices(self._settings.prices)
+    def record(self, payer: Payer, kind: Kind, model: str, tokens: Tokens = NO_TOKENS, *, calls: int = 1) -> None:
+        """Record requests. An error is logged: it must not fail what was requested, nor replace its own error."""
         try:
+            prices = load_prices(self._settings.prices)
             with self._database.transaction(payer.workspace_id) as tx:
                 ensure_local_workspace(tx, payer.workspace_id)
-                record_usage(tx, prices, payer, kind="embedding", model=model, tokens=tokens, calls=calls)
-        except UpstreamError as error:
+                record_usage(tx, prices, payer, kind=kind, model=model, tokens=tokens, calls=calls)
+        except (UpstreamError, ConfigError) as error:
             logs.event("usage.not_recorded", severity=40, model=model, tokens=tokens.input, calls=calls, error=error)

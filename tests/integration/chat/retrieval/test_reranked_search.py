@@ -4,6 +4,7 @@ import json
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,23 @@ def test_provider_ranks_passages(database: FreshDatabase, provider: FakeRerankPr
     [(path, key, request)] = provider.requests
     assert (path, key, request["model"], request["query"]) == (PATHS[kind], f"Bearer {KEY}", "model-1", "pump")
     assert request["documents"][0] == "Yard 0\n\nThe pump pump pump of yard 0."
+
+
+def test_rerankings_are_counted_with_their_cost(database: FreshDatabase, provider: FakeRerankProvider) -> None:
+    settings = {"reranker": "cohere:rerank-v3.5", "cohere_api_key": KEY, "reranker_timeout_s": 30.0}
+    with running_chat_app(database, **settings, reranker_base_url=provider.url) as chat:
+        add_documents(chat)
+        chat.client.get("/api/search?q=pump")
+        chat.client.get("/api/search?q=pump&rerank=false")
+        body = {"query": "pump", "documents": ["The pump.", "The yard."]}
+        assert chat.client.post("/v1/rerank", json=body).status_code == 200
+        provider.status = 500
+        chat.client.get("/api/search?q=pump")
+        used = chat.rows("select model, member_id, calls, cost from usage where kind = 'rerank' order by member_id")
+    assert used == [
+        ("cohere:rerank-v3.5", "local", 1, Decimal("0.002")),
+        ("cohere:rerank-v3.5", None, 1, Decimal("0.002")),
+    ]
 
 
 @pytest.mark.parametrize("kind", PATHS)
