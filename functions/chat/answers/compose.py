@@ -95,6 +95,8 @@ class Question(msgspec.Struct, frozen=True):
     evidence: Sequence[Evidence] = ()
     new_title: str = ""
     """The title of the conversation if this is its first question, for a language model to replace."""
+    instructions: str = ""
+    """The workspace's own instructions for the model."""
 
 
 def compose(
@@ -121,7 +123,9 @@ def compose(
         return
     yield [source_part(n, passage) for n, passage in enumerate(passages, start=1)]
     citations = CitationFilter(range(1, len(passages) + 1))
-    model_input = ModelInput(question.text, intent.query, question.history, passages, question.caller, begun)
+    model_input = ModelInput(
+        question.text, intent.query, question.history, passages, question.caller, begun, question.instructions
+    )
     pieces = split_thoughts(tracing.trace_pieces(model.answer(model_input), model.name))
     parts = _AnswerParts(citations, first, has_tools=has_tools)
     if begun:

@@ -15,7 +15,7 @@ from functions.chat.answers.continuation import evidence_of
 from functions.chat.answers.evidence import Mode
 from functions.chat.conversations.answerer import Answerer
 from functions.chat.conversations.conversations import shorten
-from functions.chat.conversations.model_choice import read_allowed
+from functions.chat.conversations.model_choice import read_workspace_chat
 from functions.chat.conversations.questions import read_question
 from functions.chat.streams import message_log
 from functions.chat.streams.ui_message_stream import ErrorPart
@@ -69,6 +69,7 @@ class WriteAnswer:
         request = msgspec.json.decode(stored, type=AnswerRequest)
         caller = request.caller(step.workspace_id)
         begun = read_question(tx, answer, request.continues)
+        workspace = read_workspace_chat(tx, caller)
         question = Question(
             answer,
             begun.question,
@@ -81,6 +82,7 @@ class WriteAnswer:
             filter=parse_filter(request.filter),
             mode=request.mode,
             payer=payer_of(caller),
+            instructions=workspace.instructions,
         )
         model = self.answerer.choose_model(
             tx,
@@ -88,7 +90,7 @@ class WriteAnswer:
             begun.question,
             history=begun.history,
             remembered=request.model,
-            allowed=read_allowed(tx, caller),
+            allowed=workspace.allowed,
         )
         return Writing(question, model)
 

@@ -131,7 +131,7 @@ class ChatRoutes:
             else:
                 begun = go_on(tx, call.caller, conversation_id, request.continues)
             remembered = conversations.remember_filter(tx, call.caller, conversation_id, request.filter)
-            kept, allowed = remember_model(tx, call.caller, conversation_id, request.model)
+            kept, workspace = remember_model(tx, call.caller, conversation_id, request.model)
             model = self.answerer.choose_model(
                 tx,
                 call.caller,
@@ -139,7 +139,7 @@ class ChatRoutes:
                 history=begun.history,
                 given=request.model,
                 remembered=kept,
-                allowed=allowed,
+                allowed=workspace.allowed,
             )
             stored = AnswerRequest(
                 call.caller.subject,
@@ -163,6 +163,7 @@ class ChatRoutes:
             filter=parse_filter(remembered),
             mode=request.mode,
             payer=payer_of(call.caller),
+            instructions=workspace.instructions,
         )
         writer = Writer(
             self.database, begun.answer, request_id=call.request_id, lifetime=self.lifetime, queue=self.queue

@@ -4,6 +4,7 @@ Functions run in the caller's transaction.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -14,10 +15,22 @@ from headwater.auth.callers import Caller, ensure_local_workspace
 from headwater.errors import UnprocessableContent
 
 
+class WorkspaceChat(NamedTuple):
+    """What a workspace's owners have set for chats: the allowed models, None for all, and instructions."""
+
+    allowed: list[str] | None
+    instructions: str
+
+
+def read_workspace_chat(tx: Connection, caller: Caller) -> WorkspaceChat:
+    """Return what the owners of the caller's workspace have set for chats."""
+    row = tx.execute(_READ, {"workspace_id": caller.workspace_id}).one_or_none()
+    return WorkspaceChat(row.chat_models, row.chat_instructions) if row else WorkspaceChat(None, "")
+
+
 def read_allowed(tx: Connection, caller: Caller) -> list[str] | None:
     """Return the models that the caller's workspace allows; None for all."""
-    allowed: list[str] | None = tx.execute(_READ, {"workspace_id": caller.workspace_id}).scalar_one_or_none()
-    return allowed
+    return read_workspace_chat(tx, caller).allowed
 
 
 def write_allowed(tx: Connection, caller: Caller, allowed: Sequence[str] | None, known: Sequence[str]) -> None:
@@ -35,10 +48,10 @@ def write_allowed(tx: Connection, caller: Caller, allowed: Sequence[str] | None,
 
 def remember_model(
     tx: Connection, caller: Caller, conversation_id: str, given: str | None
-) -> tuple[str, list[str] | None]:
+) -> tuple[str, WorkspaceChat]:
     """Set the model of a conversation, unless None is given.
 
-    Returns the conversation's model, "" for the default, and the models that the workspace allows, as `read_allowed`.
+    Returns the conversation's model, "" for the default, and what the workspace's owners have set.
     """
     values = {
         "workspace_id": caller.workspace_id,
@@ -47,15 +60,15 @@ def remember_model(
         "given": given,
     }
     row = tx.execute(_REMEMBER, values).one()
-    return row.model or "", row.allowed
+    return row.model or "", WorkspaceChat(row.chat_models, row.chat_instructions)
 
 
-_READ = sa.text("select chat_models from workspaces where id = :workspace_id")
+_READ = sa.text("select chat_models, chat_instructions from workspaces where id = :workspace_id")
 
 _WRITE = sa.text("update workspaces set chat_models = cast(:allowed as text[]) where id = :workspace_id")
 
 _REMEMBER = sa.text("""
-    update conversations set model = coalesce(cast(:given as text), model)
-    where workspace_id = :workspace_id and id = :conversation_id and subject = :subject
-    returning model, (select w.chat_models from workspaces w where w.id = :workspace_id) as allowed
+    update conversations c set model = coalesce(cast(:given as text), c.model) from workspaces w
+    where c.workspace_id = :workspace_id and c.id = :conversation_id and c.subject = :subject and w.id = c.workspace_id
+    returning c.model, w.chat_models, w.chat_instructions
 """)

@@ -1,9 +1,15 @@
-"""The routes of the chat models that a workspace may use."""
+"""The routes of a workspace's chat settings: instructions, share links, and the models that it may use."""
 
 from typing import Annotated
 
 import msgspec
 
+from functions.chat.conversations.chat_settings import (
+    ChatSettings,
+    ChatSettingsChanges,
+    change_chat_settings,
+    read_chat_settings,
+)
 from functions.chat.conversations.model_choice import read_allowed, write_allowed
 from functions.chat.models.models import ChatModels
 from headwater.database.transactions import Database
@@ -34,7 +40,7 @@ class AllowedModels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ModelRoutes:
-    """Handlers that list the models and change which are allowed. `own_prices` is the setting `PRICES`."""
+    """Handlers of the chat settings, and of the models and which are allowed. `own_prices` is the setting `PRICES`."""
 
     def __init__(self, database: Database, models: ChatModels, own_prices: str) -> None:
         self.database = database
@@ -43,7 +49,18 @@ class ModelRoutes:
 
     def routes(self) -> list[Route]:
         """Return the routes."""
+        settings = "/api/chat/settings"
         return [
+            Route("GET", settings, self.get_chat_settings, "Get the chat settings", returns=ChatSettings),
+            Route(
+                "PATCH",
+                settings,
+                self.update_chat_settings,
+                "Change the chat settings",
+                body=ChatSettingsChanges,
+                returns=ChatSettings,
+                access="owner",
+            ),
             Route("GET", "/api/models", self.list_chat_models, "List chat models", returns=ChatModelList),
             Route(
                 "PUT",
@@ -55,6 +72,16 @@ class ModelRoutes:
                 access="owner",
             ),
         ]
+
+    def get_chat_settings(self, call: Call) -> ChatSettings:
+        """Get the workspace's instructions for chat models, and whether its members may share conversations."""
+        with self.database.transaction(call.workspace_id) as tx:
+            return read_chat_settings(tx, call.caller)
+
+    def update_chat_settings(self, call: Call) -> ChatSettings:
+        """Change the workspace's chat settings. Omitted fields stay as they are."""
+        with self.database.transaction(call.workspace_id) as tx:
+            return change_chat_settings(tx, call.caller, call.body)
 
     def list_chat_models(self, call: Call) -> ChatModelList:
         """List the chat models that questions may name, to owners also those that the workspace does not allow."""

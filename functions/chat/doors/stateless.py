@@ -7,7 +7,7 @@ from typing import NamedTuple
 from functions.chat.answers.compose import Question
 from functions.chat.answers.prompt import CallerInput, Turn
 from functions.chat.conversations.answerer import Answerer
-from functions.chat.conversations.model_choice import read_allowed
+from functions.chat.conversations.model_choice import read_workspace_chat
 from functions.chat.streams.message_log import AnswerKey
 from functions.chat.streams.ui_message_stream import Part
 from functions.chat.usage.metering import MeteredModel
@@ -41,8 +41,10 @@ def answer_once(
     is_owner = caller.role == "owner"
     answerer.check_model(is_owner=is_owner)
     with answerer.database.transaction(caller.workspace_id) as tx:
-        allowed = read_allowed(tx, caller)
-        model = answerer.choose_model(tx, caller, text, history=history, given=model_name, allowed=allowed, added=added)
+        workspace = read_workspace_chat(tx, caller)
+        model = answerer.choose_model(
+            tx, caller, text, history=history, given=model_name, allowed=workspace.allowed, added=added
+        )
     key = AnswerKey(caller.workspace_id, "", uuid.uuid4())
-    question = Question(key, text, history, is_owner, filter=chosen, caller=added)
+    question = Question(key, text, history, is_owner, filter=chosen, caller=added, instructions=workspace.instructions)
     return StatelessAnswer(answerer.answer(question, model), model)

@@ -1,7 +1,8 @@
 """Share links: create, list, revoke and open them.
 
 A link shows a conversation as it was when it was shared, until the link expires, is revoked, its conversation is
-deleted, or its creator is no longer a member of the workspace. Functions run in the caller's transaction.
+deleted, its creator is no longer a member of the workspace, or its owners turn links off. Functions run in
+the caller's transaction.
 """
 
 import datetime as dt
@@ -13,12 +14,13 @@ import sqlalchemy as sa
 from msgspec import Meta
 from sqlalchemy.engine import Connection
 
+from functions.chat.conversations.chat_settings import read_chat_settings
 from functions.chat.conversations.conversations import own_values, read_conversation
 from functions.chat.sharing.snapshot import SharedMessage, Snapshot, take_snapshot
 from functions.chat.sharing.tokens import hash_token, make_token
 from headwater.auth import audit_log
 from headwater.auth.callers import Caller
-from headwater.errors import Conflict, NotFound, UnprocessableContent
+from headwater.errors import Conflict, Forbidden, NotFound, UnprocessableContent
 
 MAX_LINKS = 100
 """Links of one caller that have not expired."""
@@ -80,9 +82,11 @@ class SharedConversation(msgspec.Struct, frozen=True):
 def create_link(tx: Connection, caller: Caller, conversation_id: str, new: NewShareLink) -> CreatedShareLink:
     """Share a conversation of the caller as it is now.
 
-    Raises NotFound, Conflict if the caller has too many links, UnprocessableContent if there is nothing or too much to
-    share.
+    Raises NotFound, Forbidden if the workspace has no share links, Conflict if the caller has too many links,
+    UnprocessableContent if there is nothing or too much to share.
     """
+    if not read_chat_settings(tx, caller).share_links:
+        raise Forbidden("An owner of this workspace has turned share links off. Export the conversation instead.")
     snapshot = take_snapshot(read_conversation(tx, caller, conversation_id), passages=new.passages)
     if not snapshot.messages:
         raise UnprocessableContent("This conversation has no messages yet. Share it after the first answer.")

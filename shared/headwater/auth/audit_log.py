@@ -36,6 +36,7 @@ Action = Literal[
     "document.shown",
     "search.changed",
     "models.changed",
+    "chat.changed",
     "share.created",
     "share.revoked",
     "budgets.changed",
@@ -47,7 +48,8 @@ Action = Literal[
 """What was done. `key.refused`: an expired or revoked key was used. `document.shown`: it is no longer hidden.
 `search.changed`: the workspace's settings of search.
 `models.changed`: the chat models that it allows.
-`share.…`: a link to a conversation. `model.…`: an embedding model of the installation."""
+`chat.changed`: its chat settings. `share.…`: a link to a conversation.
+`model.…`: an embedding model of the installation."""
 
 
 def record(

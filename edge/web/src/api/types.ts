@@ -38,6 +38,7 @@ export type Budget = Required<Schemas["Budget"]>;
 export type BudgetState = Schemas["BudgetState"];
 export type ChatModelList = Schemas["ChatModelList"];
 
+export type ChatSettings = Schemas["ChatSettings"];
 export type SearchSettings = Schemas["SearchSettings"];
 
 export type EmbeddingModel = Schemas["EmbeddingModel"];

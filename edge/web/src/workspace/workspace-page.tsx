@@ -2,6 +2,7 @@ import type { ReactNode } from "react";
 import { useAccount, useHasRole } from "../sign-in/account";
 import { useTitle } from "../routing/use-title";
 import { AuditLog } from "./audit-log";
+import { ChatCard } from "./chat-card";
 import { EmbeddingModels } from "./embedding-models";
 import { Keys } from "./keys";
 import { Members } from "./members";
@@ -43,6 +44,7 @@ export function WorkspacePage(): ReactNode {
         {!isOwner && <p className="muted">Only owners can manage members and API keys.</p>}
       </section>
       {isEditor && <SearchCard />}
+      {isOwner && <ChatCard />}
       {isOwner && <Members />}
       {isOwner && <Keys />}
       <ShareLinks />
@@ -67,6 +69,7 @@ function LocalMode(): ReactNode {
         members and API keys, set <code>AUTH_MODE=jwt</code>.
       </p>
       <SearchCard />
+      <ChatCard />
       <ShareLinks />
       <EmbeddingModels />
     </div>
