@@ -63,6 +63,7 @@ def contents(world: World) -> list[Any]:
         "chunks",
         "conversations",
         "messages",
+        "share_links",
         "schedules",
     )
     rows = [world.rows(f"select * from {table} order by 1, 2, 3") for table in tables]
@@ -249,3 +250,12 @@ def test_public_routes_contain_only_status_and_service(world: World) -> None:
     for name, client in world.clients.items():
         for path in ("/heartbeat", "/ready", "/self-test"):
             assert client.get(path).json().keys() == {"status", "service"}, name
+
+
+def test_share_link_shows_nothing_without_its_token(world: World) -> None:
+    path = f"/api/shared/{world.ids['/api/share-links/']}"
+    for authorization in (world.token("ada"), world.token("eve"), "Bearer hws_" + "0" * 32, ""):
+        for given in (path, f"/api/shared/{UNKNOWN}"):
+            response = world.clients["chat"].get(given, headers={"Authorization": authorization})
+            assert_problem(response, 404)
+            assert SECRET not in response.text

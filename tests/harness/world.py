@@ -119,6 +119,8 @@ def running_world(fresh: FreshDatabase, free_port: Callable[[], int]) -> Iterato
             workspace_id = uuid.UUID(collection.get("/api/me", headers=ada).json()["workspace_id"])
             ids = _fill(database, workspace_id)
             assert SECRET in chat.post("/api/chat", json=BODIES["/api/chat"] | {"id": "c1"}, headers=ada).text
+            link = chat.post("/api/conversations/c1/links", json={"passages": True}, headers=ada).json()
+            ids["/api/share-links/"] = link["id"]
             with database.transaction(workspace_id) as tx:
                 [answer_id] = tx.execute(sa.text("select id from messages where role = 'assistant'")).scalars()
             yield World(clients, issuer, google, database, workspace_id, ids, str(answer_id))

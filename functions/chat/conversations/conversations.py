@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 import sqlalchemy as sa
+from msgspec import UNSET, UnsetType
 from sqlalchemy.engine import Connection
 
 from functions.chat.conversations.tree import MessageTree
@@ -39,7 +40,8 @@ class BranchChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class MessageMetadata(msgspec.Struct, frozen=True, rename="camel"):
     """How a message ended. All states but `complete` have partial text; `cut`: the model stopped early.
 
-    `notice` explains an answer that was cut, interrupted or failed, and says what to do. `rating` is the reader's.
+    `notice` explains an answer that was cut, interrupted or failed, and says what to do. `rating` is the
+    reader's, `rating_reason` what they wrote.
     `versions` are the ids of the messages that follow the same message, oldest first, this one among them: the edited
     versions of a question, or the answers to it.
     """
@@ -49,6 +51,7 @@ class MessageMetadata(msgspec.Struct, frozen=True, rename="camel"):
     created_at: dt.datetime
     rating: Literal["good", "bad"] | None = None
     versions: list[str] = []
+    rating_reason: str | UnsetType = UNSET
 
 
 class UIMessage(msgspec.Struct, frozen=True):
@@ -132,7 +135,7 @@ def read_conversation(
 
 def _metadata(row: Any, tree: MessageTree) -> MessageMetadata:
     versions = [str(version) for version in tree.versions(row.id)]
-    return MessageMetadata(row.state, row.notice, row.created_at, row.rating, versions)
+    return MessageMetadata(row.state, row.notice, row.created_at, row.rating, versions, row.rating_reason or UNSET)
 
 
 def choose_branch(tx: Connection, caller: Caller, conversation_id: str, message_id: uuid.UUID) -> None:
@@ -194,7 +197,7 @@ _IN_CONVERSATION = "workspace_id = :workspace_id and conversation_id = :conversa
 _TREE = sa.text(f"select id, parent_id, role from messages where {_IN_CONVERSATION} order by ordinal")
 
 _MESSAGES = sa.text(f"""
-    select id, role, parts, state, notice, created_at, rating from messages
+    select id, role, parts, state, notice, created_at, rating, rating_reason from messages
     where {_IN_CONVERSATION} and id = any(cast(:ids as uuid[])) and state <> 'streaming' order by ordinal
 """)
 

@@ -2,10 +2,13 @@
 
 from functools import partial
 
-from functions.collection.accounts import audit, keys, members
+import flask
+
+from functions.collection.accounts import audit, keys, members, personal_data
 from functions.collection.accounts.audit import AuditLog, AuditQuery
 from functions.collection.accounts.keys import ApiKeyList, CreatedApiKey, NewApiKey
 from functions.collection.accounts.members import Me, Member, MemberChanges, MemberList, NewMember
+from functions.collection.accounts.personal_data import DataDeletionQuery, DeletedData, MemberRemovalQuery
 from headwater.database.transactions import Database
 from headwater.web.app import Call, Reply, Route
 
@@ -19,13 +22,24 @@ class AccountRoutes:
     def routes(self) -> list[Route]:
         """Return the routes. A subject may contain slashes."""
         owners = partial(Route, access="owner", scope="accounts")
+        my_data = "/api/me/data"
         members_path, member = "/api/members", "/api/members/<path:subject>"
         return [
             Route("GET", "/api/me", self.get_me, "Get the caller", returns=Me, scope="any"),
+            Route("GET", my_data, self.export_data, "Export the caller's data", scope="any", is_long=True),
+            Route(
+                "DELETE",
+                my_data,
+                self.delete_data,
+                "Delete the caller's data",
+                query=DataDeletionQuery,
+                returns=DeletedData,
+                scope="any",
+            ),
             owners("GET", members_path, self.list_members, "List members", returns=MemberList),
             owners("POST", members_path, self.add_member, "Add a member", body=NewMember, returns=Member, status=201),
             owners("PATCH", member, self.update_member, "Update a member", body=MemberChanges, returns=Member),
-            owners("DELETE", member, self.remove_member, "Remove a member", status=204),
+            owners("DELETE", member, self.remove_member, "Remove a member", query=MemberRemovalQuery, status=204),
             owners("GET", "/api/keys", self.list_api_keys, "List API keys", returns=ApiKeyList),
             owners(
                 "POST",
@@ -48,6 +62,27 @@ class AccountRoutes:
         Open to API keys of any scope.
         """
         return members.read_me(self.database, call.caller)
+
+    def export_data(self, call: Call) -> flask.Response:
+        """Download all of the caller's data in the workspace, as JSON.
+
+        That is their membership, API keys, conversations with all messages and ratings, share links, usage, budgets,
+        and their entries of the audit log.
+        """
+        response = flask.Response(personal_data.export(self.database, call.caller), content_type="application/json")
+        response.headers["Content-Disposition"] = "attachment; filename=headwater-data.json"
+        response.headers["Cache-Control"] = "private, no-store"
+        return response
+
+    def delete_data(self, call: Call) -> DeletedData:
+        """Delete all of the caller's data in the workspace. It can't be restored.
+
+        Costs stay in the workspace's sums, without the caller. With `leave`, the caller leaves the workspace, and the
+        API keys that they created are deleted with their conversations. 409 for the last owner.
+        """
+        query: DataDeletionQuery = call.args
+        with self.database.transaction(call.workspace_id) as tx:
+            return personal_data.delete_own(tx, call.caller, leave=query.leave)
 
     def list_members(self, call: Call) -> MemberList:
         """List the workspace's members, in the order in which they joined."""
@@ -72,8 +107,15 @@ class AccountRoutes:
             return members.change_member(tx, call.caller, call.path["subject"], call.body)
 
     def remove_member(self, call: Call) -> None:
-        """Remove a member and revoke the API keys that they created. The last owner can't be removed."""
+        """Remove a member and revoke the API keys that they created. The last owner can't be removed.
+
+        With `delete_data`, all of the member's data is deleted too, also that of a member who was removed before.
+        """
+        query: MemberRemovalQuery = call.args
         with self.database.transaction(call.workspace_id) as tx:
+            if query.delete_data:
+                personal_data.delete_of_member(tx, call.caller, call.path["subject"])
+                return
             members.remove_member(tx, call.caller, call.path["subject"])
 
     def list_api_keys(self, call: Call) -> ApiKeyList:

@@ -24,6 +24,8 @@ Action = Literal[
     "key.created",
     "key.revoked",
     "key.refused",
+    "data.exported",
+    "data.deleted",
     "source.created",
     "source.changed",
     "source.deleted",
@@ -45,7 +47,8 @@ Action = Literal[
     "model.switched",
     "model.deleted",
 ]
-"""What was done. `key.refused`: an expired or revoked key was used. `document.shown`: it is no longer hidden.
+"""What was done. `key.refused`: an expired or revoked key was used. `data.…`: all data of a
+person. `document.shown`: it is no longer hidden.
 `search.changed`: the workspace's settings of search.
 `models.changed`: the chat models that it allows.
 `chat.changed`: its chat settings. `share.…`: a link to a conversation.

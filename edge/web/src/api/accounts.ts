@@ -1,6 +1,6 @@
 /** The installation, the signed-in user, members, API keys and the audit log. */
 
-import { checked, withSignal, readJson, send } from "./call";
+import { call, checked, withSignal, readJson, send } from "./call";
 import { ProblemError } from "./problem";
 import type { ApiKey, AuditPage, CreatedApiKey, Me, Member, NewApiKey, Problem, Role } from "./types";
 
@@ -31,6 +31,16 @@ export async function checkToken(token: string): Promise<void> {
   // `fetch` throws a bare TypeError for characters that a header can't carry.
   if (!/^[!-~]+$/.test(token)) throw new ProblemError(INVALID_KEY);
   await checked(await fetch("/api/me", { headers: { authorization: `Bearer ${token}` } }));
+}
+
+/** Get all of the user's data in the workspace, as a JSON file. */
+export async function exportData(): Promise<Blob> {
+  return (await checked(await call("/api/me/data"))).blob();
+}
+
+/** Delete all of the user's data; with `leave`, their membership and API keys too. */
+export async function deleteData(leave: boolean): Promise<void> {
+  await send("DELETE", `/api/me/data?leave=${String(leave)}`);
 }
 
 export async function listMembers(signal?: AbortSignal): Promise<Member[]> {

@@ -1,7 +1,7 @@
 /** Conversations. Calls throw a ProblemError, or the browser's TypeError if the server can't be reached. */
 
 import { call, checked, readJson, send } from "./call";
-import type { Conversation, ConversationChanges, ConversationPage, Rating } from "./types";
+import type { Conversation, ConversationChanges, ConversationPage, RatedQuestion, Rating } from "./types";
 
 /** List conversations; with `words`, only those that have each of them. */
 export function listConversations(
@@ -36,6 +36,12 @@ export async function deleteConversation(id: string): Promise<void> {
 
 export async function stopAnswer(conversationId: string): Promise<void> {
   await send("POST", `/api/chat/${encodeURIComponent(conversationId)}/stop`);
+}
+
+/** List the rated questions of the workspace, latest first. */
+export async function listFeedback(rating: Rating | null, signal?: AbortSignal): Promise<RatedQuestion[]> {
+  const query = rating === null ? "" : `?rating=${rating}`;
+  return (await readJson<{ questions: RatedQuestion[] }>(`/api/feedback${query}`, signal)).questions;
 }
 
 /** Rate an answer; null takes the rating back. */

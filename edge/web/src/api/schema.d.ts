@@ -716,6 +716,34 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/me/data": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export the caller's data
+         * @description Download all of the caller's data in the workspace, as JSON.
+         *
+         *     That is their membership, API keys, conversations with all messages and ratings, share links, usage, budgets, and their entries of the audit log.
+         */
+        get: operations["exportData"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete the caller's data
+         * @description Delete all of the caller's data in the workspace. It can't be restored.
+         *
+         *     Costs stay in the workspace's sums, without the caller. With `leave`, the caller leaves the workspace, and the API keys that they created are deleted with their conversations. 409 for the last owner.
+         */
+        delete: operations["deleteData"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/members": {
         parameters: {
             query?: never;
@@ -759,6 +787,8 @@ export interface paths {
         /**
          * Remove a member
          * @description Remove a member and revoke the API keys that they created. The last owner can't be removed.
+         *
+         *     With `delete_data`, all of the member's data is deleted too, also that of a member who was removed before.
          *
          *     Requires the role `owner`.
          */
@@ -1612,7 +1642,7 @@ export interface components {
             actor: string;
             actor_name: string | null;
             /** @enum {string} */
-            action: "budgets.changed" | "chat.changed" | "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "member.added" | "member.changed" | "member.removed" | "model.building" | "model.deleted" | "model.registered" | "model.switched" | "models.changed" | "search.changed" | "share.created" | "share.revoked" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
+            action: "budgets.changed" | "chat.changed" | "data.deleted" | "data.exported" | "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "member.added" | "member.changed" | "member.removed" | "model.building" | "model.deleted" | "model.registered" | "model.switched" | "models.changed" | "search.changed" | "share.created" | "share.revoked" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
             target: string;
             target_name: string | null;
             details: Record<string, unknown>;
@@ -1998,6 +2028,15 @@ export interface components {
         CreatedWebhook: {
             path: string;
             secret: string;
+        };
+        /**
+         * DeletedData
+         * @description What was deleted.
+         */
+        DeletedData: {
+            conversations: number;
+            api_keys: number;
+            left: boolean;
         };
         /**
          * DeletedFiles
@@ -2508,7 +2547,7 @@ export interface components {
          * MessageMetadata
          * @description How a message ended. All states but `complete` have partial text; `cut`: the model stopped early.
          *
-         *     `notice` explains an answer that was cut, interrupted or failed, and says what to do. `rating` is the reader's. `versions` are the ids of the messages that follow the same message, oldest first, this one among them: the edited versions of a question, or the answers to it.
+         *     `notice` explains an answer that was cut, interrupted or failed, and says what to do. `rating` is the reader's, `rating_reason` what they wrote. `versions` are the ids of the messages that follow the same message, oldest first, this one among them: the edited versions of a question, or the answers to it.
          */
         MessageMetadata: {
             /** @enum {string} */
@@ -2519,6 +2558,7 @@ export interface components {
             rating: ("bad" | "good") | null;
             /** @default [] */
             versions: string[];
+            ratingReason?: string;
         };
         /**
          * Model
@@ -3525,7 +3565,7 @@ export interface operations {
         parameters: {
             query?: {
                 actor?: string;
-                action?: "budgets.changed" | "chat.changed" | "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "member.added" | "member.changed" | "member.removed" | "model.building" | "model.deleted" | "model.registered" | "model.switched" | "models.changed" | "search.changed" | "share.created" | "share.revoked" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
+                action?: "budgets.changed" | "chat.changed" | "data.deleted" | "data.exported" | "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "member.added" | "member.changed" | "member.removed" | "model.building" | "model.deleted" | "model.registered" | "model.switched" | "models.changed" | "search.changed" | "share.created" | "share.revoked" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
                 target?: string;
                 since?: string;
                 until?: string;
@@ -4919,6 +4959,70 @@ export interface operations {
             };
         };
     };
+    exportData: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteData: {
+        parameters: {
+            query?: {
+                leave?: boolean;
+            };
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeletedData"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listMembers: {
         parameters: {
             query?: never;
@@ -4989,7 +5093,9 @@ export interface operations {
     };
     removeMember: {
         parameters: {
-            query?: never;
+            query?: {
+                delete_data?: boolean;
+            };
             header?: {
                 /** @description The workspace to use. Defaults to the one that the caller joined first. */
                 "X-Workspace"?: components["parameters"]["Workspace"];

@@ -120,7 +120,8 @@ export type Stage = Schemas["Stage"];
 export type Mode = Schemas["ChatRequest"]["mode"];
 /** How a message ended, and why. A message that is being streamed has no metadata. */
 export type MessageMetadata = Pick<Schemas["MessageMetadata"], "state"> &
-  Partial<Pick<Schemas["MessageMetadata"], "notice" | "rating">>;
+  Partial<Pick<Schemas["MessageMetadata"], "notice" | "rating" | "ratingReason">>;
+export type RatedQuestion = Schemas["RatedQuestion"];
 export type Rating = NonNullable<Schemas["Feedback"]["rating"]>;
 // A type, not an interface: the AI SDK needs an index signature, which only a type alias has implicitly.
 // eslint-disable-next-line @typescript-eslint/consistent-type-definitions

@@ -123,7 +123,12 @@ function RatedAnswer({
     <>
       <Answer message={message} {...state} />
       {message.metadata && textOf(message) !== "" && (
-        <RateAnswer conversationId={conversationId} messageId={message.id} stored={message.metadata.rating ?? null} />
+        <RateAnswer
+          conversationId={conversationId}
+          messageId={message.id}
+          stored={message.metadata.rating ?? null}
+          storedReason={message.metadata.ratingReason ?? ""}
+        />
       )}
     </>
   );

@@ -11,20 +11,25 @@ interface Props {
   messageId: string;
   /** The stored rating. */
   stored: Rating | null;
+  /** What the reader wrote with it. */
+  storedReason?: string;
 }
 
 /** Conversations are private, but what is rated is not. */
 const SHARED = "Editors of this workspace can see your question and rating.";
 
-export function RateAnswer({ conversationId, messageId, stored }: Props): ReactNode {
+export function RateAnswer({ conversationId, messageId, stored, storedReason = "" }: Props): ReactNode {
   const [rating, setRating] = useState(stored);
-  const [reason, setReason] = useState("");
+  const [reason, setReason] = useState(storedReason);
+  const [sent, setSent] = useState(storedReason);
   const [isAsking, setIsAsking] = useState(false);
   const { perform, isBusy, problem } = useAction();
 
   const rate = (next: Rating | null, why: string): void => {
     perform(rateAnswer(conversationId, messageId, next, why), () => {
       setRating(next);
+      setSent(why);
+      if (why === "") setReason("");
       setIsAsking(next === "bad" && why === "");
     });
   };
@@ -69,6 +74,20 @@ export function RateAnswer({ conversationId, messageId, stored }: Props): ReactN
             Send
           </button>
         </form>
+      )}
+      {sent !== "" && !isAsking && (
+        <p className="rate-reason">
+          <span className="muted">Your reason:</span> <span dir="auto">{sent}</span>{" "}
+          <button
+            type="button"
+            className="plain"
+            onClick={() => {
+              setIsAsking(true);
+            }}
+          >
+            Change
+          </button>
+        </p>
       )}
       {rating !== null && <span className="muted">{SHARED}</span>}
       {problem && <ProblemNote problem={problem} />}

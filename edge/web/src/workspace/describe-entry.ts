@@ -26,6 +26,10 @@ export function describeEntry({ action, target, target_name: name, details }: Au
       return `revoked the API key ${what}`;
     case "key.refused":
       return `was refused: the API key is ${detail("state")}`;
+    case "data.exported":
+      return "exported their data";
+    case "data.deleted":
+      return `deleted the data of ${what} (${String(details["conversations"])} conversations)`;
     case "source.created":
       return `added the source ${what}`;
     case "source.changed":

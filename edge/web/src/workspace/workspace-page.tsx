@@ -4,9 +4,11 @@ import { useTitle } from "../routing/use-title";
 import { AuditLog } from "./audit-log";
 import { ChatCard } from "./chat-card";
 import { EmbeddingModels } from "./embedding-models";
+import { Feedback } from "./feedback";
 import { Keys } from "./keys";
 import { Members } from "./members";
 import { ShareLinks } from "../sharing/share-links";
+import { PersonalData } from "./personal-data";
 import { SearchCard } from "./search-card";
 
 /** The user's own role; for editors, settings of search; for owners, members, API keys and the audit log. */
@@ -43,7 +45,9 @@ export function WorkspacePage(): ReactNode {
         </dl>
         {!isOwner && <p className="muted">Only owners can manage members and API keys.</p>}
       </section>
+      <PersonalData />
       {isEditor && <SearchCard />}
+      {isEditor && <Feedback />}
       {isOwner && <ChatCard />}
       {isOwner && <Members />}
       {isOwner && <Keys />}
@@ -68,7 +72,9 @@ function LocalMode(): ReactNode {
         This installation runs in local mode: it has no sign-in, and every user of this machine is an owner. To manage
         members and API keys, set <code>AUTH_MODE=jwt</code>.
       </p>
+      <PersonalData />
       <SearchCard />
+      <Feedback />
       <ChatCard />
       <ShareLinks />
       <EmbeddingModels />

@@ -36,11 +36,13 @@ def test_rating_is_stored_changed_and_taken_back(chat: ChatApp) -> None:
     chat.ask("c1", QUESTION)
     _, answer = chat.messages("c1")
     assert answer["metadata"]["rating"] is None
+    assert "ratingReason" not in answer["metadata"]
     assert rate(chat, answer["id"], {"rating": "good"}) == 204
     expected = {"question": QUESTION, "documents": ["pump.md"], "rating": "good", "reason": ""}
     assert rated(chat) == rated(chat, rating="good") == [expected]
     assert rate(chat, answer["id"], {"rating": "bad", "reason": " It is oiled daily. "}) == 204
-    assert chat.messages("c1")[1]["metadata"]["rating"] == "bad"
+    metadata = chat.messages("c1")[1]["metadata"]
+    assert (metadata["rating"], metadata["ratingReason"]) == ("bad", "It is oiled daily.")
     assert rated(chat) == [{**expected, "rating": "bad", "reason": "It is oiled daily."}]
     assert rated(chat, rating="good") == []
     assert rate(chat, answer["id"], {"rating": None, "reason": "ignored"}) == 204
