@@ -21,6 +21,18 @@ describe("OAuth metadata", () => {
     expect(String(metadata["resource"])).toMatch(/\/mcp$/);
   });
 
+  it("may be read by pages of all origins, with headers of the protocol", async () => {
+    const headers = {
+      origin: "https://inspector.example",
+      "access-control-request-method": "GET",
+      "access-control-request-headers": "mcp-protocol-version",
+    };
+    const response = await fetchWorker(METADATA, { method: "OPTIONS", headers }, JWT);
+    expect(response.status).toBe(204);
+    expect(response.headers.get("access-control-allow-origin")).toBe("*");
+    expect(response.headers.get("access-control-allow-headers")).toBe("mcp-protocol-version");
+  });
+
   it("does not exist without an issuer", async () => {
     expect((await fetchWorker(METADATA, {}, { AUTH_MODE: "local" })).status).toBe(404);
   });

@@ -5,6 +5,7 @@
  */
 
 import { nonEmpty, type Env } from "../env";
+import { isPreflight } from "../http/cors";
 import { notFound } from "../http/problem";
 import { METADATA_PATH } from "../routes";
 
@@ -21,8 +22,12 @@ export function metadataResponse(request: Request, env: Env): Response {
     authorization_servers: [issuer],
     bearer_methods_supported: ["header"],
   };
-  const headers = { "cache-control": `public, max-age=${MAX_AGE_S}`, "access-control-allow-origin": "*" };
-  return Response.json(body, { headers });
+  const headers = new Headers({ "cache-control": `public, max-age=${MAX_AGE_S}`, "access-control-allow-origin": "*" });
+  if (!isPreflight(request)) return Response.json(body, { headers });
+  // Clients in a browser send `MCP-Protocol-Version`.
+  headers.set("access-control-allow-headers", request.headers.get("Access-Control-Request-Headers") ?? "");
+  headers.set("vary", "Access-Control-Request-Headers");
+  return new Response(null, { status: 204, headers });
 }
 
 /** Add to a 401 for `/mcp` where the client finds the metadata. */

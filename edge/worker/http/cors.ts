@@ -31,7 +31,7 @@ export function preflightResponse(request: Request, env: Env): Response {
 export function setCorsHeaders(headers: Headers, request: Request, env: Env): void {
   if (!isAllowed(request, env)) return;
   headers.set("Access-Control-Allow-Origin", request.headers.get("Origin") ?? "");
-  headers.set("Access-Control-Expose-Headers", "X-Request-Id, ETag, Retry-After");
+  headers.set("Access-Control-Expose-Headers", "X-Request-Id, ETag, Retry-After, WWW-Authenticate");
   const vary = parseList(headers.get("Vary") ?? "");
   if (!vary.some((name) => name.toLowerCase() === "origin")) headers.set("Vary", [...vary, "Origin"].join(", "));
 }
