@@ -108,6 +108,11 @@ def _azure_url(settings: Settings) -> str:
     return settings.azure_openai_endpoint.rstrip("/")
 
 
+def _ollama_url(settings: Settings) -> str:
+    """Return the server's URL. Chat models take it with the path of Ollama's OpenAI-compatible API, too."""
+    return (settings.ollama_base_url or "http://localhost:11434").rstrip("/").removesuffix("/v1")
+
+
 def _vertex_url(settings: Settings) -> str:
     location = settings.vertexai_location
     host = "aiplatform.googleapis.com" if location == "global" else f"{location}-aiplatform.googleapis.com"
@@ -189,7 +194,7 @@ PROVIDERS: Mapping[str, Provider] = {
     "ollama": Provider(
         title="Ollama",
         wire=Ollama(),
-        url=lambda settings: settings.ollama_base_url or "http://localhost:11434",
+        url=_ollama_url,
         headers=lambda _: {},
         key_setting="OLLAMA_BASE_URL",
         url_setting="OLLAMA_BASE_URL",

@@ -219,6 +219,12 @@ def test_texts_are_divided_by_number_and_tokens_and_requested_at_once(apis: Embe
     assert sorted(len(texts_of(request)) for request in apis.requests) == [1, 2]
 
 
+def test_ollama_is_found_by_the_url_of_its_compatible_api(apis: EmbeddingApis, settings: Settings) -> None:
+    for path in ("", "/", "/v1", "/v1/"):
+        model = HostedEmbedder("ollama:any", replace(settings, ollama_base_url=f"{apis.url}{path}"))
+        assert model.embed_documents(["a"]).shape == (1, DIM)
+
+
 REFUSALS = [
     (401, {}, {}, SystemicError, "COHERE_API_KEY", None),
     (400, {}, {"error": {"details": [{"reason": "API_KEY_INVALID"}]}}, SystemicError, "COHERE_API_KEY", None),
