@@ -95,7 +95,9 @@ class PageFetcher:
                     del running[future]
                     yield future.result()
         except DeadlineExceeded:
-            yield from (Fetched(url, problem=TOO_LATE) for url in (*running.values(), *waiting))
+            for future, url in running.items():  # some may have been read while the caller was busy
+                yield future.result() if future.done() else Fetched(url, problem=TOO_LATE)
+            yield from (Fetched(url, problem=TOO_LATE) for url in waiting)
         finally:
             closed.set()
             for future in running:
@@ -103,8 +105,8 @@ class PageFetcher:
 
     def is_blocked(self, url: str) -> bool:
         """Return whether a URL's host, or a domain that it belongs to, is blocked by `WEB_BLOCKED_HOSTS`."""
-        host = f".{(urlsplit(url).hostname or '').rstrip('.')}"
-        return any(host.endswith(f".{blocked.strip('.').lower()}") for blocked in self._settings.web_blocked_hosts)
+        host = f".{_ascii_name(urlsplit(url).hostname or '')}"
+        return any(host.endswith(f".{_ascii_name(blocked)}") for blocked in self._settings.web_blocked_hosts)
 
     def _fetch(self, url: str, robots: dict[str, str], deadline: Deadline, closed: threading.Event) -> Fetched:
         try:
@@ -153,3 +155,12 @@ def origin_of(url: str) -> str:
     """Return a URL's scheme, host and port."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
+
+
+def _ascii_name(host: str) -> str:
+    """Return a host's name as it is looked up: `bücher.de` is `xn--bcher-kva.de`."""
+    name = host.strip(".").lower()
+    try:
+        return name.encode("idna").decode()
+    except UnicodeError:  # not a name
+        return name
