@@ -15,12 +15,12 @@ _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,60}")
 class Refused(PermanentError):
     """The server refuses one request: it has no such object, or the token may not read it.
 
-    `code` is the service's name for the reason.
+    `http_status` is that of the server's answer, `code` the service's name for the reason.
     """
 
-    def __init__(self, message: str, status: int, code: str = "") -> None:
+    def __init__(self, message: str, http_status: int, code: str = "") -> None:
         super().__init__(message)
-        self.status = status
+        self.http_status = http_status
         self.code = code
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from functions.collection.connectors.api_values import AccessDenied, Refused
 from headwater import errors
 from headwater.filters.parse import FilterError
 
@@ -18,6 +19,8 @@ def every_error() -> list[type[errors.HeadwaterError]]:
 SPECIAL: dict[type[errors.HeadwaterError], errors.HeadwaterError] = {
     errors.MethodNotAllowed: errors.MethodNotAllowed("m", ["GET"]),
     FilterError: FilterError(3, "what to do"),
+    Refused: Refused("what to do", 404),
+    AccessDenied: AccessDenied("what to do", 403),
 }
 """Errors that need more than a message."""
 

@@ -239,7 +239,7 @@ def _begin(api: ApiClient, folder: str, known: DriveState) -> Walk:
         try:
             return _read_changes(api, folder, known, drive)
         except Refused as error:  # the token has expired, or is from another account
-            if error.status not in (400, 404, 410):
+            if error.http_status not in (400, 404, 410):
                 raise
     answer = as_dict(api.get_json("/drive/v3/changes/startPageToken", {"supportsAllDrives": "true", **drive}))
     return Walk(DriveState(as_text(answer.get("startPageToken"))), [folder])

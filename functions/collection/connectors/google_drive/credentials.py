@@ -66,7 +66,7 @@ def request_token(client: "GuardedHttp", secret: GoogleSecret, subject: str, *, 
         advice = "Check that the key exists and that this machine's clock is right"
         if subject:
             advice += f", and that the account may act for {subject} (domain-wide delegation with the scope {SCOPE})"
-        raise SystemicError(f"Google refuses the secret ({error.code or error.status}). {advice}.") from None
+        raise SystemicError(f"Google refuses the secret ({error.code or error.http_status}). {advice}.") from None
     token = as_text(answer.get("access_token"))
     if not token or not token.isascii() or not token.isprintable():
         raise SystemicError("Google's answer has no access token. Check the secret's token_uri.")

@@ -185,7 +185,7 @@ def _check_missing(api: ApiClient, walk: Walk) -> None:
         try:
             found = read_object(api.get_json(f"/v1/pages/{path_part(page_id)}"))
         except Refused as error:
-            if error.status not in (403, 404):
+            if error.http_status not in (403, 404):
                 raise
             continue
         if found is not None:
