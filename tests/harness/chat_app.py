@@ -161,9 +161,9 @@ class ChatApp:
 
     def ask(self, conversation_id: str, text: str, message_id: str = "m1", **body: Any) -> list[StreamEvent]:
         """Ask a question and read the whole answer."""
-        response = self.post(conversation_id, text, message_id, **body)
-        assert response.status_code == 200, response.data
-        return parse_events(response.data)
+        with self.post(conversation_id, text, message_id, **body) as response:
+            assert response.status_code == 200, response.data
+            return parse_events(response.data)
 
     def messages(self, conversation_id: str) -> list[dict[str, Any]]:
         """Return a conversation's messages."""

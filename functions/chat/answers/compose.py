@@ -13,6 +13,7 @@ import msgspec
 from functions.chat.answers.citations import CitationFilter
 from functions.chat.answers.continuation import join_pieces, resume_point
 from functions.chat.answers.evidence import Mode, gather_from_web, nothing_on_the_web, source_part
+from functions.chat.answers.links import LinkFilter, addresses_in
 from functions.chat.answers.pieces import Finish, Piece, Thought, ToolCall, Using, split_thoughts
 from functions.chat.answers.prompt import (
     CallerInput,
@@ -127,7 +128,7 @@ def compose(
         question.text, intent.query, question.history, passages, question.caller, begun, question.instructions
     )
     pieces = split_thoughts(tracing.trace_pieces(model.answer(model_input), model.name))
-    parts = _AnswerParts(citations, first, has_tools=has_tools)
+    parts = _AnswerParts(citations, first, _known_addresses(question, passages), has_tools=has_tools)
     if begun:
         pieces = join_pieces(pieces, separator)
         yield list(parts.add(begun))
@@ -170,6 +171,12 @@ def _gather(
     return (yield from gather_from_web(research, request, is_owner=question.is_owner))
 
 
+def _known_addresses(question: Question, passages: Sequence[Evidence]) -> list[str]:
+    """Return the addresses that the answer may link to: of the passages, and of what the person has written."""
+    own = [question.text, *(turn.text for turn in question.history if turn.role == "user")]
+    return [*(passage.url for passage in passages if passage.url), *(url for text in own for url in addresses_in(text))]
+
+
 def _can_do_without(question: Question, model: ChatModel, intent: Intent) -> bool:
     """Return True if the model may answer without passages: small talk, or in a conversation."""
     return model.configured and (bool(question.history) or not intent.needs_passages)
@@ -196,13 +203,18 @@ def _search(search: Search, question: Question, query: str) -> list[Passage]:
 
 
 class _AnswerParts:
-    """Turns the pieces of an answer into parts of the stream: thoughts, and text with checked citations."""
+    """Turns the pieces of an answer into parts of the stream: thoughts, and text with checked citations and links."""
 
-    def __init__(self, citations: CitationFilter, model: ModelName, *, has_tools: bool) -> None:
+    def __init__(
+        self, citations: CitationFilter, model: ModelName, addresses: Sequence[str], *, has_tools: bool
+    ) -> None:
         self.reason: FinishReason = "stop"
         self.has_calls = False
         self._has_tools = has_tools
         self._citations = citations
+        self._addresses = addresses
+        self._links = LinkFilter(addresses)
+        self._links_in_thoughts = LinkFilter(addresses)
         self._model = model
         self._silences = 0
         self.has_text = False
@@ -221,10 +233,11 @@ class _AnswerParts:
                     yield from self._think(text)
             case ToolCall() if self._has_tools:
                 self.has_calls = True
-                yield from self._write(self._citations.finish())
+                # Not the end of the links: what follows could complete one.
+                yield from self._write(self._links.feed(self._citations.finish()))
                 yield ToolInput(tool_call_id=piece.id, tool_name=piece.name, input=piece.arguments)
             case str():
-                yield from self._write(self._citations.feed(_UNSTORABLE.sub("", piece)))
+                yield from self._write(self._links.feed(self._citations.feed(_UNSTORABLE.sub("", piece))))
 
     def silent(self) -> list[Part]:
         """Return what tells, once, that the model is silent before its first token. Called in each silent second."""
@@ -235,7 +248,8 @@ class _AnswerParts:
 
     def end(self) -> list[Part]:
         """Return the last parts of the answer."""
-        last = [*self._write(self._citations.finish()), *self._end_thoughts()]
+        text = self._links.feed(self._citations.finish()) + self._links.finish()
+        last = [*self._write(text), *self._end_thoughts()]
         return [*last, TextEnd()] if self.has_text else last
 
     def _use(self, model: ModelName) -> Iterator[Part]:
@@ -247,8 +261,10 @@ class _AnswerParts:
         if not self._open_thoughts:
             self._thoughts += 1
             self._open_thoughts = f"r{self._thoughts}"
+            self._links_in_thoughts = LinkFilter(self._addresses)
             yield ReasoningStart(id=self._open_thoughts)
-        yield ReasoningDelta(id=self._open_thoughts, delta=text)
+        if text := self._links_in_thoughts.feed(text):
+            yield ReasoningDelta(id=self._open_thoughts, delta=text)
 
     def _write(self, text: str) -> Iterator[Part]:
         if not text or not (self.has_text or text.strip()):
@@ -261,6 +277,8 @@ class _AnswerParts:
 
     def _end_thoughts(self) -> Iterator[Part]:
         if self._open_thoughts:
+            if text := self._links_in_thoughts.finish():
+                yield ReasoningDelta(id=self._open_thoughts, delta=text)
             yield ReasoningEnd(id=self._open_thoughts)
             self._open_thoughts = ""
 
