@@ -271,6 +271,29 @@ def test_only_settings_read_the_environment() -> None:
     assert set(modules_that_use({"environ", "environb", "getenv"}, "os")) == {"shared/headwater/config/read.py"}
 
 
+SOCKETS = {
+    *("socket", "ssl", "asyncio", "http.client", "urllib.request", "imaplib", "ftplib"),
+    *("httpx", "requests", "urllib3.PoolManager", "imapclient", "paramiko", "boto3"),
+}
+OPEN_SOCKETS = {
+    "functions.collection.connectors.git.ssh",
+    "functions.collection.connectors.mail.connection",
+    "functions.collection.connectors.mail.errors",
+}
+"""They are given guarded sockets, which the matrix in tests/integration/collection/connectors/test_guard.py checks."""
+
+
+def test_connectors_and_parsers_open_sockets_by_the_guarded_clients_only() -> None:
+    rooms = ("functions.collection.connectors", "functions.collection.parsers", "headwater.html")
+    found = {
+        module
+        for module, names in read_imports(ROOT).items()
+        if any(is_within(module, room) for room in rooms)
+        and any(is_within(name, each) for name in names for each in SOCKETS)
+    }
+    assert found == OPEN_SOCKETS
+
+
 def test_only_extensions_resolve_entry_points() -> None:
     resolving = set(modules_that_use({"entry_points", "EntryPoint", "distributions"}, "importlib.metadata"))
     assert resolving
