@@ -20,7 +20,10 @@ await inBrowser(folder, async (openPage, errors) => {
   await add.first().waitFor();
   const form = page.getByRole("form", { name: "Add a source" });
   if (!(await form.isVisible())) await add.first().click();
-  const kinds = await form.getByLabel("Kind").locator("option").evaluateAll((options) => options.map((one) => one.getAttribute("value") ?? ""));
+  const kinds = await form
+    .getByLabel("Kind")
+    .locator("option")
+    .evaluateAll((options) => options.map((one) => one.getAttribute("value") ?? ""));
   expect(kinds.length > 10, `the form offers ${kinds.length} kinds only`);
   for (const kind of kinds) {
     await form.getByLabel("Kind").selectOption(kind);

@@ -38,7 +38,7 @@ class GitConnector(Connector[GitConfig]):
     """Reads Git repositories. `http` must be a guarded client."""
 
     title = "Git repository"
-    help = "Collects the Markdown files of a Git repository, from GitHub, GitLab or any other server."
+    help = "Collects the documents in a Git repository, on GitHub, GitLab or any other server."
     config_type = GitConfig
     identity = ("url",)
     secret = Secret(
