@@ -1,6 +1,7 @@
 """The feed connector: entries of RSS, Atom and JSON feeds, with their full articles.
 
-A feed is a window: what leaves it stays collected. The cursor has the feed's address, its validators for conditional
+A feed is a window: what leaves it stays collected. Without a cursor, the pages with older entries are read too, if the
+feed links to them. The cursor has the feed's address, its validators for conditional
 requests and the hash of its content, since many servers send a new ETag with the same content.
 """
 
@@ -8,6 +9,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urljoin
@@ -30,6 +32,9 @@ MAX_READ_BYTES = 128_000_000
 BATCH_S = 120.0
 """Time for the articles of one batch; one that takes longer is split."""
 CHECK_S = 8.0
+OLDER_S, MAX_OLDER_PAGES, MAX_OLDER_ENTRIES = 45.0, 100, 5_000
+"""Of the pages with older entries, together."""
+OLDER_DELAY_S = 0.5
 _ACCEPT = "application/atom+xml, application/rss+xml, application/feed+json, application/xml;q=0.9, */*;q=0.5"
 _ACCEPT_ARTICLES = {"Accept": "text/html, application/xhtml+xml;q=0.9, */*;q=0.5"}
 ARTICLE_DELAY_S = 0.2
@@ -78,6 +83,7 @@ class FeedConnector(Connector[FeedConfig]):
     help = "Collects the entries of an RSS, Atom or JSON feed. What leaves the feed stays collected."
     config_type = FeedConfig
     identity = ("url",)
+    has_dates = True
 
     @cached_property
     def _web(self) -> "WebClient":
@@ -107,8 +113,13 @@ class FeedConnector(Connector[FeedConfig]):
         answer, feed = self._read_feed(answer, state.url)
         new = _state_of(answer)
         if new.content_hash != state.content_hash:
+            feed = feed if cursor else self._with_older(feed, answer.url)
             self._stage(new.content_hash, feed)
-            entries = [Entry(entry.key, entry.fingerprint(config.full_text), "text/html") for entry in feed.entries]
+            entries = [
+                Entry(entry.key, entry.fingerprint(config.full_text), "text/html")
+                for entry in feed.entries
+                if self._is_in_period(entry)
+            ]
         else:
             entries = []
         return Listing(new.content_hash, entries, complete=False, cursor=msgspec.json.encode(new).decode())
@@ -133,6 +144,34 @@ class FeedConnector(Connector[FeedConfig]):
                 yield self._article(entry)
             else:
                 yield _fetched(entry)
+
+    def _is_in_period(self, entry: FeedEntry) -> bool:
+        """Whether a backfill lists an entry: by its date."""
+        if self.context.period is None:
+            return True
+        try:
+            return self.context.period.has(datetime.fromisoformat(entry.published))
+        except ValueError:
+            return False
+
+    def _with_older(self, feed: FeedDocument, url: str) -> FeedDocument:
+        """Add the entries of the pages that the feed, and each of them, links to, up to one that can't be read."""
+        until, seen = time.monotonic() + OLDER_S, {url}
+        entries = {entry.key: entry for entry in feed.entries}
+        page = feed
+        with self._reader() as reader:
+            while page.older and page.older not in seen and len(seen) <= MAX_OLDER_PAGES:
+                if len(entries) >= MAX_OLDER_ENTRIES or time.monotonic() > until:
+                    break
+                seen.add(page.older)
+                try:
+                    answer = self._web.get(page.older, {"Accept": _ACCEPT}, delay_s=OLDER_DELAY_S)
+                    page = _read(reader, answer) if answer.status == 200 else FeedDocument(False)
+                except PermanentError:
+                    break
+                for entry in page.entries:
+                    entries.setdefault(entry.key, entry)
+        return msgspec.structs.replace(feed, entries=tuple(entries.values())[:MAX_OLDER_ENTRIES])
 
     def _article(self, entry: FeedEntry) -> Fetched:
         """Fetch an article; the feed's own text stands in for one that can't be read."""
@@ -187,7 +226,10 @@ class FeedConnector(Connector[FeedConfig]):
     def _staged(self, config: FeedConfig, snapshot: str) -> FeedDocument:
         """Return the listed feed; a later run, which retries entries, reads the feed again."""
         staged = self.context.blobs().get(self._blob_key(snapshot))
-        return msgspec.msgpack.decode(staged, type=FeedDocument) if staged else self._find(config.url)[1]
+        if staged:
+            return msgspec.msgpack.decode(staged, type=FeedDocument)
+        answer, feed = self._find(config.url)
+        return self._with_older(feed, answer.url)
 
     def _blob_key(self, snapshot: str) -> str:
         return f"{self.context.stage_prefix}/{snapshot}"

@@ -62,6 +62,8 @@ class FeedDocument(msgspec.Struct, frozen=True):
     entries: tuple[FeedEntry, ...] = ()
     links: tuple[FeedLink, ...] = ()
     warning: str | None = None
+    older: str = ""
+    """The address of the feed's next page, which has older entries; "" without one."""
 
 
 def entry_key(guid: str, link: str, content: str) -> str:

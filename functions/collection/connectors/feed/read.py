@@ -48,7 +48,9 @@ def _read_json_feed(content: bytes, url: str) -> FeedDocument:
     if "jsonfeed.org" not in str(feed.get("version", "")) or not isinstance(items, list):
         return FeedDocument(False)
     found = [_json_entry(item, feed, url) for item in items[:MAX_ENTRIES] if isinstance(item, dict)]
-    return FeedDocument(True, _unique(found), warning=_warn_of_more(len(items)))
+    older = feed.get("next_url")
+    older = _join(url, older) if isinstance(older, str) else ""
+    return FeedDocument(True, _unique(found), warning=_warn_of_more(len(items)), older=_storable(older))
 
 
 def _json_entry(item: Mapping[str, Any], feed: Mapping[str, Any], url: str) -> FeedEntry:
@@ -86,7 +88,15 @@ def _read_xml(content: bytes, media_type: str, url: str) -> FeedDocument:
     if not feed.get("version"):
         return FeedDocument(False)
     found = [_xml_entry(entry, url) for entry in feed.entries[:MAX_ENTRIES]]
-    return FeedDocument(True, _unique(found), warning=_warn_of_more(len(feed.entries)))
+    older = _older(feed.feed.get("links") or [], url)
+    return FeedDocument(True, _unique(found), warning=_warn_of_more(len(feed.entries)), older=older)
+
+
+def _older(links: list[Any], url: str) -> str:
+    """Return the address of the page with older entries (RFC 5005, 3 and 4): `next`, or `prev-archive`."""
+    targets = {link.get("rel"): link.get("href") for link in reversed(links) if link.get("href")}
+    target = targets.get("next") or targets.get("prev-archive") or ""
+    return _storable(_join(url, target)) if target else ""
 
 
 def _xml_entry(entry: Any, url: str) -> FeedEntry:

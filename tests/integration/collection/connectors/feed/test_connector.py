@@ -1,13 +1,18 @@
 """Collecting feeds: discovery, articles, conditional requests, windows, retries, refused addresses."""
 
+import datetime as dt
 from collections.abc import Iterator
 
 import pytest
 
+from functions.collection.connectors.feed import connector
 from functions.collection.pipeline.retry_failed import retry_run
+from functions.collection.runs.start import start_run
+from headwater.connectors import Period
 from tests.fakes.web_site import Page, WebSite, web_site
 from tests.harness.dying_workers import die_everywhere
 from tests.harness.pipeline import Pipeline
+from tests.harness.support import WORKSPACE
 
 PROSE = "The pump delivers nine litres of water a minute, and it does so with hardly any noise. " * 20
 BLOG = '<html><head><link rel="alternate" type="application/rss+xml" href="feed.xml"></head><body><p>Hello'
@@ -45,6 +50,51 @@ def test_feed_of_a_page_is_found_and_its_entries_are_collected(pipeline: Pipelin
     [(title, url)] = pipeline.rows("select title, url from documents where key = 'post-1'")
     assert (title, url) == ("Post 1", f"{site.origin}/posts/1")
     assert texts(pipeline)["post-1"] == PROSE.strip()
+
+
+def dated(number: int) -> str:
+    return item(number).replace("</item>", f"<pubDate>Mon, {number:02} Jan 2024 10:00:00 GMT</pubDate></item>")
+
+
+def paged(following: str, *items: str) -> Page:
+    link = f'<atom:link xmlns:atom="http://www.w3.org/2005/Atom" rel="next" href="{following}"/>'
+    return feed(link, *items)
+
+
+def test_older_pages_are_read_by_the_first_run_and_by_backfills(pipeline: Pipeline, site: WebSite) -> None:
+    site.pages["/feed.xml"] = paged("/feed.xml?page=2", dated(9), dated(8))
+    site.pages["/feed.xml?page=2"] = paged("page3", dated(8), dated(7))
+    site.pages["/page3"] = paged("/feed.xml?page=2", dated(6))  # a circle
+    source = pipeline.add_source(f"{site.origin}/feed.xml", kind="feed")
+    assert pipeline.collect(source).counts.added == 4
+    assert sorted(texts(pipeline)) == ["post-6", "post-7", "post-8", "post-9"]
+    site.take_requests()
+    site.pages["/feed.xml"] = paged("/feed.xml?page=2", dated(10), dated(9))
+    assert pipeline.collect(source).counts.added == 1
+    assert site.take_requests() == [("/feed.xml", 200)]
+
+    site.pages["/page3"] = paged("", dated(6).replace("nine litres", "ten litres"), dated(5), item(4))
+    with pipeline.database.transaction(WORKSPACE) as tx:
+        day = dt.date(2024, 1, 6)
+        run_id, _ = start_run(tx, WORKSPACE, source.id, "api", period=Period(until=day))
+    pipeline.drain()
+    counts = pipeline.read(run_id).counts
+    assert (counts.added, counts.changed, counts.removed) == (1, 1, 0)
+    assert "ten litres" in texts(pipeline)["post-6"]
+
+
+def test_broken_and_endless_older_pages_end_the_listing(
+    pipeline: Pipeline, site: WebSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connector, "OLDER_DELAY_S", 0.0)
+    monkeypatch.setattr(connector, "MAX_OLDER_PAGES", 5)
+    site.pages["/feed.xml"] = paged("/p?n=1", dated(1))
+    site.find = lambda path: paged(f"/p?n={int(path.partition('=')[2]) + 1}", item(100 + int(path.partition("=")[2])))
+    run = pipeline.collect(pipeline.add_source(f"{site.origin}/feed.xml", kind="feed"))
+    assert (run.state, run.counts.added) == ("succeeded", 6)
+    site.find = lambda path: Page("<p>Gone", status=410)
+    run = pipeline.collect(pipeline.add_source(f"{site.origin}/feed.xml?other", kind="feed"))
+    assert run.state == "failed"
 
 
 def test_unchanged_feed_costs_one_conditional_request(pipeline: Pipeline, site: WebSite) -> None:
