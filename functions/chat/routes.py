@@ -4,6 +4,7 @@ import socket
 import uuid
 from collections.abc import Callable
 
+from functions.chat.agents.step import RunAgent
 from functions.chat.conversations.answer_step import WriteAnswer
 from functions.chat.conversations.answerer import Answerer
 from functions.chat.conversations.chat_routes import ChatRoutes
@@ -73,7 +74,10 @@ def _drain_routes(
     worker = Worker(
         database,
         settings,
-        {"answer": WriteAnswer(answerer, lifetime)},
+        {
+            "answer": WriteAnswer(answerer, lifetime),
+            "agent": RunAgent(database, settings, answerer.search, answerer.models, lifetime),
+        },
         waker=tickets,
         holder=f"{settings.k_service}/{uuid.uuid4().hex[:8]}",
         lifetime=lifetime,

@@ -165,13 +165,20 @@ class _Handler(BaseHTTPRequestHandler):
 def fake_provider() -> Iterator[FakeProvider]:
     """Run the server until the block ends."""
     provider = FakeProvider()
+    with serve(provider):
+        yield provider
+
+
+@contextmanager
+def serve(provider: FakeProvider) -> Iterator[None]:
+    """Run a server for a provider until the block ends."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"provider": provider}))
     server.daemon_threads = True
     provider.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:
-        yield provider
+        yield
     finally:
         if provider.wait:
             provider.wait.set()

@@ -8,9 +8,13 @@ from typing import Annotated, Any, Literal
 import flask
 import msgspec
 
+from functions.chat.agents import store
+from functions.chat.agents.step import NO_MODEL
+from functions.chat.agents.store import new_task
 from functions.chat.answers.compose import Question
 from functions.chat.answers.continuation import evidence_of
 from functions.chat.answers.evidence import Mode
+from functions.chat.answers.history import recent_turns
 from functions.chat.conversations import conversations
 from functions.chat.conversations.answer_step import AnswerRequest
 from functions.chat.conversations.answerer import Answerer
@@ -21,7 +25,7 @@ from functions.chat.retrieval.settings import HalfLife
 from functions.chat.streams import message_log
 from functions.chat.streams.answer_queue import AnswerQueue
 from functions.chat.streams.replay import Replayer
-from functions.chat.streams.ui_message_stream import CONTENT_TYPE, HEADERS, Abort
+from functions.chat.streams.ui_message_stream import CONTENT_TYPE, HEADERS, Abort, ModelName
 from functions.chat.streams.writer import Writer
 from headwater.database.transactions import Database
 from headwater.errors import UnprocessableContent
@@ -49,8 +53,8 @@ class ChatRequest(msgspec.Struct, frozen=True):
 
     `filter` says which documents the answer is from, as in a search. A question without one has the filter of the
     question before; one with an empty filter has none. `half_life_days` prefers recent documents. `model` is one of
-    `GET /api/models`, by default that of the question before. `mode`: whether the answer is
-    from documents, the web, or both.
+    `GET /api/models`, by default that of the question before. `mode`: whether the answer is from documents, the web, or
+    both, or an agent's, which searches documents and runs code in steps of its own.
     """
 
     id: str
@@ -58,7 +62,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
     half_life_days: HalfLife | None = None
     filter: str | None = None
     model: Annotated[str, msgspec.Meta(max_length=200)] | None = None
-    mode: Mode = "documents"
+    mode: Mode | Literal["agent"] = "documents"
     parent_id: uuid.UUID | None = None
     continues: uuid.UUID | None = None
 
@@ -125,6 +129,8 @@ class ChatRoutes:
         parse_filter(request.filter or "")
         is_owner = call.caller.role == "owner"
         self.answerer.check_model(is_owner=is_owner)
+        if request.mode == "agent":
+            self._check_agents(request)
         with self.database.transaction(call.workspace_id) as tx:
             if request.continues is None:
                 begun = ask(tx, call.caller, conversation_id, message_id, question, after=request.parent_id)
@@ -141,16 +147,34 @@ class ChatRoutes:
                 remembered=kept,
                 allowed=workspace.allowed,
             )
-            stored = AnswerRequest(
-                call.caller.subject,
-                call.caller.role,
-                remembered,
-                request.model or kept,
-                request.mode,
-                request.half_life_days,
-                request.continues,
-            )
-            message_log.remember_request(tx, begun.answer, msgspec.json.encode(stored))
+            chosen = request.model or kept
+            if request.mode == "agent":
+                history = recent_turns(begun.history, self.answerer.settings.chat_history_tokens)
+                task = new_task(
+                    call.caller,
+                    begun.question,
+                    history,
+                    document_filter=remembered,
+                    model=chosen,
+                    models=workspace.allowed,
+                    instructions=workspace.instructions,
+                )
+                self.queue.start(tx)
+                store.begin(tx, begun.answer, task, ModelName(model.name, model.configured))
+            else:
+                stored = AnswerRequest(
+                    call.caller.subject,
+                    call.caller.role,
+                    remembered,
+                    chosen,
+                    request.mode,
+                    request.half_life_days,
+                    request.continues,
+                )
+                message_log.remember_request(tx, begun.answer, msgspec.json.encode(stored))
+        if request.mode == "agent":
+            model.close()  # the agent reserves for each of its turns
+            return _stream(self.replayer.replay(begun.answer, after=0, request_id=call.request_id))
         asked = Question(
             begun.answer,
             begun.question,
@@ -169,6 +193,15 @@ class ChatRoutes:
             self.database, begun.answer, request_id=call.request_id, lifetime=self.lifetime, queue=self.queue
         )
         return _stream(writer.write(self.answerer.answer(asked, model)))
+
+    def _check_agents(self, request: ChatRequest) -> None:
+        """Raise UnprocessableContent if this installation can't run agents, or a request is not for one."""
+        if request.continues is not None:
+            raise UnprocessableContent("continues: an agent's answer can't be continued. Ask for the rest.")
+        if not self.answerer.models.are_configured:
+            raise UnprocessableContent(f"mode: {NO_MODEL}")
+        if self.queue.tickets is None:
+            raise UnprocessableContent("mode: agents need the queue `chat`. Set CHAT_URL.")
 
     def resume_chat(self, call: Call) -> flask.Response | Reply:
         """Replay the conversation's running answer from its start and follow it to its end. 204 if none is running.

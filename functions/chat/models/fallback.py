@@ -5,12 +5,17 @@ A model that failed is passed over for a while, on this instance: for as long as
 
 import time
 from collections.abc import Callable, Generator, Sequence
+from typing import TYPE_CHECKING
 
 from functions.chat.answers.pieces import Piece, Using
 from functions.chat.answers.prompt import ModelInput, ModelMisconfigured, Tool, Turn
+from functions.chat.models.chunks import ChunkReader
 from functions.chat.models.language_model import LanguageModel
 from headwater import logs
 from headwater.errors import HeadwaterError, UpstreamError
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import LanguageModelInput
 
 PAUSE_S = 30.0
 """Seconds for which a model that failed is passed over, unless its provider asks for another time."""
@@ -70,6 +75,12 @@ class FallbackModel:
     def stream(self, turns: Sequence[Turn], tools: Sequence[Tool] = ()) -> Generator[Piece, None, None]:
         """Yield the answer to messages in the same way."""
         return self._try(lambda model: model.stream(turns, tools))
+
+    def stream_messages(
+        self, messages: "LanguageModelInput", tools: Sequence[Tool], new_reader: Callable[[], ChunkReader]
+    ) -> Generator[Piece, None, None]:
+        """Yield the answer to LangChain's messages in the same way. Each model has a reader of its own."""
+        return self._try(lambda model: model.stream_messages(messages, tools, new_reader))
 
     def _try(self, call: Callable[[LanguageModel], Generator[Piece, None, None]]) -> Generator[Piece, None, None]:
         order = self.pauses.order(self.models)

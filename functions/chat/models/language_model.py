@@ -1,7 +1,7 @@
 """A provider's language model, called through LangChain."""
 
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -70,10 +70,20 @@ class LanguageModel:
         setting) that say what to do. If the provider of an only model fails in the stream before the first piece, the
         question is sent once more.
         """
-        reader = ChunkReader()
+        yield from self.stream_messages(self._messages(turns), tools, ChunkReader, tool_choice)
+
+    def stream_messages(
+        self,
+        messages: "LanguageModelInput",
+        tools: Sequence[Tool],
+        new_reader: Callable[[], ChunkReader],
+        tool_choice: str = "",
+    ) -> Generator[Piece, None, None]:
+        """Yield the answer to LangChain's messages in the same way, read by a reader from `new_reader`."""
+        reader = new_reader()
         for attempt in range(2):
             try:
-                yield from self._read(turns, tools, tool_choice, reader)
+                yield from self._read(messages, tools, tool_choice, reader)
                 break
             except Exception as error:  # noqa: BLE001 - every provider's client has its own errors
                 if is_not_wanted(error):
@@ -94,13 +104,13 @@ class LanguageModel:
         yield Finish(reader.finish_reason)
 
     def _read(
-        self, turns: Sequence[Turn], tools: Sequence[Tool], tool_choice: str, reader: ChunkReader
+        self, messages: "LanguageModelInput", tools: Sequence[Tool], tool_choice: str, reader: ChunkReader
     ) -> Generator[Piece, None, None]:
         """Yield text and thoughts within the limits of the first token and of silence. Raises the client's errors."""
         client, deadline = self._client, Deadline(self.settings.chat_first_token_s)
         options = _tool_options(client, tools, tool_choice)
         with deadline.apply():
-            for chunk in client.stream(self._messages(turns), **options):
+            for chunk in client.stream(messages, **options):
                 yield from reader.read(chunk)
                 if reader.chars:
                     deadline.restart(self.settings.chat_silence_s)

@@ -36,6 +36,11 @@ class AnswerQueue:
             return False
         return self._open_run(tx, answer)
 
+    def start(self, tx: Connection) -> None:
+        """Wake the queue once the transaction is committed, for an answer that a step writes from the beginning."""
+        assert self.tickets is not None
+        after_commit(tx, partial(self.tickets.wake, ["chat"]))
+
     def watch(self) -> None:
         """Arm the watchdog on a thread of its own, unless it is armed. A failure is logged."""
         if self.tickets is None or self.tickets.is_watched() or not self._arming.acquire(blocking=False):

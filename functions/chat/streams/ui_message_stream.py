@@ -23,7 +23,7 @@ DONE = "[DONE]"
 """The data of the last event."""
 
 TEXT_ID = "t1"
-"""An answer has one text part."""
+"""An answer has one text part, that of an agent one for each turn of the model."""
 
 FinishReason = Literal["stop", "length", "content-filter", "tool-calls", "other"]
 """Ends of an answer that did not fail: complete, cut at the model's limit, by its filter, or for another reason.
@@ -204,11 +204,38 @@ class ReasoningEnd(_Part, frozen=True, tag="reasoning-end", kw_only=True):
 
 
 class ToolInput(_Part, frozen=True, tag="tool-input-available", kw_only=True):
-    """A call of one of the caller's tools; `input` is JSON. Only answers to programs have it: none is stored."""
+    """A call of a tool, by an agent. `dynamic`: clients know no tools by name.
+
+    A call of one of the caller's tools has JSON as its `input`. Only answers to programs have it: none is stored.
+    """
 
     tool_call_id: str
     tool_name: str
-    input: str
+    input: Any
+    dynamic: bool = True
+
+
+class ToolText(msgspec.Struct, frozen=True):
+    """What a tool returned to the agent's model, and the time that it took."""
+
+    text: str
+    seconds: float
+
+
+class ToolOutput(_Part, frozen=True, tag="tool-output-available", kw_only=True):
+    """The result of a call."""
+
+    tool_call_id: str
+    output: ToolText
+    dynamic: bool = True
+
+
+class ToolError(_Part, frozen=True, tag="tool-output-error", kw_only=True):
+    """A call failed. The agent goes on."""
+
+    tool_call_id: str
+    error_text: str
+    dynamic: bool = True
 
 
 class CutMetadata(msgspec.Struct, frozen=True):
@@ -243,6 +270,17 @@ class ReasoningPart(_Part, frozen=True, tag="reasoning", kw_only=True):
     state: Literal["streaming", "done"] = "done"
 
 
+class ToolPart(_Part, frozen=True, tag="dynamic-tool", kw_only=True):
+    """A call of a tool in a stored message."""
+
+    tool_call_id: str
+    tool_name: str
+    input: Any
+    state: Literal["input-available", "output-available", "output-error"] = "input-available"
+    output: ToolText | None = None
+    error_text: str | None = None
+
+
 class TextPart(_Part, frozen=True, tag="text"):
     """The text of a stored message."""
 
@@ -265,11 +303,13 @@ Part = (
     | TextDelta
     | TextEnd
     | ToolInput
+    | ToolOutput
+    | ToolError
     | FinishPart
     | ErrorPart
     | Abort
 )
-StoredPart = TextPart | ReasoningPart | SourcePart | WebSourcePart | StagePart | ModelPart
+StoredPart = TextPart | ReasoningPart | SourcePart | WebSourcePart | StagePart | ModelPart | ToolPart
 """The parts of a stored `UIMessage`."""
 
 
@@ -293,34 +333,52 @@ def sse(events: Iterable[Event]) -> bytes:
 
 def fold(data: Iterable[str]) -> list[StoredPart]:
     """Fold an answer's events into the parts of its message, as the AI SDK's reader does."""
-    parts: list[StoredPart | None] = []
-    texts: dict[str, list[str]] = {}
-    places: dict[str, int] = {}
-    stages: dict[str, int] = {}
+    message = _Message()
     for part in map(_decode, data):
+        message.add(part)
+    return message.parts()
+
+
+class _Message:
+    """The parts of a message, in the order in which they began, by their kind and id."""
+
+    def __init__(self) -> None:
+        self._parts: dict[tuple[str, str], StoredPart | None] = {}
+        self._texts: dict[tuple[str, str], list[str]] = {}
+
+    def add(self, part: Any) -> None:
+        """Add the next part of the stream. Parts that no message has are ignored."""
         match part:
-            case ModelPart() if part.id in places:
-                parts[places[part.id]] = part
-            case ModelPart():
-                places[part.id] = len(parts)
-                parts.append(part)
+            case ModelPart() | StagePart():
+                self._parts[type(part).__name__, part.id] = part
             case SourcePart() | WebSourcePart():
-                parts.append(part)
-            case StagePart():
-                if part.id not in stages:
-                    stages[part.id] = len(parts)
-                    parts.append(None)
-                parts[stages[part.id]] = part
+                self._parts["source", str(len(self._parts))] = part
             case TextStart() | ReasoningStart():
-                places[part.id] = len(parts)
-                parts.append(None)
-                texts[part.id] = []
+                key = ("text" if isinstance(part, TextStart) else "reasoning", part.id)
+                self._parts[key], self._texts[key] = None, []
             case TextDelta() | ReasoningDelta():
-                texts[part.id].append(part.delta)
-    for id_, pieces in texts.items():
-        text = "".join(pieces)
-        parts[places[id_]] = TextPart(text) if id_ == TEXT_ID else ReasoningPart(id=id_, text=text)
-    return [part for part in parts if part is not None]
+                self._texts["text" if isinstance(part, TextDelta) else "reasoning", part.id].append(part.delta)
+            case ToolInput():
+                call = ToolPart(tool_call_id=part.tool_call_id, tool_name=part.tool_name, input=part.input)
+                self._parts["tool", part.tool_call_id] = call
+            case ToolOutput() | ToolError():
+                self._end_call(part)
+
+    def parts(self) -> list[StoredPart]:
+        """Return the parts."""
+        for (kind, id_), pieces in self._texts.items():
+            text = "".join(pieces)
+            self._parts[kind, id_] = TextPart(text) if kind == "text" else ReasoningPart(id=id_, text=text)
+        return [part for part in self._parts.values() if part is not None]
+
+    def _end_call(self, part: ToolOutput | ToolError) -> None:
+        call = self._parts["tool", part.tool_call_id]
+        assert isinstance(call, ToolPart)
+        if isinstance(part, ToolOutput):
+            call = msgspec.structs.replace(call, state="output-available", output=part.output)
+        else:
+            call = msgspec.structs.replace(call, state="output-error", error_text=part.error_text)
+        self._parts["tool", part.tool_call_id] = call
 
 
 def closing_events(data: Iterable[str], last: Part) -> list[str]:

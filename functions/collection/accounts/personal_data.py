@@ -21,8 +21,12 @@ Holding = Literal["deleted", "anonymous", "kept", "nothing"]
 
 TABLES: dict[str, Holding] = {
     "conversations": "deleted",
-    "messages": "deleted",  # with their conversations, as the next three
+    "messages": "deleted",  # with their conversations, as the next seven
     "message_events": "deleted",
+    "agents": "deleted",
+    "agent_calls": "deleted",
+    "agent_checkpoints": "deleted",
+    "agent_writes": "deleted",
     "share_links": "deleted",
     "usage": "anonymous",
     "budgets": "deleted",

@@ -48,6 +48,8 @@ def _find_web_problems(settings: Settings) -> list[str]:
         problems.append(f"WEB_SEARCH: {settings.web_search!r} is unknown. Use tavily, brave, google or searxng")
     if settings.searxng_url and not _is_http(settings.searxng_url):
         problems.append("SEARXNG_URL: expected http://… or https://…")
+    if settings.agent_steps < 2:
+        problems.append("AGENT_STEPS: expected at least 2")
     if settings.web_pages > 20:
         problems.append("WEB_PAGES: expected at most 20")
     return problems

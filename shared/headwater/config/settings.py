@@ -253,6 +253,12 @@ class Settings:
     web_blocked_hosts: tuple[str, ...] = _setting(
         "Hosts and domains, separated by commas, whose pages are not read for answers from the web.", ()
     )
+    agent_steps: int = _setting(
+        "Calls of the model for one answer of an agent, at least 2. The last is for its text.", 25
+    )
+    agent_tokens: int = _setting("Tokens that an agent may use for one answer, in and out.", 500_000)
+    agent_cost: float = _setting("Cost of one answer of an agent, by the prices of `PRICES`, in US dollars.", 1.0)
+    agent_seconds: float = _setting("Time for one answer of an agent, waiting for its turn included.", 900.0, "s")
     web_cache_hours: float = _setting("Retention of search results and pages of the web.", 24.0, "hours")
 
     threads: int = _setting("Short requests that an instance handles concurrently.", 8)

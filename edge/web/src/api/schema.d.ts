@@ -1761,7 +1761,7 @@ export interface components {
          *
          *     A new question follows the message `parent_id`, by default the last of the conversation's current path. A question with a stored id is asked again: with the same text it gets another answer, with another text it is another version of the question. With `continues`, the id of an incomplete answer, `messages` isn't read: another answer to the same question begins with the text of that one and continues it.
          *
-         *     `filter` says which documents the answer is from, as in a search. A question without one has the filter of the question before; one with an empty filter has none. `half_life_days` prefers recent documents. `model` is one of `GET /api/models`, by default that of the question before. `mode`: whether the answer is from documents, the web, or both.
+         *     `filter` says which documents the answer is from, as in a search. A question without one has the filter of the question before; one with an empty filter has none. `half_life_days` prefers recent documents. `model` is one of `GET /api/models`, by default that of the question before. `mode`: whether the answer is from documents, the web, or both, or an agent's, which searches documents and runs code in steps of its own.
          */
         ChatRequest: {
             id: string;
@@ -1772,11 +1772,8 @@ export interface components {
             filter: string | null;
             /** @default null */
             model: string | null;
-            /**
-             * @default documents
-             * @enum {string}
-             */
-            mode: "both" | "documents" | "web";
+            /** @default documents */
+            mode: ("both" | "documents" | "web") | "agent";
             /** @default null */
             parent_id: string | null;
             /** @default null */
@@ -3412,6 +3409,34 @@ export interface components {
             function: components["schemas"]["ChosenFunction"] | null;
         };
         /**
+         * ToolPart
+         * @description A call of a tool in a stored message.
+         */
+        ToolPart: {
+            /** @enum {string} */
+            type: "dynamic-tool";
+            toolCallId: string;
+            toolName: string;
+            input: unknown;
+            /**
+             * @default input-available
+             * @enum {string}
+             */
+            state: "input-available" | "output-available" | "output-error";
+            /** @default null */
+            output: components["schemas"]["ToolText"] | null;
+            /** @default null */
+            errorText: string | null;
+        };
+        /**
+         * ToolText
+         * @description What a tool returned to the agent's model, and the time that it took.
+         */
+        ToolText: {
+            text: string;
+            seconds: number;
+        };
+        /**
          * UIMessage
          * @description A stored message, in the AI SDK's shape.
          */
@@ -3419,7 +3444,7 @@ export interface components {
             id: string;
             /** @enum {string} */
             role: "assistant" | "user";
-            parts: (components["schemas"]["TextPart"] | components["schemas"]["ReasoningPart"] | components["schemas"]["SourcePart"] | components["schemas"]["WebSourcePart"] | components["schemas"]["StagePart"] | components["schemas"]["ModelPart"])[];
+            parts: (components["schemas"]["TextPart"] | components["schemas"]["ReasoningPart"] | components["schemas"]["SourcePart"] | components["schemas"]["WebSourcePart"] | components["schemas"]["StagePart"] | components["schemas"]["ModelPart"] | components["schemas"]["ToolPart"])[];
             metadata: components["schemas"]["MessageMetadata"];
         };
         /**

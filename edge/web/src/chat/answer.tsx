@@ -1,8 +1,9 @@
 import { memo, type ReactNode } from "react";
 import type { Message } from "../api/types";
 import { AnswerText } from "./answer-text";
-import { isOfWeb, modelOf, passagesOf, sortPassages, stagesOf, textOf, thoughtsOf } from "./message-parts";
+import { isOfWeb, modelOf, passagesOf, sortPassages, stagesOf, textOf, thoughtsOf, toolCallsOf } from "./message-parts";
 import { PassageList } from "./passage-list";
+import { progressOf, ToolCalls } from "./tool-calls";
 import { progress, WebSearch } from "./web-search";
 
 const ENDINGS = {
@@ -26,6 +27,7 @@ export const Answer = memo(function Answer({ message, isStreaming, isThinking = 
   const passages = passagesOf(message);
   const model = modelOf(message);
   const stages = stagesOf(message);
+  const calls = toolCallsOf(message);
   const { cited, others } = sortPassages(text, passages);
   const state = message.metadata?.state ?? "complete";
   return (
@@ -36,7 +38,10 @@ export const Answer = memo(function Answer({ message, isStreaming, isThinking = 
           <p dir="auto">{thoughts}</p>
         </details>
       )}
-      {text === "" && isStreaming && (thoughts !== "" || isThinking) ? (
+      {calls.length > 0 && <ToolCalls calls={calls} isStreaming={isStreaming} />}
+      {text === "" && isStreaming && calls.length > 0 ? (
+        <Waiting>{progressOf(calls)}</Waiting>
+      ) : text === "" && isStreaming && (thoughts !== "" || isThinking) ? (
         <Waiting>Thinking…</Waiting>
       ) : text === "" && isStreaming && stages.length > 0 ? (
         <Waiting>{progress(stages)}</Waiting>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Citation, Message } from "../api/types";
-import { modelOf, passagesOf, sortPassages, textOf, type Passage } from "./message-parts";
+import { modelOf, passagesOf, sortPassages, textOf, toolCallsOf, type Passage } from "./message-parts";
 
 const CITATION: Citation = {
   documentId: "d1",
@@ -53,5 +53,23 @@ describe("sortPassages", () => {
     const { cited, others } = sortPassages("See [10], [2] and again [10].", passages);
     expect(cited.map((passage) => passage.n)).toEqual(["10", "2"]);
     expect(others.map((passage) => passage.n)).toEqual(["1", "3"]);
+  });
+});
+
+describe("an agent's calls of tools", () => {
+  const call = { type: "dynamic-tool", toolName: "run_python", input: { code: "print(1)" } } as const;
+
+  it("are running, have a result with its duration, or an error", () => {
+    const parts: Message["parts"] = [
+      { ...call, toolCallId: "a", state: "output-available", output: { text: "1", seconds: 0.5 } },
+      { ...call, toolCallId: "b", state: "output-error", errorText: "There is no tool." },
+      { ...call, toolCallId: "c", state: "input-available" },
+    ];
+    const same = { name: "run_python", input: { code: "print(1)" } };
+    expect(toolCallsOf({ ...MESSAGE, parts })).toEqual([
+      { id: "a", ...same, output: "1", seconds: 0.5 },
+      { id: "b", ...same, error: "There is no tool." },
+      { id: "c", ...same },
+    ]);
   });
 });

@@ -1,4 +1,4 @@
-/** Read the text, passages, stages and model from a message's parts. Pure. */
+/** Read the text, passages, stages, calls of tools and model from a message's parts. Pure. */
 
 import type { Citation, Message, Model, Stage, WebCitation } from "../api/types";
 
@@ -52,6 +52,28 @@ export function passagesOf(message: Message): Evidence[] {
 /** The stages of an answer from the web, in their order. */
 export function stagesOf(message: Message): Stage[] {
   return message.parts.flatMap((part) => (part.type === "data-stage" ? [part.data] : []));
+}
+
+/** A call of a tool by an agent. Without `output` and `error` it has not ended. */
+export interface ToolCall {
+  id: string;
+  name: string;
+  input: Readonly<Record<string, unknown>>;
+  output?: string;
+  seconds?: number;
+  error?: string;
+}
+
+/** The calls of tools, in the order in which they began. */
+export function toolCallsOf(message: Message): ToolCall[] {
+  return message.parts.flatMap((part): ToolCall[] => {
+    if (part.type !== "dynamic-tool") return [];
+    const call = { id: part.toolCallId, name: part.toolName, input: (part.input ?? {}) as ToolCall["input"] };
+    if (part.state === "output-error") return [{ ...call, error: part.errorText }];
+    if (part.state !== "output-available") return [call];
+    const { text, seconds } = part.output as { text: string; seconds: number };
+    return [{ ...call, output: text, seconds }];
+  });
 }
 
 export function modelOf(message: Message): Model | null {

@@ -8,6 +8,7 @@ export const MODES: readonly { mode: Mode; label: string }[] = [
   { mode: "documents", label: "Documents" },
   { mode: "web", label: "Web" },
   { mode: "both", label: "Both" },
+  { mode: "agent", label: "Agent" },
 ];
 
 /** Return the mode and a function to change it. */

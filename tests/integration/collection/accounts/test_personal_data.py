@@ -29,6 +29,17 @@ FILL = """
         'bad', mark, 'complete' from p returning id
     ), event as (
       insert into message_events (message_id, workspace_id, seq, data) select id, w, 1, mark from message, p
+    ), agent as (
+      insert into agents (message_id, workspace_id, task) select id, w, jsonb_build_object('question', mark)
+      from message, p
+    ), call as (
+      insert into agent_calls (message_id, workspace_id, id, output) select id, w, 'call', mark from message, p
+    ), checkpoint as (
+      insert into agent_checkpoints (message_id, workspace_id, id, format, content, metadata)
+      select id, w, mark, 'msgpack', '\\x00', '{}' from message, p
+    ), written as (
+      insert into agent_writes (message_id, workspace_id, checkpoint_id, task_id, position, channel, format, content)
+      select id, w, mark, 'task', 0, 'messages', 'msgpack', '\\x00' from message, p
     ), link as (
       insert into share_links (workspace_id, conversation_id, token_hash, content, expires_at)
       select w, s || '-c', '\\x00', jsonb_build_object('title', mark), now() + interval '1 day' from p

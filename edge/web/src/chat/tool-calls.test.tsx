@@ -1,0 +1,47 @@
+import { renderToStaticMarkup } from "react-dom/server";
+import { expect, it } from "vitest";
+import type { ToolCall } from "./message-parts";
+import { progressOf, ToolCalls } from "./tool-calls";
+
+const SEARCH: ToolCall = { id: "a", name: "search_knowledge", input: { query: "Install\nit" } };
+
+function text(call: ToolCall, isStreaming = false): string {
+  return renderToStaticMarkup(<ToolCalls calls={[call]} isStreaming={isStreaming} />)
+    .replace(/<[^>]+>/g, " ")
+    .replace(/\s+/g, " ")
+    .trim();
+}
+
+it("shows a call folded, with its input, output and duration", () => {
+  const call = { ...SEARCH, output: "[1] A passage.", seconds: 1.25 };
+  expect(text(call)).toBe(
+    "Searched the documents “Install” · 1.3 s { &quot;query&quot;: &quot;Install\\nit&quot; } [1] A passage.",
+  );
+  expect(renderToStaticMarkup(<ToolCalls calls={[call]} isStreaming={false} />)).not.toContain("<details open");
+});
+
+it("says whether a call runs, has failed or did not finish", () => {
+  expect(text(SEARCH, true)).toContain("running");
+  expect(text(SEARCH)).toContain("not finished");
+  expect(text({ ...SEARCH, error: "query is empty." })).toContain("failed");
+  expect(text({ ...SEARCH, error: "query is empty." })).toContain("query is empty.");
+});
+
+it("shows a program as it is, and a tool that it doesn't know by its name", () => {
+  expect(text({ id: "a", name: "run_python", input: { code: "print(1)\n" } })).toBe(
+    "Ran Python “print(1)” · not finished print(1)",
+  );
+  expect(text({ id: "a", name: "weather", input: {} })).toBe("weather not finished {}");
+});
+
+it("shows hostile results as text", () => {
+  const html = renderToStaticMarkup(
+    <ToolCalls calls={[{ ...SEARCH, output: "<script>alert(1)</script>", seconds: 0 }]} isStreaming={false} />,
+  );
+  expect(html).not.toContain("<script>");
+});
+
+it("names the call that runs", () => {
+  expect(progressOf([SEARCH])).toBe("Searched the documents…");
+  expect(progressOf([{ ...SEARCH, output: "x", seconds: 1 }])).toBe("Thinking…");
+});

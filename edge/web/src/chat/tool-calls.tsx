@@ -1,0 +1,61 @@
+import type { ReactNode } from "react";
+import type { ToolCall } from "./message-parts";
+
+const TITLES: Readonly<Record<string, string>> = {
+  grep_documents: "Looked for text",
+  list_documents: "Listed documents",
+  read_document: "Read a document",
+  run_command: "Ran a command",
+  run_python: "Ran Python",
+  search_knowledge: "Searched the documents",
+};
+
+/** The calls of tools of an agent's answer, each folded, with what it was given, what it returned and how long it took. */
+export function ToolCalls({ calls, isStreaming }: { calls: readonly ToolCall[]; isStreaming: boolean }): ReactNode {
+  return (
+    <ol className="tool-calls" aria-label="Steps">
+      {calls.map((call) => (
+        <li key={call.id}>
+          <details>
+            <summary>
+              {TITLES[call.name] ?? call.name} <span className="muted">{describe(call, isStreaming)}</span>
+            </summary>
+            <pre dir="auto">{input(call)}</pre>
+            {call.output !== undefined && <pre dir="auto">{call.output}</pre>}
+            {call.error !== undefined && (
+              <p className="note" dir="auto">
+                {call.error}
+              </p>
+            )}
+          </details>
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+/** What an agent does now: its call that has not ended. */
+export function progressOf(calls: readonly ToolCall[]): string {
+  const running = calls.find((call) => call.output === undefined && call.error === undefined);
+  return running ? `${TITLES[running.name] ?? running.name}…` : "Thinking…";
+}
+
+function describe(call: ToolCall, isStreaming: boolean): string {
+  const subject = Object.values(call.input).find((value): value is string => typeof value === "string") ?? "";
+  const end =
+    call.error !== undefined
+      ? "failed"
+      : call.seconds !== undefined
+        ? `${call.seconds.toFixed(1)} s`
+        : isStreaming
+          ? "running"
+          : "not finished";
+  const text = subject.split("\n", 1)[0]?.slice(0, 80) ?? "";
+  return text === "" ? end : `“${text}” · ${end}`;
+}
+
+/** The arguments: a program as it is, others as JSON. */
+function input(call: ToolCall): string {
+  const program = call.input["code"] ?? call.input["command"];
+  return typeof program === "string" ? program : JSON.stringify(call.input, null, 2);
+}

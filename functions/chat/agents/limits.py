@@ -1,0 +1,55 @@
+"""Limits of one answer of an agent, and what it says when it reaches one. Pure."""
+
+from decimal import Decimal
+
+import msgspec
+
+from headwater.config import Settings
+
+
+class Used(msgspec.Struct, frozen=True):
+    """What an agent has used so far."""
+
+    model_calls: int
+    tokens: int
+    cost: Decimal
+    seconds: float
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """The limits of an answer. Money is in US dollars; models without a price count as free."""
+
+    steps: int
+    tokens: int
+    cost: float
+    seconds: float
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Limits":
+        """Return the limits of the settings."""
+        return cls(settings.agent_steps, settings.agent_tokens, settings.agent_cost, settings.agent_seconds)
+
+    def reached(self, used: Used) -> str:
+        """Return which limit is reached, as the end of a sentence; "" for none. The last step is for the answer."""
+        if used.model_calls >= self.steps - 1:
+            return f"{self.steps} steps (AGENT_STEPS)"
+        if used.tokens >= self.tokens:
+            return f"{self.tokens:,} tokens (AGENT_TOKENS)"
+        if used.cost >= Decimal(str(self.cost)):
+            return f"${self.cost:g} (AGENT_COST)"
+        if used.seconds >= self.seconds:
+            return f"{self.seconds:g} s (AGENT_SECONDS)"
+        return ""
+
+
+def conclusion(reached: str) -> str:
+    """Return what the model is told in its last turn."""
+    return (
+        f"[This is your last turn: you have reached the limit of {reached}. Call no more tools. Write your answer now "
+        "from what you have found, and say what you could not find out.]"
+    )
+
+
+def notice(reached: str) -> str:
+    """Return what the person is told under the answer."""
+    return f"The agent reached its limit of {reached}. This answer may be incomplete: ask for the rest, or for less."

@@ -1,0 +1,211 @@
+"""The step `agent` of the queue `chat`: go on with an agent for a while, then hand over to the next step.
+
+Whatever a step has done is stored when it is done: a step that dies is run again, from the last finished call.
+"""
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import msgspec
+from sqlalchemy.engine import Connection
+
+from functions.chat.agents import store
+from functions.chat.agents.limits import Limits, notice
+from functions.chat.agents.prompt import system_prompt
+from functions.chat.agents.store import Agent
+from functions.chat.answers.compose import MODEL_UNAVAILABLE
+from functions.chat.answers.prompt import ModelMisconfigured
+from functions.chat.models.fallback import FallbackModel
+from functions.chat.models.language_model import LanguageModel
+from functions.chat.models.models import ChatModels
+from functions.chat.retrieval.search import Search
+from functions.chat.streams import message_log
+from functions.chat.streams.message_log import AnswerEnded
+from functions.chat.streams.ui_message_stream import CutMetadata, ErrorPart, FinishPart, Part
+from functions.chat.tools.code import RunCommand, RunPython, is_available
+from functions.chat.tools.knowledge import GrepDocuments, ListDocuments, ReadDocument, SearchKnowledge
+from functions.chat.tools.toolbox import Toolbox
+from headwater import logs
+from headwater.config import Settings
+from headwater.database.transactions import Database
+from headwater.errors import DatabaseUnavailable, HeadwaterError, PermanentError, UpstreamError
+from headwater.filters.parse import parse_filter
+from headwater.queue.ledger import Step
+from headwater.queue.worker import StepResult
+from headwater.tools import Tool, ToolContext
+from headwater.usage.budgets import BudgetExceeded
+from headwater.usage.prices import load_prices
+from headwater.web.shutdown import Lifetime
+
+SLICE_S = 60.0
+"""Time after which a step hands over to the next one, between two calls."""
+
+MAX_ATTEMPTS = 3
+"""Attempts of a step at errors of the models. The person waits."""
+
+NO_MODEL = "Agents need a language model. Set CHAT_MODELS."
+
+
+class Working(msgspec.Struct, frozen=True):
+    """What a step begins with. `attempt`: the number of earlier failures."""
+
+    agent: Agent
+    attempt: int
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """What a step has come to: the agent goes on, has answered, has ended otherwise, or was stopped by a request.
+
+    `write` stores the last turn of an agent that has answered; `last` and `ending` are the end of one that has not.
+    """
+
+    kind: Literal["going on", "answered", "ended", "stopped"]
+    agent: Agent | None = None
+    write: Callable[[Connection], object] | None = None
+    last: Part | None = None
+    ending: message_log.Ending = "failed"
+
+
+class RunAgent:
+    """Handler of the steps `agent`."""
+
+    def __init__(
+        self, database: Database, settings: Settings, search: Search, models: ChatModels, lifetime: Lifetime
+    ) -> None:
+        self.database = database
+        self.settings = settings
+        self.search = search
+        self.models = models
+        self.lifetime = lifetime
+
+    def gather(self, tx: Connection, step: Step) -> Working | None:
+        """Begin the step. Returns None if the answer has ended."""
+        agent = store.take(tx, step.workspace_id, store.answer_id(step.key))
+        return None if agent is None else Working(agent, step.attempt)
+
+    def compute(self, gathered: Working | None) -> Progress:
+        """Go on with the agent. What it does is stored at once."""
+        if gathered is None:
+            return Progress("stopped")
+        agent, started = gathered.agent, time.monotonic()
+        try:
+            return self._go_on(agent, lambda: self.lifetime.is_ending() or time.monotonic() - started > SLICE_S)
+        except AnswerEnded:
+            return Progress("stopped")
+        except BudgetExceeded as error:
+            return Progress("ended", agent, last=FinishPart("other", CutMetadata(error.message)), ending="cut")
+        except (UpstreamError, PermanentError) as error:
+            is_retried = isinstance(error, UpstreamError) and gathered.attempt + 1 < MAX_ATTEMPTS
+            if is_retried or isinstance(error, DatabaseUnavailable):
+                raise
+            return Progress("ended", agent, last=ErrorPart(_message(error, agent)))
+
+    def apply(self, tx: Connection, step: Step, computed: Progress) -> StepResult:
+        """Store how the answer ended, or add the next step."""
+        agent = computed.agent
+        if computed.kind == "going on" and agent is not None:
+            return StepResult(next_steps=[store.next_step(agent)])
+        if agent is not None and computed.kind != "stopped":
+            self._end(tx, agent, computed)
+        store.delete(tx, step.workspace_id, store.answer_id(step.key))
+        store.end_run(tx, step.run_id, "succeeded")
+        return StepResult()
+
+    def give_up(self, tx: Connection, step: Step, reason: str) -> None:
+        """End the answer and the run as failed."""
+        agent = store.take(tx, step.workspace_id, store.answer_id(step.key))
+        if agent is not None:
+            message_log.end(tx, agent.answer, "failed", ErrorPart(reason))
+        store.delete(tx, step.workspace_id, store.answer_id(step.key))
+        store.end_run(tx, step.run_id, "failed")
+
+    def _go_on(self, agent: Agent, is_time_up: Callable[[], bool]) -> Progress:
+        from functions.chat.agents.calls import Calls
+        from functions.chat.agents.checkpoints import Checkpoints
+        from functions.chat.agents.loop import run_agent
+        from functions.chat.agents.turns import Turns
+
+        model = self.models.choose(agent.task.model, agent.task.models)
+        if not isinstance(model, LanguageModel | FallbackModel):
+            raise ModelMisconfigured(NO_MODEL)
+        toolbox = Toolbox(self._tools(agent))
+        turns = Turns(
+            self.database,
+            agent,
+            model,
+            prices=load_prices(self.settings.prices),
+            limits=Limits.of(self.settings),
+            timeout_s=self.settings.chat_timeout_s,
+        )
+        calls = Calls(self.database, agent, toolbox, self._context(agent))
+        checkpoints = Checkpoints(self.database, agent)
+        messages = run_agent(
+            agent.task.turns,
+            toolbox.describe(),
+            instructions=system_prompt(agent.task.instructions),
+            turns=turns,
+            calls=calls,
+            checkpoints=checkpoints,
+            is_time_up=is_time_up,
+        )
+        if messages is None:
+            return Progress("going on", agent)
+        return Progress("answered", agent, lambda tx: turns.write(tx, messages))
+
+    def _end(self, tx: Connection, agent: Agent, computed: Progress) -> None:
+        """Write the last turn and the end. A request that stops the answer at this moment has precedence."""
+        try:
+            row = store.lock(tx, agent)
+            last, ending = computed.last, computed.ending
+            if computed.write is not None:
+                computed.write(tx)
+                last, ending = FinishPart("stop"), "complete"
+                if row.stopping:
+                    last, ending = FinishPart("length", CutMetadata(notice(row.stopping))), "cut"
+            assert last is not None
+            message_log.end(tx, agent.answer, ending, last)
+            ms = round(row.seconds * 1000)
+            logs.event(
+                "agent",
+                ending=ending,
+                model_calls=row.model_calls,
+                tokens=row.tokens,
+                answer_id=agent.answer.id,
+                duration_ms=ms,
+            )
+        except AnswerEnded:
+            return
+
+    def _tools(self, agent: Agent) -> Sequence[Tool[Any]]:
+        chosen = parse_filter(agent.task.filter)
+        code: list[Tool[Any]] = [RunPython(), RunCommand()] if self._may_run_code() else []
+        return [
+            SearchKnowledge(self.search, chosen),
+            ReadDocument(self.database, chosen),
+            ListDocuments(self.database, chosen),
+            GrepDocuments(self.database, chosen),
+            *code,
+        ]
+
+    def _may_run_code(self) -> bool:
+        # On Cloud Run, the function's own service is no place for code: it has an identity and secrets.
+        return not self.settings.on_cloud_run and is_available()
+
+    def _context(self, agent: Agent) -> ToolContext:
+        workspace_id: uuid.UUID = agent.answer.workspace_id
+        return ToolContext(
+            workspace_id=workspace_id,
+            caller=agent.task.subject,
+            settings={},
+            blob_url=self.settings.blob_url,
+            blob_prefix=f"tools/{workspace_id}/",
+            allow_private=False,
+        )
+
+
+def _message(error: HeadwaterError, agent: Agent) -> str:
+    """Return what the person is told; only owners which settings to change."""
+    is_hidden = isinstance(error, ModelMisconfigured) and agent.task.role != "owner"
+    return MODEL_UNAVAILABLE if is_hidden else error.message

@@ -1,0 +1,81 @@
+"""The tools of an agent: described in a stable order, and run within limits. Errors are results for the model, too."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from functions.chat.retrieval.search import Passage
+from functions.chat.tools.knowledge import Found
+from functions.chat.tools.text import clean
+from headwater import logs
+from headwater.errors import DatabaseUnavailable, HeadwaterError, LeaseLost
+from headwater.extensions.tools import ExtensionTool, open_tool, tool_names
+from headwater.tools import Tool, ToolContext, ToolDescription, describe_tool
+
+FAILED = "The tool failed for a reason that is no fault of the arguments. Go on without it."
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What a call returned: a text for the model, or passages, which the agent numbers."""
+
+    text: str = ""
+    passages: Sequence[Passage] = ()
+    is_error: bool = False
+
+
+class Toolbox:
+    """Built-in tools and those of extensions, by name."""
+
+    def __init__(self, tools: Sequence[Tool[Any]]) -> None:
+        self._built_in: Mapping[str, Tool[Any]] = {tool.name: tool for tool in tools}
+        self._added = [name for name in tool_names() if name not in self._built_in]
+
+    def describe(self) -> list[ToolDescription]:
+        """Describe the tools in the order of their names, so that providers can cache prompts. Skips broken ones."""
+        found = [describe_tool(type(tool)) for tool in self._built_in.values()]
+        for name in self._added:
+            try:
+                found.append(_describe_added(name))
+            except HeadwaterError as error:
+                logs.event("tool.broken", severity=30, tool=name, error=error)
+        return sorted(found, key=lambda tool: tool.name)
+
+    def may_repeat(self, name: str) -> bool:
+        """Return whether a call that was interrupted may be made again: that of a tool that changes nothing."""
+        return name in self._built_in
+
+    def call(self, name: str, context: ToolContext, arguments: Any) -> Result:
+        """Run a tool. Errors become results; raises only what says that this process can't go on."""
+        try:
+            return self._call(name, context, arguments)
+        except (DatabaseUnavailable, LeaseLost):
+            raise
+        except HeadwaterError as error:
+            return Result(clean(error.message), is_error=True)
+        except Exception as error:  # noqa: BLE001 - the boundary: a tool's fault must not end the agent
+            logs.event("tool.failed", severity=40, tool=name, error=error)
+            return Result(FAILED, is_error=True)
+
+    def _call(self, name: str, context: ToolContext, arguments: Any) -> Result:
+        tool = self._built_in.get(name)
+        if tool is None and name not in self._added:
+            names = ", ".join(sorted([*self._built_in, *self._added]))
+            return Result(f"There is no tool {clean(name, 100)!r}. There are: {names}.", is_error=True)
+        if tool is None:
+            value = ExtensionTool(open_tool(name).extension).run(context, arguments)
+        else:
+            try:
+                decoded = msgspec.convert(arguments, tool.arguments_type)
+            except msgspec.ValidationError as error:
+                return Result(f"Invalid arguments for {name}: {error}.", is_error=True)
+            value = tool.run(context, decoded)
+        if isinstance(value, Found):
+            return Result(passages=value.passages)
+        return Result(clean(value if isinstance(value, str) else msgspec.json.encode(value).decode()))
+
+
+@cache
+def _describe_added(name: str) -> ToolDescription:
+    return open_tool(name).describe()

@@ -1,0 +1,42 @@
+"""Ask agents in tests, and read what became of it."""
+
+from typing import Any
+
+from tests.fakes.agent_provider import ToolCall
+from tests.harness.chat_app import ChatApp
+from tests.integration.chat.streams.test_resume import BackgroundReader
+
+QUESTION = "How do I install the compass?"
+SEARCH = ToolCall("search_knowledge", {"query": QUESTION})
+
+
+readers: list[BackgroundReader] = []
+"""Those of the running test: they must end before its database is closed."""
+
+
+def ask(chat: ChatApp, text: str = QUESTION, *, message_id: str = "m1", **body: Any) -> BackgroundReader:
+    """Ask an agent. Its steps run when the queue is drained."""
+    reader = BackgroundReader(chat.post("c1", text, message_id, mode="agent", **body))
+    readers.append(reader)
+    reader.until("data-model")
+    return reader
+
+
+def answer_of(chat: ChatApp) -> dict[str, Any]:
+    return chat.messages("c1")[-1]
+
+
+def tool_parts(chat: ChatApp) -> list[dict[str, Any]]:
+    return [part for part in answer_of(chat)["parts"] if part["type"] == "dynamic-tool"]
+
+
+def assert_nothing_is_open(chat: ChatApp) -> None:
+    assert chat.rows("select count(*) from agents") == [(0,)]
+    assert chat.rows("select count(*) from steps where state in ('ready', 'running')") == [(0,)]
+    assert chat.rows("select count(*) from runs where state = 'running'") == [(0,)]
+
+
+def close_readers() -> None:
+    """Wait until all have read to the end."""
+    while readers:
+        readers.pop().all()

@@ -1,0 +1,216 @@
+"""Agents: questions in mode `agent`, answered by steps of the queue with scripted models."""
+
+import pytest
+
+from tests.fakes.agent_provider import ScriptedProvider, ToolCall, follow, results
+from tests.harness.agents import QUESTION, SEARCH, answer_of, ask, assert_nothing_is_open, tool_parts
+from tests.harness.chat_app import ChatApp, event_types, running_chat_app, text_of
+from tests.harness.databases import FreshDatabase
+
+
+def test_agent_searches_and_answers_with_checked_citations(chat: ChatApp, provider: ScriptedProvider) -> None:
+    provider.script = follow([SEARCH], "With pip [1], not by hand [7].")
+    reader = ask(chat)
+    assert chat.drain() == 1
+    events = reader.all()
+    assert event_types(events) == [
+        "start",
+        "data-model",
+        "tool-input-available",
+        "source-document",
+        "tool-output-available",
+        "text-start",
+        "text-delta",
+        "text-end",
+        "finish",
+        "[DONE]",
+    ]
+    assert text_of(events) == "With pip [1], not by hand."
+    assert answer_of(chat)["metadata"]["state"] == "complete"
+    [tool] = tool_parts(chat)
+    assert (tool["toolName"], tool["state"]) == ("search_knowledge", "output-available")
+    assert tool["input"] == SEARCH.arguments
+    assert "[1] Install" in tool["output"]["text"]
+    assert results(provider.requests[-1]) == [tool["output"]["text"]]
+    assert_nothing_is_open(chat)
+
+
+def test_tools_are_offered_in_a_stable_order(chat: ChatApp, provider: ScriptedProvider) -> None:
+    provider.script = follow([SEARCH], "Done.")
+    ask(chat)
+    chat.drain()
+    [first, second] = [[tool["function"]["name"] for tool in request["tools"]] for request in provider.requests]
+    assert first == second == sorted(first)
+    assert {"grep_documents", "list_documents", "read_document", "run_python", "search_knowledge"} <= set(first)
+
+
+def test_tools_read_documents(chat: ChatApp, provider: ScriptedProvider) -> None:
+    found = chat.rows("select id from documents where key = 'guides/install.md'")[0][0]
+    calls = [
+        ToolCall("list_documents", {"path": "guides/**"}),
+        ToolCall("grep_documents", {"text": "NEEDS python"}),
+        ToolCall("read_document", {"document_id": str(found), "offset": 30, "limit": 8}),
+        ToolCall("list_documents", {"filter": "path:nothing/**"}),
+        ToolCall("grep_documents", {"text": "100%_"}),
+    ]
+    provider.script = follow(calls, "Done.")
+    ask(chat)
+    chat.drain()
+    listed, matched, read, none, nowhere = results(provider.requests[-1])
+    assert [line.split(" ", 1)[1] for line in listed.splitlines()] == [
+        "t: guides/install.md (46 characters) Install",
+        "t: guides/use.md (24 characters) Use",
+    ]
+    assert matched == f"{found} guides/install.md @30: It needs Python."
+    assert read == "# Install\n\nIt needs\n\n(Read on at offset 38 of 46.)"
+    assert none == "No document matches."
+    assert nowhere == "No document contains this text."
+
+
+def test_filter_of_the_question_holds_for_all_tools(chat: ChatApp, provider: ScriptedProvider) -> None:
+    other = chat.rows("select id from documents where key = 'guides/use.md'")[0][0]
+    calls = [
+        SEARCH,
+        ToolCall("list_documents", {}),
+        ToolCall("grep_documents", {"text": "north"}),
+        ToolCall("read_document", {"document_id": str(other)}),
+    ]
+    provider.script = follow(calls, "Done.")
+    ask(chat, filter="path:**/install.md")
+    chat.drain()
+    assert not [text for text in results(provider.requests[-1]) if "north" in text or "use.md" in text]
+    [failed] = [part for part in tool_parts(chat) if part["state"] == "output-error"]
+    assert failed["errorText"].startswith("Document not found")
+
+
+def test_agent_runs_python(chat: ChatApp, provider: ScriptedProvider) -> None:
+    provider.script = follow([ToolCall("run_python", {"code": "print(6 * 7)"})], "42")
+    ask(chat)
+    chat.drain()
+    assert results(provider.requests[-1]) == ["The command succeeded.\n\n42\n"]
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (ToolCall("format_disk", {}), "There is no tool 'format_disk'. There are: "),
+        (ToolCall("search_knowledge", {}), "missing required field `query`"),
+        (ToolCall("search_knowledge", {"query": 5}), "Expected `str`, got `int`"),
+        (ToolCall("search_knowledge", {"query": "x", "workspace_id": "other"}), "unknown field `workspace_id`"),
+        (ToolCall("search_knowledge", '{"query": "x'), "unknown field `no JSON object`"),
+        (ToolCall("search_knowledge", {"query": "x\0y"}), "NUL character"),
+        (ToolCall("search_knowledge", {"query": "x", "filter": "nonsense:"}), "nonsense"),
+        (ToolCall("run_python", {"code": "x" * 250_000}), "more than the limit of 200,000"),
+    ],
+    ids=["unknown tool", "missing", "type", "extra", "cut JSON", "NUL", "filter", "long"],
+)
+def test_invalid_calls_are_errors_that_the_model_reads(
+    chat: ChatApp, provider: ScriptedProvider, call: ToolCall, says: str
+) -> None:
+    provider.script = follow([call], "I can't.")
+    reader = ask(chat)
+    chat.drain()
+    assert text_of(reader.all()) == "I can't."
+    [tool] = tool_parts(chat)
+    assert tool["state"] == "output-error"
+    assert says in tool["errorText"]
+    assert results(provider.requests[-1]) == [tool["errorText"]]
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("print('x' * 10_000_000)", "it wrote more than 256,000 bytes of output"),
+        ("import sys; sys.stdout.buffer.write(bytes(range(256)) * 100)", "bytes that are no text"),
+        ("print('a\\x1b[31mb\\x07\\u202ec')", "a[31mbc"),
+        ("print('x' * 100_000)", "characters left out"),
+        ("raise SystemExit(3)", "exit code 3"),
+    ],
+    ids=["endless", "binary", "control characters", "long", "failing"],
+)
+def test_hostile_output_is_bounded_and_told(chat: ChatApp, provider: ScriptedProvider, code: str, says: str) -> None:
+    provider.script = follow([ToolCall("run_python", {"code": code})], "Done.")
+    ask(chat)
+    chat.drain()
+    [text] = results(provider.requests[-1])
+    assert says in text
+    assert len(text) < 31_000
+    assert "\x1b" not in text
+
+
+def test_next_question_has_the_conversation(chat: ChatApp, provider: ScriptedProvider) -> None:
+    provider.script = follow([SEARCH], "With pip [1].")
+    ask(chat)
+    chat.drain()
+    provider.script = lambda _: "It needs Python."
+    reader = ask(chat, "And what does it need?", message_id="m2")
+    chat.drain()
+    assert text_of(reader.all()) == "It needs Python."
+    roles = [(message["role"], message["content"]) for message in provider.requests[-1]["messages"][1:]]
+    assert roles == [("user", QUESTION), ("assistant", "With pip."), ("user", "And what does it need?")]
+
+
+def test_ids_that_a_provider_repeats_are_replaced(chat: ChatApp, provider: ScriptedProvider) -> None:
+    same = ToolCall("list_documents", {}, "call_0")
+    provider.script = follow([same], [same], "Done.")
+    ask(chat)
+    chat.drain()
+    assert len({part["toolCallId"] for part in tool_parts(chat)}) == 2
+    assert len(results(provider.requests[-1])) == 2
+
+
+def test_failing_model_ends_the_answer(chat: ChatApp, provider: ScriptedProvider) -> None:
+    provider.status = 400
+    reader = ask(chat)
+    chat.drain()
+    assert event_types(reader.all())[-2:] == ["error", "[DONE]"]
+    assert answer_of(chat)["metadata"]["state"] == "failed"
+    assert_nothing_is_open(chat)
+
+
+def test_empty_turn_is_retried_by_the_queue(chat: ChatApp, provider: ScriptedProvider) -> None:
+    provider.script = lambda _: "" if len(provider.turns) == 0 else "Done."
+    reader = ask(chat)
+    chat.drain()
+    chat.rows("update steps set not_before = now() where state = 'ready'")
+    chat.drain()
+    assert text_of(reader.all()) == "Done."
+
+
+def test_usage_is_recorded_for_each_turn(chat: ChatApp, provider: ScriptedProvider) -> None:
+    provider.script = follow([SEARCH], "Done.")
+    ask(chat)
+    chat.drain()
+    assert chat.rows("select input_tokens, output_tokens, calls from usage where kind = 'chat'") == [(2000, 200, 2)]
+
+
+def test_agent_without_a_language_model_is_refused(database: FreshDatabase) -> None:
+    with running_chat_app(database) as app:
+        response = app.post("c1", QUESTION, mode="agent")
+        assert response.status_code == 422
+        assert response.get_json()["detail"] == "mode: Agents need a language model. Set CHAT_MODELS."
+
+
+def test_agent_without_a_queue_is_refused(database: FreshDatabase, provider: ScriptedProvider) -> None:
+    with running_chat_app(database, chat_model="openai:fake", openai_base_url=f"{provider.url}/v1") as app:
+        response = app.post("c1", QUESTION, mode="agent")
+        assert response.status_code == 422
+        assert "Set CHAT_URL" in response.get_json()["detail"]
+
+
+def test_agent_is_told_the_instructions_of_the_workspace(chat: ChatApp, provider: ScriptedProvider) -> None:
+    chat.rows("update workspaces set chat_instructions = 'Answer as a pirate.' where id = :w", w=chat.workspace_id)
+    ask(chat)
+    chat.drain()
+    system = provider.requests[-1]["messages"][0]
+    assert system["role"] == "system"
+    assert system["content"].endswith("Answer as a pirate.")
+
+
+def test_agents_answer_can_not_be_continued(chat: ChatApp, provider: ScriptedProvider) -> None:
+    ask(chat)
+    chat.drain()
+    body = {"mode": "agent", "continues": answer_of(chat)["id"]}
+    response = chat.client.post("/api/chat", json={"id": "c1", "messages": [], **body})
+    assert response.status_code == 422
+    assert "can't be continued" in response.get_json()["detail"]

@@ -1,0 +1,187 @@
+"""Agents under kills: whatever dies, the answer goes on from the last finished call."""
+
+import threading
+
+import pytest
+import sqlalchemy as sa
+
+from functions.chat.agents import store
+from functions.chat.agents.calls import INTERRUPTED, Calls
+from functions.chat.tools.toolbox import Toolbox
+from headwater.database.transactions import ALL_WORKSPACES, Database
+from headwater.errors import LeaseLost
+from headwater.tools import ToolContext
+from tests.fakes.agent_provider import ScriptedProvider, ToolCall, follow
+from tests.harness.agents import SEARCH, answer_of, ask, assert_nothing_is_open, tool_parts
+from tests.harness.chat_app import ChatApp, event_types, text_of
+
+LIST = ToolCall("list_documents", {})
+PYTHON = ToolCall("run_python", {"code": "print(1)"})
+TURNS = ([SEARCH, LIST], [PYTHON], "With pip [1].")
+
+
+class Killed(BaseException):
+    """Stands for the end of a process: nothing handles it."""
+
+
+class KillSwitch:
+    """Ends the step before its n-th commit."""
+
+    def __init__(self, database: Database, at: int) -> None:
+        self.left = at
+        self._lock = threading.Lock()
+        self._engine = database.engine
+        sa.event.listen(self._engine, "commit", self._count)
+
+    def _count(self, _: object) -> None:
+        if "_read" in threading.current_thread().name:  # the client's
+            return
+        with self._lock:
+            self.left -= 1
+            if self.left == 0:
+                raise Killed
+
+    def remove(self) -> None:
+        sa.event.remove(self._engine, "commit", self._count)
+
+
+def take_back(chat: ChatApp) -> None:
+    """Return the step to the queue, as the watchdog does when its lease has expired."""
+    with chat.database.transaction(ALL_WORKSPACES) as tx:
+        tx.execute(sa.text("update steps set state = 'ready', lease_until = null where state = 'running'"))
+
+
+@pytest.mark.parametrize("at", range(2, 26))
+def test_agent_goes_on_after_a_kill_at_each_commit(chat: ChatApp, provider: ScriptedProvider, at: int) -> None:
+    provider.script = follow(*TURNS)
+    reader = ask(chat)
+    switch = KillSwitch(chat.database, at)
+    try:
+        chat.drain()
+        was_killed = False
+    except Killed:
+        was_killed = True
+    finally:
+        switch.remove()
+    take_back(chat)
+    chat.drain()
+    events = reader.all()
+    assert text_of(events) == "With pip [1]."
+    kinds = [event.part["type"] for event in events if isinstance(event.part, dict)]
+    assert kinds.count("tool-input-available") == kinds.count("tool-output-available") == 3
+    assert kinds.count("text-start") == kinds.count("finish") == kinds.count("start") == 1
+    assert sorted(part["toolName"] for part in tool_parts(chat)) == sorted(call.name for call in (SEARCH, LIST, PYTHON))
+    assert answer_of(chat)["metadata"]["state"] == "complete"
+    assert_nothing_is_open(chat)
+    if was_killed:
+        assert len(provider.turns) <= len(TURNS) + 1, "at most the turn in flight is paid twice"
+
+
+def test_stopped_agent_ends_with_what_it_has(chat: ChatApp, provider: ScriptedProvider) -> None:
+    def stop(_: object) -> list[ToolCall]:
+        assert chat.client.post("/api/chat/c1/stop").get_json() == {"stopped": True}
+        return [SEARCH]
+
+    provider.script = stop
+    reader = ask(chat)
+    chat.drain()
+    assert event_types(reader.all())[-2:] == ["abort", "[DONE]"]
+    assert answer_of(chat)["metadata"]["state"] == "stopped"
+    assert len(provider.turns) == 1
+    assert tool_parts(chat) == []
+    assert_nothing_is_open(chat)
+
+
+def test_agent_that_was_stopped_before_it_began_does_nothing(chat: ChatApp, provider: ScriptedProvider) -> None:
+    reader = ask(chat)
+    chat.client.post("/api/chat/c1/stop")
+    assert chat.drain() == 1
+    assert event_types(reader.all())[-2:] == ["abort", "[DONE]"]
+    assert provider.turns == []
+    assert_nothing_is_open(chat)
+
+
+def test_deleted_conversation_ends_its_agent(chat: ChatApp, provider: ScriptedProvider) -> None:
+    def delete(_: object) -> list[ToolCall]:
+        assert chat.client.delete("/api/conversations/c1").status_code == 204
+        return [SEARCH]
+
+    provider.script = delete
+    ask(chat)
+    chat.drain()
+    assert_nothing_is_open(chat)
+
+
+def test_frozen_step_writes_nothing_once_another_runs_the_agent(chat: ChatApp, provider: ScriptedProvider) -> None:
+    taken: list[store.Agent | None] = []
+
+    def freeze(_: object) -> str:
+        if not taken:
+            [(message_id,)] = chat.rows("select message_id from agents")
+            with chat.database.transaction(chat.workspace_id) as tx:
+                taken.append(store.take(tx, chat.workspace_id, message_id))
+            return "From the frozen step."
+        return "From the other step."
+
+    provider.script = freeze
+    reader = ask(chat)
+    chat.drain()
+    take_back(chat)
+    chat.drain()
+    assert text_of(reader.all()) == "From the other step."
+    assert_nothing_is_open(chat)
+
+
+def test_another_instance_goes_on(chat: ChatApp, second_app: ChatApp, provider: ScriptedProvider) -> None:
+    provider.script = follow(*TURNS)
+    reader = ask(chat)
+    switch = KillSwitch(chat.database, 10)
+    try:
+        with pytest.raises(Killed):
+            chat.drain()
+    finally:
+        switch.remove()
+    take_back(chat)
+    assert second_app.drain() == 1
+    assert text_of(reader.all()) == "With pip [1]."
+
+
+def test_interrupted_call_with_effects_is_not_repeated(chat: ChatApp) -> None:
+    class Effects(Toolbox):
+        def may_repeat(self, name: str) -> bool:
+            return False
+
+    ask(chat)
+    [(message_id,)] = chat.rows("select message_id from agents")
+    with chat.database.transaction(chat.workspace_id) as tx:
+        agent = store.take(tx, chat.workspace_id, message_id)
+    assert agent
+    context = ToolContext(
+        workspace_id=chat.workspace_id,
+        caller="someone",
+        settings={},
+        blob_url="memory:///",
+        blob_prefix="tools/",
+        allow_private=False,
+    )
+    chat.rows(
+        "insert into agent_calls (message_id, workspace_id, id) values (:m, :w, 'c')", m=message_id, w=chat.workspace_id
+    )
+    calls = Calls(chat.database, agent, Effects([]), context)
+    assert calls.run("c", "pay", {}, lambda _: None) == (INTERRUPTED, True)
+    assert calls.run("c", "pay", {}, lambda _: None) == (INTERRUPTED, True), "the stored result"
+    with chat.database.transaction(chat.workspace_id) as tx:
+        store.take(tx, chat.workspace_id, message_id)
+    with pytest.raises(LeaseLost):
+        calls.run("d", "pay", {}, lambda _: None)
+    chat.client.post("/api/chat/c1/stop")
+    chat.drain()
+
+
+def test_row_level_security_hides_agents_of_other_workspaces(chat: ChatApp) -> None:
+    ask(chat)
+    other = "00000000-0000-4000-8000-00000000000b"
+    with chat.database.transaction(other) as tx:  # type: ignore[arg-type]
+        assert tx.execute(sa.text("select count(*) from agents")).scalar_one() == 0
+    chat.client.post("/api/chat/c1/stop")
+    chat.drain()
