@@ -1,6 +1,7 @@
 """Check that settings of the right types can work, alone and together."""
 
 import base64
+from dataclasses import fields
 from urllib.parse import urlsplit
 
 from headwater.config.settings import Settings
@@ -23,6 +24,7 @@ def find_problems(settings: Settings) -> list[str]:
         problems.append("SECRET_KEY: expected 32 bytes in URL-safe base64. Create one with `Fernet.generate_key()`")
     if settings.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         problems.append(f"LOG_LEVEL: {settings.log_level!r} is not supported. Use DEBUG, INFO, WARNING or ERROR")
+    problems += _find_key_problems(settings)
     problems += _find_auth_problems(settings)
     problems += _find_web_problems(settings)
     if settings.traces_are_on and not _is_http(settings.otel_exporter_otlp_endpoint):
@@ -40,6 +42,13 @@ def find_problems(settings: Settings) -> list[str]:
     if not 15 <= settings.dispatch_deadline_s <= 1800:
         problems.append("DISPATCH_DEADLINE_S: must be from 15 to 1800, the limits of Cloud Tasks")
     return problems
+
+
+def _find_key_problems(settings: Settings) -> list[str]:
+    """Find keys that can't be sent in a header, such as one that was copied with an ellipsis."""
+    keys = {spec.name: getattr(settings, spec.name) for spec in fields(settings) if spec.name.endswith("_api_key")}
+    broken = [name.upper() for name, key in keys.items() if not (key.isascii() and key.isprintable())]
+    return [f"{name}: has characters that no key has. Copy the whole key again" for name in broken]
 
 
 def _find_web_problems(settings: Settings) -> list[str]:

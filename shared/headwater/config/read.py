@@ -43,6 +43,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     for spec in fields(Settings):
         name = spec.name.upper()
         raw = environ.get(name, "") or environ.get(ALIASES.get(name, ""), "")
+        if name.endswith("_API_KEY"):
+            raw = raw.strip()  # a secret that was stored from a file ends with a line break
         if not raw:
             if _required(spec):
                 problems.append(f"{name}: missing. {spec.metadata['help']}")

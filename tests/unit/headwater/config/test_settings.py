@@ -84,6 +84,8 @@ def test_worker_budget_above_dispatch_deadline_is_rejected() -> None:
         ("SECRET_KEY", "c2hvcnQ="),
         ("SECRET_KEY", "n\u00f6"),
         ("LOG_LEVEL", "verbose"),
+        ("OPENAI_API_KEY", "sk-12\u2026"),
+        ("TAVILY_API_KEY", "tvly-1\ntvly-2"),
     ],
 )
 def test_unusable_value_is_rejected(name: str, value: str) -> None:
@@ -96,6 +98,17 @@ def test_settings_page_describes_each_setting(spec: "object") -> None:
     page = DOCS.read_text()
     assert f"`{spec.name.upper()}`" in page  # type: ignore[attr-defined]
     assert spec.metadata["help"] in page  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("value", "expected"), [("key-1\n", "key-1"), (" key-1\r\n", "key-1"), (" \n", "")])
+def test_white_space_around_a_key_is_ignored(value: str, expected: str) -> None:
+    assert read_settings({**REQUIRED, "COHERE_API_KEY": value}).cohere_api_key == expected
+
+
+def test_error_of_a_broken_key_does_not_quote_it() -> None:
+    with pytest.raises(ConfigError) as raised:
+        read_settings({**REQUIRED, "GROQ_API_KEY": "gsk\u2026secret"})
+    assert "secret" not in raised.value.message
 
 
 def test_names_of_other_programs_are_read_unless_ours_is_set() -> None:
