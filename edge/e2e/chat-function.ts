@@ -169,7 +169,9 @@ export class ChatFunction {
     }
     const parts = [{ type: "text", text: question }];
     const stored = { id: messages.at(-1)?.id, role: "user", parts, metadata: { state: "complete" } };
-    this.#conversations.set(id, [...(this.#conversations.get(id) ?? []), stored]);
+    const earlier = (this.#conversations.get(id) ?? []) as { id?: string }[];
+    const at = earlier.findIndex((message) => message.id === stored.id); // another answer to a stored question
+    this.#conversations.set(id, [...earlier.slice(0, at < 0 ? undefined : at), stored]);
     const answer: Answer = { id: crypto.randomUUID(), events: [], readers: new Set() };
     this.#running.set(id, answer);
     void this.#write(id, answer);

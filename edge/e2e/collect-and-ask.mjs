@@ -8,6 +8,7 @@
 
 import { join } from "node:path";
 import { addSource, ask } from "./actions.mjs";
+import { branchConversation } from "./branch-conversation.mjs";
 import {
   expect,
   expectAccessible,
@@ -188,6 +189,8 @@ await inBrowser(folder, async (openPage, errors) => {
   await expectVisibleFocus(page, 12);
   console.log("ok keyboard");
   const chat = page.url();
+  await branchConversation(page, question, folder);
+  console.log("ok branched");
   const title = await organizeConversation(page, question, folder);
   await shareConversation(page, title, folder);
   console.log("ok organized and shared");

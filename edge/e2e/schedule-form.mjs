@@ -24,7 +24,7 @@ export async function setSchedule(page, name, errors) {
   expect(rejected.length === 1 && rejected[0]?.includes("422"), `console errors: ${rejected.join("\n")}`);
   expect((await cron.getAttribute("aria-invalid")) === "true", "the rejected field is not marked as invalid");
   await card.getByLabel("Collect", { exact: true }).selectOption("weekdays");
-  await card.getByLabel("At").fill("06:30");
+  await card.getByLabel("At", { exact: true }).fill("06:30");
   await card.getByLabel("Time zone").selectOption("Europe/Berlin");
   await card.getByRole("button", { name: "Save" }).click();
   await card.getByText("Collects Monday to Friday at 06:30 (Europe/Berlin)").waitFor();

@@ -34,8 +34,16 @@ export async function deleteConversation(id: string): Promise<void> {
   await send("DELETE", `/api/conversations/${encodeURIComponent(id)}`);
 }
 
-export async function stopAnswer(conversationId: string): Promise<void> {
-  await send("POST", `/api/chat/${encodeURIComponent(conversationId)}/stop`);
+/** Stop the running answer; with an ID, only if it is this one. */
+export async function stopAnswer(conversationId: string, answerId: string | null): Promise<void> {
+  const query = answerId === null ? "" : `?answer=${encodeURIComponent(answerId)}`;
+  await send("POST", `/api/chat/${encodeURIComponent(conversationId)}/stop${query}`);
+}
+
+/** Show the path through a message, down to the newest one below it. */
+export async function switchBranch(conversationId: string, messageId: string): Promise<Conversation> {
+  const path = `/api/conversations/${encodeURIComponent(conversationId)}/branch`;
+  return (await send("PUT", path, { message_id: messageId })).json() as Promise<Conversation>;
 }
 
 /** List the rated questions of the workspace, latest first. */

@@ -120,10 +120,10 @@ export type Stage = Schemas["Stage"];
 export type Mode = Schemas["ChatRequest"]["mode"];
 /** How a message ended, and why. A message that is being streamed has no metadata. */
 export type MessageMetadata = Pick<Schemas["MessageMetadata"], "state"> &
-  Partial<Pick<Schemas["MessageMetadata"], "notice" | "rating" | "ratingReason">>;
+  Partial<Pick<Schemas["MessageMetadata"], "notice" | "rating" | "ratingReason" | "versions">>;
 export type RatedQuestion = Schemas["RatedQuestion"];
 export type Rating = NonNullable<Schemas["Feedback"]["rating"]>;
 // A type, not an interface: the AI SDK needs an index signature, which only a type alias has implicitly.
 // eslint-disable-next-line @typescript-eslint/consistent-type-definitions
-export type MessageData = { model: Model; thinking: Model; stage: Stage };
+export type MessageData = { model: Model; thinking: Model; stage: Stage; title: { title: string } };
 export type Message = UIMessage<MessageMetadata | undefined, MessageData>;

@@ -5,14 +5,14 @@ import { chatPath } from "../routing/route";
 import { navigate } from "../routing/router";
 import { currentSession } from "../session/session";
 import { ProblemNote } from "../ui/problem-note";
-import { Answer, Waiting } from "./answer";
+import { ArrowDownIcon } from "../ui/icons";
+import { Waiting } from "./answer";
 import { Composer } from "./composer";
 import { useDraft } from "./drafts";
 import { EmptyChat } from "./empty-chat";
-import { textOf } from "./message-parts";
+import { Messages } from "./messages";
 import { ModelChoice } from "./model-choice";
 import { useMode } from "./mode";
-import { RateAnswer } from "./rate-answer";
 import { useConversation } from "./use-conversation";
 import { useStickToEnd } from "./use-stick-to-end";
 
@@ -32,7 +32,7 @@ export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
   const ownDraft = useDraft(id);
   const [mode, chooseMode] = useMode();
   const [model, setModel] = useState("");
-  const { messages, status, isThinking, problem, ask, askAgain, stop } = useConversation(
+  const { messages, status, isThinking, problem, ask, askAgain, stop, ...branches } = useConversation(
     id,
     stored,
     { filter, mode, ...(model !== "" && { model }) },
@@ -44,10 +44,10 @@ export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
   );
   const [draft, writeDraft] = stored === null && messages.length === 0 ? newDraft : ownDraft;
   const questions = messages.filter((message) => message.role === "user").length;
-  const scroller = useStickToEnd(questions);
+  const { scroller, isAtEnd, jumpToEnd } = useStickToEnd(questions);
   const last = messages.at(-1);
   const isUnanswered = last?.role === "user";
-  const isIncomplete = last?.role === "assistant" && last.metadata !== undefined && last.metadata.state !== "complete";
+  const isIdle = status === "idle";
 
   const askQuestion = (text: string): void => {
     writeDraft("");
@@ -65,23 +65,9 @@ export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
         {(messages.length > 0 || problem) && <h1 className="hidden">Conversation</h1>}
         <div className="thread" role="log" aria-label="Conversation">
           {messages.length === 0 && !problem && <EmptyChat />}
-          {messages.map((message, index) =>
-            message.role === "user" ? (
-              <Question key={message.id} text={textOf(message)} />
-            ) : (
-              <RatedAnswer
-                key={message.id}
-                conversationId={id}
-                message={message}
-                isStreaming={status === "answering" && index === messages.length - 1}
-                isThinking={isThinking}
-              />
-            ),
-          )}
+          <Messages conversationId={id} {...{ messages, status, isThinking }} branches={isIdle ? branches : null} />
           {isUnanswered && (status === "waiting" || status === "answering") && <Waiting>Searching…</Waiting>}
-          {(isUnanswered || isIncomplete) && status === "idle" && !problem && (
-            <AskAgain isUnanswered={isUnanswered} onAsk={askAgain} />
-          )}
+          {isUnanswered && isIdle && !problem && <AskAgain onAsk={askAgain} />}
           {problem && (
             <ProblemNote problem={problem}>
               {/* A question that was refused is in the question field again. */}
@@ -94,6 +80,11 @@ export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
           )}
         </div>
       </div>
+      {!isAtEnd && (
+        <button type="button" className="round jump-to-end" aria-label="Jump to the end" onClick={jumpToEnd}>
+          <ArrowDownIcon />
+        </button>
+      )}
       <QuestionFilter filter={filter} conversationId={stored === null && messages.length === 0 ? null : id} />
       <ModelChoice model={model} onChange={setModel} />
       <Composer
@@ -103,49 +94,16 @@ export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
         mode={mode}
         onMode={chooseMode}
         onChange={writeDraft}
-        onAsk={status === "idle" ? askQuestion : null}
+        onAsk={isIdle ? askQuestion : null}
       />
     </div>
   );
 }
 
-function RatedAnswer({
-  conversationId,
-  message,
-  ...state
-}: {
-  conversationId: string;
-  message: Message;
-  isStreaming: boolean;
-  isThinking: boolean;
-}): ReactNode {
-  return (
-    <>
-      <Answer message={message} {...state} />
-      {message.metadata && textOf(message) !== "" && (
-        <RateAnswer
-          conversationId={conversationId}
-          messageId={message.id}
-          stored={message.metadata.rating ?? null}
-          storedReason={message.metadata.ratingReason ?? ""}
-        />
-      )}
-    </>
-  );
-}
-
-function Question({ text }: { text: string }): ReactNode {
-  return (
-    <p className="question" dir="auto">
-      {text}
-    </p>
-  );
-}
-
-function AskAgain({ isUnanswered, onAsk }: { isUnanswered: boolean; onAsk: () => void }): ReactNode {
+function AskAgain({ onAsk }: { onAsk: () => void }): ReactNode {
   return (
     <div className="actions">
-      {isUnanswered && <p className="note">This question was not answered.</p>}
+      <p className="note">This question was not answered.</p>
       <button type="button" onClick={onAsk}>
         Ask again
       </button>

@@ -1,7 +1,7 @@
 import { afterEach, expect, it, vi } from "vitest";
 import type { Message } from "../api/types";
 import { textOf } from "./message-parts";
-import { askAgain, createChat, refresh } from "./use-conversation";
+import { askAgain, createChat, refresh, switchTo } from "./use-conversation";
 
 const QUESTION: Message = { id: "q1", role: "user", parts: [{ type: "text", text: "Why?" }] };
 const STORED_QUESTION: Message = { ...QUESTION, id: "another-id" };
@@ -19,11 +19,13 @@ const FIRST_CHUNKS = [
 const CONNECTION_ENDED = { type: "error", errorText: "The server had to end this connection." };
 
 const requests: string[] = [];
+const bodies: unknown[] = [];
 
 /** Return the responses in turn. */
 function respondWith(...responses: Response[]): void {
-  vi.stubGlobal("fetch", (path: string, { method = "GET" }: RequestInit) => {
+  vi.stubGlobal("fetch", (path: string, { method = "GET", body }: RequestInit) => {
     requests.push(`${method} ${path}`);
+    if (typeof body === "string") bodies.push(JSON.parse(body));
     const response = responses.shift();
     return response ? Promise.resolve(response) : Promise.reject(new TypeError("Failed to fetch"));
   });
@@ -53,20 +55,34 @@ function makeChat(...messages: Message[]): ReturnType<typeof createChat> {
 
 afterEach(() => {
   requests.length = 0;
+  bodies.length = 0;
   vi.unstubAllGlobals();
 });
 
 it("resumes an answer after the server ended its stream", async () => {
   const { chat, transport } = makeChat(QUESTION);
-  respondWith(stream(...FIRST_CHUNKS, CONNECTION_ENDED), noAnswerInProgress(), stored(STORED_QUESTION, ANSWER));
+  respondWith(
+    stream(...FIRST_CHUNKS, CONNECTION_ENDED),
+    stored(STORED_QUESTION), // the answer goes on
+    noAnswerInProgress(),
+    stored(STORED_QUESTION, ANSWER),
+  );
   await chat.resumeStream();
+  await vi.waitFor(() => {
+    expect(requests).toHaveLength(2);
+  });
   expect(chat.error?.message).toBe(CONNECTION_ENDED.errorText);
   await askAgain(chat, transport, { filter: "", mode: "documents" });
   await vi.waitFor(() => {
     expect(chat.messages).toEqual([STORED_QUESTION, ANSWER]);
   });
   expect(chat.error).toBeUndefined();
-  expect(requests).toEqual(["GET /api/chat/c1/stream", "GET /api/chat/c1/stream", "GET /api/conversations/c1"]);
+  expect(requests).toEqual([
+    "GET /api/chat/c1/stream",
+    "GET /api/conversations/c1",
+    "GET /api/chat/c1/stream",
+    "GET /api/conversations/c1",
+  ]);
 });
 
 it("asks a rejected question again", async () => {
@@ -77,7 +93,50 @@ it("asks a rejected question again", async () => {
   expect(chat.status).toBe("error");
   await askAgain(chat, transport, { filter: "", mode: "documents" });
   expect(chat.lastMessage).toMatchObject({ id: "a1", role: "assistant" });
-  expect(requests).toEqual(["POST /api/chat", "POST /api/chat"]);
+  // Then the stored messages are read, for their IDs and versions.
+  expect(requests).toEqual(["POST /api/chat", "POST /api/chat", "GET /api/conversations/c1"]);
+});
+
+it("reads the stored messages after an answer", async () => {
+  const versions = { ...ANSWER, metadata: { state: "complete", versions: ["a0", "a1"] } } satisfies Message;
+  const { chat } = makeChat();
+  const rest = [{ type: "text-delta", id: "t1", delta: "cause." }, { type: "text-end", id: "t1" }, { type: "finish" }];
+  respondWith(stream(...FIRST_CHUNKS, ...rest), stored(STORED_QUESTION, versions));
+  await chat.sendMessage({ text: "Why?" });
+  await vi.waitFor(() => {
+    expect(chat.messages).toEqual([STORED_QUESTION, versions]);
+  });
+});
+
+it("shows how an answer ended that failed", async () => {
+  const failed = { ...ANSWER, metadata: { state: "interrupted", notice: "Continue it." } } satisfies Message;
+  const { chat } = makeChat();
+  respondWith(stream(...FIRST_CHUNKS, { type: "error", errorText: "Continue it." }), stored(STORED_QUESTION, failed));
+  await chat.sendMessage({ text: "Why?" });
+  await vi.waitFor(() => {
+    expect(chat.messages).toEqual([STORED_QUESTION, failed]);
+  });
+  expect(chat.error).toBeUndefined();
+});
+
+it("says which message a question follows, and which one it replaces", async () => {
+  const { chat } = makeChat(QUESTION, ANSWER);
+  respondWith(stream(...FIRST_CHUNKS, { type: "finish" }));
+  await chat.sendMessage({ text: "And then?" });
+  expect(bodies[0]).toMatchObject({ parent_id: "a1", messages: [{ parts: [{ type: "text", text: "And then?" }] }] });
+  respondWith(stream(...FIRST_CHUNKS, { type: "finish" }));
+  await chat.sendMessage({ text: "Why not?", messageId: "q1" });
+  expect(bodies[1]).toMatchObject({ messages: [{ id: "q1", parts: [{ type: "text", text: "Why not?" }] }] });
+  expect(chat.messages.map(textOf)).toEqual(["Why not?", "Be"]);
+});
+
+it("shows another version, with what follows it", async () => {
+  const { chat } = makeChat(QUESTION, ANSWER);
+  const other = { ...ANSWER, id: "a2", parts: [{ type: "text" as const, text: "Therefore." }] };
+  respondWith(stored(STORED_QUESTION, other));
+  await switchTo(chat, "a2");
+  expect(chat.messages).toEqual([STORED_QUESTION, other]);
+  expect([requests, bodies]).toEqual([["PUT /api/conversations/c1/branch"], [{ message_id: "a2" }]]);
 });
 
 it("keeps a question that was never sent", async () => {

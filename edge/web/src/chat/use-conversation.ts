@@ -1,21 +1,17 @@
 /** The state of a conversation: `useChat` with resuming, stopping and signing in again. */
 
 import { Chat, useChat } from "@ai-sdk/react";
-import { DefaultChatTransport, type ChatStatus, type ChatTransport, type UIMessageChunk } from "ai";
+import type { ChatStatus } from "ai";
 import { useCallback, useEffect, useState } from "react";
-import { readConversation, stopAnswer } from "../api/conversations";
-import { call } from "../api/call";
+import { readConversation, stopAnswer, switchBranch } from "../api/conversations";
 import { problemOf } from "../api/problem";
-import type { Message, MessageMetadata, Mode, Problem } from "../api/types";
-import { currentSession } from "../session/session";
+import type { Message, Mode, Problem } from "../api/types";
 import { textOf } from "./message-parts";
 import { announceChange, useOtherTabs } from "./other-tabs";
+import { Transport } from "./transport";
 
 const RENDER_EVERY_MS = 50;
 
-type Stream = ReturnType<ChatTransport<Message>["sendMessages"]>;
-type Reconnect = ChatTransport<Message>["reconnectToStream"];
-type Chunks = ReadableStream<UIMessageChunk<MessageMetadata>>;
 /** Return a question to the question field, because the API refused it or the session has expired. */
 type RestoreQuestion = (question: string, isFirst: boolean) => void;
 
@@ -34,8 +30,16 @@ export interface ConversationState {
   isThinking: boolean;
   problem: Problem | null;
   ask: (text: string) => void;
+  /** Ask a question with other words: another version of it, with an answer of its own. */
+  edit: (messageId: string, text: string) => void;
   /** Ask the last question again; after a lost connection, resume its answer if possible. */
   askAgain: () => void;
+  /** Get another answer to the question of this one. */
+  answerAgain: (messageId: string) => void;
+  /** Get an answer that begins with this incomplete one. */
+  continueAnswer: (messageId: string) => void;
+  /** Show another version of a message, with what follows it. */
+  switchTo: (messageId: string) => Promise<void>;
   stop: () => void;
 }
 
@@ -91,10 +95,23 @@ export function useConversation(
       setIsThinking(false);
       void chat.sendMessage({ text }, { body: scope });
     },
+    edit: (messageId, text) => {
+      setIsThinking(false);
+      void chat.sendMessage({ text, messageId }, { body: scope });
+    },
     askAgain: () => {
       setIsThinking(false);
       void askAgain(chat, transport, scope);
     },
+    answerAgain: (messageId) => {
+      setIsThinking(false);
+      void chat.regenerate({ messageId, body: scope });
+    },
+    continueAnswer: (messageId) => {
+      setIsThinking(false);
+      void chat.regenerate({ messageId, body: { ...scope, continues: messageId } });
+    },
+    switchTo: (messageId) => switchTo(chat, messageId),
     stop: () => void stop(chat),
   };
 }
@@ -109,65 +126,6 @@ function statusOf(status: ChatStatus, isChecking: boolean): ConversationState["s
   if (status === "submitted") return "waiting";
   if (status === "streaming") return "answering";
   return status === "ready" && isChecking ? "checking" : "idle";
-}
-
-/** Send only the last message, since the API stores the others, and report whether there was an answer to resume. */
-class Transport extends DefaultChatTransport<Message> {
-  readonly #onReconnected: (isResumed: boolean) => void;
-  readonly #onRefused: () => void;
-  #isAsking = false;
-  /** Whether an answer is being resumed, or the last attempt to do so failed. */
-  isReconnecting = false;
-
-  constructor(on: { reconnected: (isResumed: boolean) => void; refused: () => void }) {
-    super({
-      fetch: async (input, init) => {
-        const [isAsking, session] = [this.#isAsking, currentSession()];
-        let isRefused = false;
-        try {
-          const response = await call(input, init);
-          isRefused = response.status >= 400 && response.status < 500;
-          return response;
-        } finally {
-          // The session ended if this request got a 401, or another one did and the sign-in page aborted this one.
-          if (isAsking && (isRefused || (session && currentSession() === null))) this.#onRefused();
-        }
-      },
-      prepareSendMessagesRequest: ({ id, messages, body }) => ({ body: { ...body, id, messages: messages.slice(-1) } }),
-    });
-    this.#onReconnected = on.reconnected;
-    this.#onRefused = on.refused;
-  }
-
-  override async sendMessages(options: Parameters<ChatTransport<Message>["sendMessages"]>[0]): Stream {
-    this.isReconnecting = false;
-    this.#isAsking = options.trigger === "submit-message";
-    const stream = await super.sendMessages(options);
-    announceChange(options.chatId); // the question is stored
-    return stream;
-  }
-
-  override async reconnectToStream(options: Parameters<Reconnect>[0]): ReturnType<Reconnect> {
-    this.isReconnecting = true;
-    this.#isAsking = false;
-    const stream = await super.reconnectToStream(options);
-    this.isReconnecting = false;
-    this.#onReconnected(stream !== null);
-    return stream;
-  }
-
-  /** Mark a stopped answer, here or in another tab, as a stored one is marked. */
-  protected override processResponseStream(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Chunks {
-    const chunks = super.processResponseStream(stream) as Chunks;
-    const stopped = { type: "message-metadata", messageMetadata: { state: "stopped" } } as const;
-    return chunks.pipeThrough(
-      new TransformStream({
-        transform: (chunk, controller) => {
-          controller.enqueue(chunk.type === "abort" ? stopped : chunk);
-        },
-      }),
-    );
-  }
 }
 
 export function createChat(
@@ -194,8 +152,9 @@ export function createChat(
     onData: (part) => {
       if (part.type === "data-thinking") onThinking();
     },
-    onFinish: () => {
+    onFinish: ({ isAbort }) => {
       announceChange(id);
+      if (!isAbort) void readEnded(chat);
     },
   });
   return { chat, transport };
@@ -219,6 +178,23 @@ export async function refresh(chat: Chat<Message>): Promise<void> {
   if (chat.messages !== before && chat.lastMessage?.role === "user") await chat.resumeStream();
 }
 
+/**
+ * An answer has ended: read the stored messages, which have IDs and versions of their own, and say how it ended. While
+ * the answer isn't stored, such as after a lost connection, the messages and the error stay.
+ */
+async function readEnded(chat: Chat<Message>): Promise<void> {
+  const answer = chat.lastMessage;
+  if (answer?.role !== "assistant" || textOf(answer) === "") return;
+  try {
+    const { messages } = await readConversation(chat.id);
+    if (chat.lastMessage?.id !== answer.id || !messages.some((message) => message.id === answer.id)) return;
+    if (chat.status === "error") chat.clearError();
+    if (chat.status === "ready") chat.messages = messages;
+  } catch {
+    // They are read again when the page gets the focus.
+  }
+}
+
 /** Replace the messages by the stored ones if they differ. Keeps questions that were never sent. */
 async function readStored(chat: Chat<Message>): Promise<void> {
   try {
@@ -234,12 +210,24 @@ async function readStored(chat: Chat<Message>): Promise<void> {
 }
 
 function describe(messages: readonly Message[]): string {
-  return JSON.stringify(messages.map((message) => [textOf(message), message.metadata?.state ?? "complete"]));
+  return JSON.stringify(
+    messages.map((message) => [textOf(message), message.metadata?.state ?? "complete", message.metadata?.versions]),
+  );
+}
+
+export async function switchTo(chat: Chat<Message>, messageId: string): Promise<void> {
+  chat.messages = (await switchBranch(chat.id, messageId)).messages;
+  announceChange(chat.id);
 }
 
 async function stop(chat: Chat<Message>): Promise<void> {
+  const last = chat.lastMessage;
   // Stop streaming here even if this request fails.
-  stopAnswer(chat.id).catch(() => undefined);
+  const stopped = stopAnswer(chat.id, last?.role === "assistant" ? last.id : null);
+  void stopped.then(
+    () => readEnded(chat),
+    () => undefined,
+  );
   await chat.stop();
   chat.messages = chat.messages.map((message, index) =>
     index === chat.messages.length - 1 && message.role === "assistant"

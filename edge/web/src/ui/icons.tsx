@@ -27,6 +27,14 @@ export function SendIcon(): ReactNode {
   );
 }
 
+export function ArrowDownIcon(): ReactNode {
+  return (
+    <Icon>
+      <path d="M12 5v14M6 13l6 6 6-6" />
+    </Icon>
+  );
+}
+
 export function StopIcon(): ReactNode {
   return (
     <Icon>

@@ -1,0 +1,68 @@
+import type { ReactNode } from "react";
+import type { Message } from "../api/types";
+import { Answer } from "./answer";
+import { AnswerActions, Question } from "./message-actions";
+import { textOf } from "./message-parts";
+import { RateAnswer } from "./rate-answer";
+import type { ConversationState } from "./use-conversation";
+
+interface Props extends Pick<ConversationState, "messages" | "status" | "isThinking"> {
+  conversationId: string;
+  /** What changes the conversation; null while an answer is running. */
+  branches: Pick<ConversationState, "edit" | "answerAgain" | "continueAnswer" | "switchTo"> | null;
+}
+
+/** The questions and answers of the path that is shown. */
+export function Messages({ conversationId, messages, status, isThinking, branches }: Props): ReactNode {
+  const onSwitch = branches?.switchTo ?? null;
+  return messages.map((message, index) => {
+    const isLast = index === messages.length - 1;
+    return message.role === "user" ? (
+      <Question key={message.id} message={message} onEdit={branches?.edit ?? null} onSwitch={onSwitch} />
+    ) : (
+      <RatedAnswer
+        key={message.id}
+        conversationId={conversationId}
+        message={message}
+        isStreaming={status === "answering" && isLast}
+        isThinking={isThinking}
+      >
+        <AnswerActions
+          message={message}
+          isLast={isLast}
+          onAgain={branches?.answerAgain ?? null}
+          onContinue={branches?.continueAnswer ?? null}
+          onSwitch={onSwitch}
+        />
+      </RatedAnswer>
+    );
+  });
+}
+
+function RatedAnswer({
+  conversationId,
+  message,
+  children,
+  ...state
+}: {
+  conversationId: string;
+  message: Message;
+  isStreaming: boolean;
+  isThinking: boolean;
+  children: ReactNode;
+}): ReactNode {
+  return (
+    <>
+      <Answer message={message} {...state} />
+      {!state.isStreaming && children}
+      {message.metadata && textOf(message) !== "" && (
+        <RateAnswer
+          conversationId={conversationId}
+          messageId={message.id}
+          stored={message.metadata.rating ?? null}
+          storedReason={message.metadata.ratingReason ?? ""}
+        />
+      )}
+    </>
+  );
+}

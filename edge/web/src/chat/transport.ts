@@ -1,0 +1,75 @@
+/** How the web app asks: the API stores the messages, so only the last one is sent, and what it follows. */
+
+import { DefaultChatTransport, type ChatTransport, type UIMessageChunk } from "ai";
+import { call } from "../api/call";
+import type { Message, MessageMetadata } from "../api/types";
+import { currentSession } from "../session/session";
+import { announceChange } from "./other-tabs";
+
+type Stream = ReturnType<ChatTransport<Message>["sendMessages"]>;
+type Reconnect = ChatTransport<Message>["reconnectToStream"];
+type Chunks = ReadableStream<UIMessageChunk<MessageMetadata>>;
+
+/** Send only the last message, and report whether there was an answer to resume. */
+export class Transport extends DefaultChatTransport<Message> {
+  readonly #onReconnected: (isResumed: boolean) => void;
+  readonly #onRefused: () => void;
+  #isAsking = false;
+  /** Whether an answer is being resumed, or the last attempt to do so failed. */
+  isReconnecting = false;
+
+  constructor(on: { reconnected: (isResumed: boolean) => void; refused: () => void }) {
+    super({
+      fetch: async (input, init) => {
+        const [isAsking, session] = [this.#isAsking, currentSession()];
+        let isRefused = false;
+        try {
+          const response = await call(input, init);
+          isRefused = response.status >= 400 && response.status < 500;
+          return response;
+        } finally {
+          // The session ended if this request got a 401, or another one did and the sign-in page aborted this one.
+          if (isAsking && (isRefused || (session && currentSession() === null))) this.#onRefused();
+        }
+      },
+      prepareSendMessagesRequest: ({ id, messages, body }) => {
+        const [before, last] = [messages.at(-2), messages.slice(-1)];
+        // A message with metadata is stored. The question follows it, even if another tab shows another branch.
+        const place = before?.metadata ? { parent_id: before.id } : {};
+        return { body: { ...place, ...body, id, messages: last } };
+      },
+    });
+    this.#onReconnected = on.reconnected;
+    this.#onRefused = on.refused;
+  }
+
+  override async sendMessages(options: Parameters<ChatTransport<Message>["sendMessages"]>[0]): Stream {
+    this.isReconnecting = false;
+    this.#isAsking = options.trigger === "submit-message";
+    const stream = await super.sendMessages(options);
+    announceChange(options.chatId); // the question is stored
+    return stream;
+  }
+
+  override async reconnectToStream(options: Parameters<Reconnect>[0]): ReturnType<Reconnect> {
+    this.isReconnecting = true;
+    this.#isAsking = false;
+    const stream = await super.reconnectToStream(options);
+    this.isReconnecting = false;
+    this.#onReconnected(stream !== null);
+    return stream;
+  }
+
+  /** Mark a stopped answer, here or in another tab, as a stored one is marked. */
+  protected override processResponseStream(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Chunks {
+    const chunks = super.processResponseStream(stream) as Chunks;
+    const stopped = { type: "message-metadata", messageMetadata: { state: "stopped" } } as const;
+    return chunks.pipeThrough(
+      new TransformStream({
+        transform: (chunk, controller) => {
+          controller.enqueue(chunk.type === "abort" ? stopped : chunk);
+        },
+      }),
+    );
+  }
+}
