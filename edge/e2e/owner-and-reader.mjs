@@ -111,7 +111,7 @@ async function actAsReader(page, name) {
   await ask(page, question);
   await page.goto(`${base}/workspace`);
   await page.getByText("Only owners can manage").waitFor();
-  await expectNoButtons(page, "Workspace");
+  await expectNoButtons(page, "Workspace", ["Export as JSON", "Delete…"]); // their own data
   await screenshot(page, folder, "reader-workspace");
   await signOut(page);
 }

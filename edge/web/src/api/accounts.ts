@@ -55,8 +55,9 @@ export async function changeRole(subject: string, role: Role): Promise<void> {
   await send("PATCH", memberPath(subject), { role });
 }
 
-export async function removeMember(subject: string): Promise<void> {
-  await send("DELETE", memberPath(subject));
+/** Remove a member; with `deleteData`, all of their data too. */
+export async function removeMember(subject: string, deleteData: boolean): Promise<void> {
+  await send("DELETE", `${memberPath(subject)}${deleteData ? "?delete_data=true" : ""}`);
 }
 
 /** The route takes slashes of a subject as path separators, so they are not encoded. */

@@ -4,7 +4,7 @@ import type { Member, Role } from "../api/types";
 import { useAccount } from "../sign-in/account";
 import { chooseWorkspace } from "../session/session";
 import { ConfirmDialog } from "../ui/confirm-dialog";
-import { Choice, Field } from "../ui/field";
+import { Checkbox, Choice, Field } from "../ui/field";
 import { LoadNote } from "../ui/load-note";
 import { ProblemNote } from "../ui/problem-note";
 import { TimeAgo } from "../ui/time-ago";
@@ -51,26 +51,52 @@ export function Members(): ReactNode {
       {changeProblem && <ProblemNote problem={changeProblem} />}
       <AddMember onAdded={reload} />
       {removing && (
-        <ConfirmDialog
-          title={`Remove ${removing.name ?? removing.subject}?`}
-          confirm="Remove member"
-          busy={isBusy}
-          onConfirm={() => {
-            change(removeMember(removing.subject), removing.subject, () => {
+        <RemoveMember
+          member={removing}
+          isMe={removing.subject === me.subject}
+          isBusy={isBusy}
+          onRemove={(deleteData) => {
+            change(removeMember(removing.subject, deleteData), removing.subject, () => {
               chooseWorkspace(null);
             });
           }}
           onCancel={() => {
             setRemoving(null);
           }}
-        >
-          <p>
-            {removing.subject === me.subject ? "You lose" : "They lose"} access to this workspace. Its sources and
-            documents are kept.
-          </p>
-        </ConfirmDialog>
+        />
       )}
     </section>
+  );
+}
+
+interface RemoveProps {
+  member: Member;
+  isMe: boolean;
+  isBusy: boolean;
+  onRemove: (deleteData: boolean) => void;
+  onCancel: () => void;
+}
+
+function RemoveMember({ member, isMe, isBusy, onRemove, onCancel }: RemoveProps): ReactNode {
+  const [deleteData, setDeleteData] = useState(false);
+  return (
+    <ConfirmDialog
+      title={`Remove ${member.name ?? member.subject}?`}
+      confirm="Remove member"
+      busy={isBusy}
+      onConfirm={() => {
+        onRemove(deleteData);
+      }}
+      onCancel={onCancel}
+    >
+      <p>{isMe ? "You lose" : "They lose"} access to this workspace. Its sources and documents are kept.</p>
+      <Checkbox
+        label="Also delete all of their data"
+        checked={deleteData}
+        onChange={setDeleteData}
+        hint="Conversations, ratings, share links, budgets and API keys. This can't be undone."
+      />
+    </ConfirmDialog>
   );
 }
 

@@ -57,8 +57,9 @@ def ask(app: JwtApp, person: str) -> None:
 
 
 def system_prompt(provider: FakeProvider) -> str:
-    [prompt] = [message["content"] for message in provider.requests[-1]["messages"] if message["role"] == "system"]
-    return str(prompt)
+    """Return that of the last answer: other requests write titles."""
+    prompts = [request["messages"][0]["content"] for request in provider.requests]
+    return str([prompt for prompt in prompts if prompt.startswith(INSTRUCTIONS)][-1])
 
 
 def test_instructions_follow_our_own_in_every_prompt_of_the_workspace(app: JwtApp, provider: FakeProvider) -> None:
@@ -69,10 +70,12 @@ def test_instructions_follow_our_own_in_every_prompt_of_the_workspace(app: JwtAp
     assert changed == {"instructions": "Give torques in Nm.", "share_links": True}
     assert app.person("rhea").get(PATH).get_json() == changed
     ask(app, "rhea")
-    assert system_prompt(provider).startswith(INSTRUCTIONS)
     assert system_prompt(provider).endswith("\n\nGive torques in Nm.")
-    body = {"model": "fake", "messages": [{"role": "user", "content": "How do I install the compass?"}]}
-    app.person("rhea").post("/v1/chat/completions", json=body | {"model": "headwater"})
+    provider.requests.clear()
+    body = {"model": "openai:fake", "messages": [{"role": "user", "content": "How do I install the compass?"}]}
+    response = app.person("rhea").post("/v1/chat/completions", json=body)
+    assert response.status_code == 200, response.data
+    assert system_prompt(provider).endswith("\n\nGive torques in Nm.")
     assert ada.patch(PATH, json={"instructions": ""}).get_json()["instructions"] == ""
     ask(app, "rhea")
     assert system_prompt(provider) == INSTRUCTIONS
