@@ -23,7 +23,7 @@ interface Props {
   children: ReactNode;
 }
 
-/** The fields of a source: required settings, name, secret, and advanced options. */
+/** The fields of a source: required settings and what names it, name, secret, and advanced options. */
 export function SourceFormFields({
   kind,
   formFields,
@@ -37,12 +37,14 @@ export function SourceFormFields({
   children,
 }: Props): ReactNode {
   const errors = configError ? { [configError.field]: configError.message } : {};
-  const required = formFields.filter(({ isRequired }) => isRequired);
-  const optional = formFields.filter(({ isRequired }) => !isRequired);
+  const isMain = (field: FormField): boolean =>
+    field.isRequired || (field.name === kind?.identity[0] && field.default === "");
+  const main = formFields.filter((field) => isMain(field));
+  const optional = formFields.filter((field) => !isMain(field));
   const secret = kind?.secret;
   return (
     <>
-      <SchemaFields fields={required} values={fields.config} errors={errors} onChange={onConfigChange} />
+      <SchemaFields fields={main} values={fields.config} errors={errors} onChange={onConfigChange} />
       <Field
         label="Name"
         required={isEdit}

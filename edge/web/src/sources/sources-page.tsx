@@ -38,8 +38,8 @@ export function SourcesPage(): ReactNode {
       </div>
       {isEmpty && (
         <p className="lead">
-          A source is a place where your team keeps documents, such as a Git repository of Markdown files. Headwater
-          collects its documents and makes them searchable. Later runs read only what has changed.
+          A source is a place where your team keeps documents, such as a Git repository, a web site or a mailbox.
+          Headwater collects the documents and makes them searchable. Later runs read only what has changed.
         </p>
       )}
       {isEmpty && !mayEdit && <p>There are no sources yet. Ask an editor or owner of this workspace to add one.</p>}
