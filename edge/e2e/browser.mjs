@@ -122,6 +122,7 @@ export async function checkAppearances(page, folder, title) {
   for (const name of /** @type {const} */ (["light", "dark", "narrow", "narrow-dark"])) {
     await page.setViewportSize(APPEARANCES[name].viewport);
     await page.emulateMedia({ colorScheme: APPEARANCES[name].colorScheme, reducedMotion: "reduce" });
+    await page.evaluate(afterLayout);
     await expectNoHorizontalScroll(page, `${name} ${title}`);
     const isDark = APPEARANCES[name].colorScheme === "dark";
     await expectAccessible(page, `${name} ${title}`, isDark ? COLOR_RULES : undefined);
@@ -140,6 +141,11 @@ export async function expectNoButtons(page, where, allowed = []) {
   const texts = await page.locator("main").getByRole("button").allInnerTexts();
   const buttons = texts.filter((text) => !["Filter", ...allowed].includes(text.trim()));
   expect(buttons.length === 0, `a reader sees on ${where}: ${buttons.join(", ")}`);
+}
+
+/** Wait until the page is laid out for a new size of the window. Runs in the page. */
+function afterLayout() {
+  return new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
 }
 
 /** @param {Page} page @param {string} where */
