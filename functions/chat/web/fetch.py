@@ -95,8 +95,9 @@ class PageFetcher:
                     del running[future]
                     yield future.result()
         except DeadlineExceeded:
-            for future, url in running.items():  # some may have been read while the caller was busy
-                yield future.result() if future.done() else Fetched(url, problem=TOO_LATE)
+            for future, url in running.items():
+                fetched = future.result() if future.done() else None  # some were read while the caller was busy
+                yield fetched if fetched and fetched.page else Fetched(url, problem=TOO_LATE)
             yield from (Fetched(url, problem=TOO_LATE) for url in waiting)
         finally:
             closed.set()

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from functions.chat.web.fetch import TOO_LATE, Fetched, PageFetcher
+from functions.chat.web.page_text import PageText
 from functions.chat.web.reader_pool import ReaderPool
 from headwater.config import Settings
 from headwater.outbound.deadline import Deadline
@@ -27,7 +28,7 @@ class Fetcher(PageFetcher):
         self.deadline = deadline
         if url in self.slow:
             closed.wait()
-        return Fetched(url, url)
+        return Fetched(url, url, PageText("", "en", "", []))
 
 
 @pytest.mark.parametrize(("slow", "problem"), [([], ""), (URLS[1:], TOO_LATE)], ids=["in_time", "late"])
