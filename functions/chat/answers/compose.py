@@ -12,7 +12,7 @@ import msgspec
 
 from functions.chat.answers.citations import CitationFilter
 from functions.chat.answers.continuation import join_pieces, resume_point
-from functions.chat.answers.evidence import Mode, gather_from_web, nothing_on_the_web, source_part
+from functions.chat.answers.evidence import Mode, gather_from_web, nothing_found, source_part
 from functions.chat.answers.links import LinkFilter, addresses_in
 from functions.chat.answers.pieces import Finish, Piece, Thought, ToolCall, Using, split_thoughts
 from functions.chat.answers.prompt import (
@@ -60,15 +60,6 @@ PASSAGES = 8
 
 SILENCES = 3
 """Seconds of silence after which the stream says that the model is thinking."""
-
-NOTHING_FOUND = (
-    "I couldn't find anything about this in your documents. "
-    "Try the words that the documents would use, or add a source that covers it."
-)
-
-NOTHING_MATCHING = (
-    "I couldn't find anything about this in the documents that match the filter. Change the filter, or ask without one."
-)
 
 MODEL_UNAVAILABLE = "The language model can't be used at the moment. Tell an owner of this workspace."
 
@@ -186,9 +177,9 @@ def _without_passages(question: Question, intent: Intent) -> str:
     query = intent.query
     if not intent.needs_passages:
         return reply_without_model(question.text)
-    if question.mode != "documents":
-        return nothing_on_the_web(question.mode, query)
-    return NOTHING_FOUND if question.filter is None else NOTHING_MATCHING
+    links = LinkFilter(_known_addresses(question, ()))  # a model may have written the query
+    text = nothing_found(question.mode, query, is_filtered=question.filter is not None)
+    return links.feed(text) + links.finish()
 
 
 def _search(search: Search, question: Question, query: str) -> list[Passage]:

@@ -1,6 +1,6 @@
 """The evidence of an answer: passages of documents, of web pages, or of both, and the parts of the stream for them."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from typing import Literal
 
@@ -24,7 +24,7 @@ Mode = Literal["documents", "web", "both"]
 """Where an answer is from: the workspace's documents, the web, or both."""
 
 NO_ENGINE = "Answers from the web aren't set up here. Ask an owner of this workspace to do it, or ask your documents."
-_NOTHING_ON_THE_WEB = "I couldn't find anything about this {where}. I searched for:\n\n> {query}\n\nTry other words."
+_NOTHING_FOUND = "I couldn't find anything about this {where}. I searched for:\n\n> {query}\n\n{advice}"
 
 
 def gather_from_web(
@@ -46,10 +46,22 @@ def gather_from_web(
             yield [StagePart(stage.name, stage)] if stage else []
 
 
-def nothing_on_the_web(mode: Mode, query: str) -> str:
+def nothing_found(mode: Mode, query: str, *, is_filtered: bool) -> str:
     """Return the answer if nothing was found, which says what was looked for."""
-    where = "on the web" if mode == "web" else "in your documents or on the web"
-    return _NOTHING_ON_THE_WEB.format(where=where, query=" ".join(query.split()))
+    where, advice = _NOWHERE[mode]
+    if mode == "documents" and is_filtered:
+        where, advice = "in the documents that match the filter", "Change the filter, or ask without one."
+    return _NOTHING_FOUND.format(where=where, query=" ".join(query.split()), advice=advice)
+
+
+_NOWHERE: Mapping[Mode, tuple[str, str]] = {
+    "documents": (
+        "in your documents",
+        "Try the words that the documents would use, or add a source that covers it.",
+    ),
+    "web": ("on the web", "Try other words."),
+    "both": ("in your documents or on the web", "Try other words."),
+}
 
 
 def source_part(n: int, evidence: Evidence) -> Part:

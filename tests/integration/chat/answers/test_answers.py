@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from functions.chat.answers.compose import NOTHING_FOUND
+from functions.chat.answers.evidence import nothing_found
 from functions.chat.answers.prompt import NO_PASSAGES
 from functions.chat.conversations.questions import ask
 from functions.chat.models.extractive import INTRODUCTION
@@ -23,6 +23,8 @@ from tests.harness.support import OTHER_WORKSPACE, WORKSPACE
 
 GUIDE = "# Guide\n\nInstall the compass with pip on any system. The needle points north.\n"
 WHOLE = ["start", "data-model", "source-document", "text-start", "text-delta", "text-end", "finish", "[DONE]"]
+
+OTHER_QUESTION = "Who won the football championship?"
 
 
 @pytest.fixture
@@ -92,14 +94,15 @@ def test_events_are_committed_before_they_are_sent(chat: ChatApp) -> None:
 
 
 def test_question_without_passages_gets_no_sources(chat: ChatApp) -> None:
-    events = chat.ask("c1", "Who won the football championship?")
+    events = chat.ask("c1", OTHER_QUESTION)
     assert event_types(events) == [kind for kind in WHOLE if kind != "source-document"]
-    assert text_of(events) == NOTHING_FOUND
+    assert text_of(events) == nothing_found("documents", OTHER_QUESTION, is_filtered=False)
+    assert f"> {OTHER_QUESTION}" in text_of(events), "it says what was looked for"
 
 
 def test_language_model_is_not_called_without_passages(model_chat: ChatApp, provider: FakeProvider) -> None:
-    events = model_chat.ask("c1", "Who won the football championship?")
-    assert text_of(events) == NOTHING_FOUND
+    events = model_chat.ask("c1", OTHER_QUESTION)
+    assert text_of(events) == nothing_found("documents", OTHER_QUESTION, is_filtered=False)
     assert events[1].part["data"] == {"name": "openai:fake", "configured": True}
     assert provider.requests == []
 

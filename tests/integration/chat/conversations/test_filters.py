@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from functions.chat.answers.compose import NOTHING_MATCHING
+from functions.chat.answers.evidence import nothing_found
 from tests.harness.chat_app import ChatApp, running_chat_app, text_of
 from tests.harness.databases import FreshDatabase
 
@@ -36,7 +36,10 @@ def test_conversation_remembers_the_last_filter(chat: ChatApp) -> None:
 
 
 def test_answer_says_that_no_matching_document_is_relevant(chat: ChatApp) -> None:
-    assert text_of(chat.ask("c", "Where does the cat sleep?", filter="tag:none")) == NOTHING_MATCHING
+    question = "Where does the cat sleep?"
+    expected = nothing_found("documents", question, is_filtered=True)
+    assert "> Where does the cat sleep?" in expected
+    assert text_of(chat.ask("c", question, filter="tag:none")) == expected
 
 
 def test_question_with_an_invalid_filter_is_not_stored(chat: ChatApp) -> None:
