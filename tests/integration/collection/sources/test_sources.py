@@ -83,5 +83,5 @@ def test_token_is_replaced_and_removed(pipeline: Pipeline, client: CollectionCli
 
 def test_source_kinds_are_listed_with_the_schema_of_their_config(client: CollectionClient) -> None:
     git = client.get("/api/source-kinds")["kinds"][0]
-    assert (git["kind"], git["identity"], git["secret"]["title"]) == ("git", ["url"], "Access token")
+    assert (git["kind"], git["identity"], git["secret"]["title"]) == ("git", ["url"], "Access token or private key")
     assert git["config_schema"]["required"] == ["url"]
