@@ -133,13 +133,16 @@ def test_file_url_is_rejected_unless_allowed(cloud: httpx.Client, repositories: 
     assert_rejected(add_source(cloud, (repositories / "docs").as_uri()), "FETCH_FILE_URLS")
 
 
+def test_ssh_address_without_a_key_is_rejected(laptop: httpx.Client) -> None:
+    assert_rejected(add_source(laptop, "git@example.org:a/b.git"), "private key")
+
+
 @pytest.mark.parametrize(
     "url",
     [
         "",
         "not a url",
         "ftp://example.org/x",
-        "git@example.org:a/b.git",
         "https://user:pw@example.org/a/b",
         "javascript:1",
     ],
