@@ -69,7 +69,6 @@ def serve_fastapi(port: int, provider_url: str) -> None:
     app = FastAPI()
     model = ChatOpenAI(model="fake", base_url=f"{provider_url}/v1", api_key=SecretStr("none"), max_retries=0)
 
-    @app.post("/ask")
     async def ask() -> StreamingResponse:
         async def events() -> AsyncIterator[str]:
             async for chunk in model.astream("How do I install the compass?"):
@@ -77,6 +76,7 @@ def serve_fastapi(port: int, provider_url: str) -> None:
 
         return StreamingResponse(events(), media_type="text/event-stream")
 
+    app.post("/ask")(ask)
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning")
 
 
