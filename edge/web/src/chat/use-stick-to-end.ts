@@ -35,6 +35,7 @@ export function useStickToEnd(turn: number): StickToEnd {
       previousTop = element.scrollTop;
       setShowsEnd(isNearEnd(element));
     });
+    observer.observe(element);
     observer.observe(element.firstElementChild);
     element.addEventListener("scroll", updateIsAtEnd, { passive: true });
     return () => {
