@@ -76,7 +76,14 @@ def _drain_routes(
         settings,
         {
             "answer": WriteAnswer(answerer, lifetime),
-            "agent": RunAgent(database, settings, answerer.search, answerer.models, lifetime),
+            "agent": RunAgent(
+                database,
+                settings,
+                search=answerer.search,
+                research=answerer.research,
+                models=answerer.models,
+                lifetime=lifetime,
+            ),
         },
         waker=tickets,
         holder=f"{settings.k_service}/{uuid.uuid4().hex[:8]}",

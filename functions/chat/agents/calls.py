@@ -71,7 +71,7 @@ class Calls:
             if not result.is_error and not result.text:
                 first = store.number_passages(tx, self._agent, len(result.passages))
                 parts += [source_part(n, passage) for n, passage in enumerate(result.passages, start=first)]
-                text = clean(passages_text(result.passages, first))
+                text = clean(passages_text(result.passages, first, result.note))
             seconds = round(store.seconds_of_call(tx, self._agent, call_id), 2)
             store.end_call(tx, self._agent, call_id, text, is_error=result.is_error)
             if result.is_error:

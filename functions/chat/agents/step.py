@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy.engine import Connection
 
-from functions.chat.agents import store
+from functions.chat.agents import answer_log, store
 from functions.chat.agents.limits import Limits, notice
 from functions.chat.agents.prompt import system_prompt
 from functions.chat.agents.store import Agent
@@ -25,8 +25,11 @@ from functions.chat.streams import message_log
 from functions.chat.streams.message_log import AnswerEnded
 from functions.chat.streams.ui_message_stream import CutMetadata, ErrorPart, FinishPart, Part
 from functions.chat.tools.code import RunCommand, RunPython, is_available
-from functions.chat.tools.knowledge import GrepDocuments, ListDocuments, ReadDocument, SearchKnowledge
+from functions.chat.tools.knowledge import GrepDocuments, ListDocuments, ReadDocument, Related, SearchKnowledge
 from functions.chat.tools.toolbox import Toolbox
+from functions.chat.tools.web import FetchPage, WebSearch
+from functions.chat.web.engines import is_configured
+from functions.chat.web.research import Research
 from headwater import logs
 from headwater.config import Settings
 from headwater.database.transactions import Database
@@ -72,11 +75,19 @@ class RunAgent:
     """Handler of the steps `agent`."""
 
     def __init__(
-        self, database: Database, settings: Settings, search: Search, models: ChatModels, lifetime: Lifetime
+        self,
+        database: Database,
+        settings: Settings,
+        *,
+        search: Search,
+        research: Research,
+        models: ChatModels,
+        lifetime: Lifetime,
     ) -> None:
         self.database = database
         self.settings = settings
         self.search = search
+        self.research = research
         self.models = models
         self.lifetime = lifetime
 
@@ -144,7 +155,7 @@ class RunAgent:
         messages = run_agent(
             agent.task.turns,
             toolbox.describe(),
-            instructions=system_prompt(agent.task.instructions),
+            instructions=system_prompt(agent.task.instructions, with_web=is_configured(self.settings)),
             turns=turns,
             calls=calls,
             checkpoints=checkpoints,
@@ -186,7 +197,24 @@ class RunAgent:
             ReadDocument(self.database, chosen),
             ListDocuments(self.database, chosen),
             GrepDocuments(self.database, chosen),
+            Related(self.database, chosen),
+            *(self._web_tools(agent) if is_configured(self.settings) else []),
             *code,
+        ]
+
+    def _web_tools(self, agent: Agent) -> list[Tool[Any]]:
+        def openable() -> Sequence[str]:
+            with self.database.transaction(agent.answer.workspace_id) as tx:
+                return answer_log.openable_addresses(tx, agent)
+
+        def count() -> int:
+            with self.database.transaction(agent.answer.workspace_id) as tx:
+                return answer_log.count_calls(tx, agent, WebSearch.name)
+
+        is_owner = agent.task.role == "owner"
+        return [
+            WebSearch(self.research, agent.task.payer, is_owner=is_owner, count=count),
+            FetchPage(self.research, openable),
         ]
 
     def _may_run_code(self) -> bool:

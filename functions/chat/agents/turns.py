@@ -20,18 +20,18 @@ from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from sqlalchemy.engine import Connection
 
-from functions.chat.agents import store
+from functions.chat.agents import answer_log, store
 from functions.chat.agents.limits import Limits, conclusion
 from functions.chat.agents.store import Agent
 from functions.chat.answers.citations import CitationFilter
-from functions.chat.answers.links import LinkFilter, addresses_in
+from functions.chat.answers.links import LinkFilter
 from functions.chat.answers.pieces import Piece, Thought, Used, Using, split_thoughts
 from functions.chat.answers.prompt import Tool
 from functions.chat.models.chunks import ChunkReader
 from functions.chat.models.fallback import FallbackModel
 from functions.chat.models.language_model import LanguageModel
 from functions.chat.streams import message_log
-from functions.chat.streams.ui_message_stream import Part, SourcePart, TextDelta, TextEnd, TextStart, fold
+from functions.chat.streams.ui_message_stream import Part, TextDelta, TextEnd, TextStart
 from functions.chat.tools.text import clean
 from functions.chat.usage.metering import CHARS_PER_TOKEN
 from headwater.database.transactions import Database
@@ -131,21 +131,14 @@ class Turns:
         # The first messages are of the conversation before.
         turns = turns[sum(turn.role == "assistant" for turn in self._agent.task.turns) :]
         parts: list[Part] = []
-        addresses = self._known_addresses(tx) if len(turns) > row.turns else []
+        known = answer_log.linkable_addresses(tx, self._agent) if len(turns) > row.turns else []
         for n, turn in enumerate(turns[row.turns :], start=row.turns + 1):
-            if text := _text(turn, row.passages, addresses):
+            if text := _text(turn, row.passages, known):
                 id_ = f"t{n}"
                 parts += [TextStart(id=id_), TextDelta(id=id_, delta=text), TextEnd(id=id_)]
         if len(turns) > row.turns:
             message_log.append(tx, self._agent.answer, parts)
             store.set_turns(tx, self._agent, len(turns))
-
-    def _known_addresses(self, tx: Connection) -> list[str]:
-        """Return the addresses that a turn may link to: of the passages, and of what the person has written."""
-        own = [turn.text for turn in self._agent.task.turns if turn.role == "user"]
-        found = fold(event.data for event in message_log.read(tx, self._agent.answer))
-        urls = [part.provider_metadata.headwater.url for part in found if isinstance(part, SourcePart)]
-        return [*filter(None, urls), *(url for text in own for url in addresses_in(text))]
 
     def _settle(self, used: Used | None, reservation: uuid.UUID | None, stopping: str) -> None:
         payer = self._agent.task.payer
@@ -170,12 +163,12 @@ def _add(readers: list[_Chunks], reader: _Chunks) -> _Chunks:
     return reader
 
 
-def _text(turn: AIMessage, passages: int, addresses: Sequence[str]) -> str:
+def _text(turn: AIMessage, passages: int, known: Sequence[str]) -> str:
     """Return the text of a turn, with checked citations and links, and without thoughts."""
     pieces: Iterator[Piece] = split_thoughts([clean(str(turn.text), MAX_TURN_CHARS)])
     checked = CitationFilter(range(1, passages + 1))
     text = "".join(checked.feed(piece) for piece in pieces if isinstance(piece, str)) + checked.finish()
-    links = LinkFilter(addresses)
+    links = LinkFilter(known)
     return (links.feed(text) + links.finish()).strip()
 
 

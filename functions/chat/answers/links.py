@@ -69,7 +69,7 @@ class LinkFilter:
     """
 
     def __init__(self, known: Iterable[str]) -> None:
-        self._known = {plain for url in known if (plain := _normal(url))}
+        self._known = {plain for url in known if (plain := normal_address(url))}
         self._buffer = ""
         self._out: list[str] = []
         self._is_start = True  # of a line
@@ -285,10 +285,10 @@ class LinkFilter:
         return self._emit(end, f"{before}{ticks}{plain}{ticks}{after}")
 
     def _is_known(self, url: str) -> bool:
-        return _normal(url) in self._known if url else False
+        return normal_address(url) in self._known if url else False
 
 
-def _normal(url: str) -> str:
+def normal_address(url: str) -> str:
     """Return an address without differences that don't matter. Empty if it isn't one of the web."""
     try:
         parts = urlsplit(url)

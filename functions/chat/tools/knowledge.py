@@ -4,12 +4,14 @@ They read as any search does, by row-level security. None changes anything.
 """
 
 import uuid
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
 import sqlalchemy as sa
 
-from functions.chat.retrieval.search import Passage, Search
+from functions.chat.retrieval.search import Search
+from functions.chat.web.ranking import Evidence
 from headwater.database.transactions import Database
 from headwater.errors import NotFound, UnprocessableContent
 from headwater.filters.parse import parse_filter
@@ -21,6 +23,7 @@ MAX_READ_CHARS = 20_000
 MAX_QUERY_CHARS = 2_000
 MAX_LISTED = 200
 MAX_MATCHES = 100
+MAX_RELATED = 100
 LINE_CHARS = 300
 STATEMENT_S = 15
 """Time for a statement: looking for a text reads all documents."""
@@ -40,9 +43,10 @@ class SearchArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """Passages, best first. The agent numbers them, so that its answer can cite them."""
+    """Passages, best first. The agent numbers them, so that its answer can cite them. `note` comes after them."""
 
-    passages: list[Passage]
+    passages: Sequence[Evidence]
+    note: str = ""
 
 
 class SearchKnowledge(Tool[SearchArguments]):
@@ -163,6 +167,33 @@ class GrepDocuments(_OnDocuments, Tool[GrepArguments]):
         return "\n".join([*lines, *more]) or "No document contains this text."
 
 
+class RelatedArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of which document."""
+
+    document_id: uuid.UUID
+
+
+class Related(_OnDocuments, Tool[RelatedArguments]):
+    """The documents that a document links to, and those that link to it."""
+
+    name = "related"
+    description = (
+        f"Lists the documents that a document links to, and those that link to it, at most {MAX_RELATED}: id, source, "
+        "path, title. Read them with read_document."
+    )
+    arguments_type = RelatedArguments
+
+    def run(self, context: ToolContext, arguments: RelatedArguments) -> str:
+        """Follow the links, in both directions."""
+        values = {"id": arguments.document_id}
+        if not self._rows(context, _FIND, None, values):
+            raise NotFound(f"Document not found: {arguments.document_id}. List the documents, or search for it.")
+        rows = self._rows(context, _RELATED, None, {**values, "limit": MAX_RELATED})
+        lines = [f"{row.direction} {row.id} {row.source}: {row.key} {row.title}".rstrip() for row in rows]
+        more = [f"(Only the first {MAX_RELATED} are shown.)"] if len(rows) == MAX_RELATED else []
+        return "\n".join([*lines, *more]) or "No document links to it, and it links to none."
+
+
 def _narrowed(text: str, path: str) -> Filter | None:
     narrowed = parse_filter(text)
     return narrowed if path in ("", "**") else _both(narrowed, parse_filter(f'path:"{path.replace(chr(34), "")}"'))
@@ -185,6 +216,19 @@ _LIST = """
     select d.id, d.key, d.title, s.name as source, char_length(d.text) as chars
     from documents d join sources s on s.id = d.source_id
     where {documents} and d.key > :after order by d.key, d.id limit :limit
+"""
+
+_FIND = "select d.id from documents d where {documents} and d.id = :id"
+
+_RELATED = """
+    select d.id, d.key, d.title, s.name as source, linked.direction
+    from (
+      select target_document_id as id, 'links to' as direction from relations where document_id = :id
+      union
+      select document_id, 'is linked from' from relations where target_document_id = :id) linked
+    join documents d on d.id = linked.id join sources s on s.id = d.source_id
+    where {documents} and d.id <> :id
+    order by linked.direction desc, d.key, d.id limit :limit
 """
 
 # The offset is that of the first equal line.

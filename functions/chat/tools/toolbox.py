@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from functions.chat.retrieval.search import Passage
 from functions.chat.tools.knowledge import Found
 from functions.chat.tools.text import clean
+from functions.chat.web.ranking import Evidence
 from headwater import logs
 from headwater.errors import DatabaseUnavailable, HeadwaterError, LeaseLost
 from headwater.extensions.tools import ExtensionTool, open_tool, tool_names
@@ -18,10 +18,11 @@ FAILED = "The tool failed for a reason that is no fault of the arguments. Go on 
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What a call returned: a text for the model, or passages, which the agent numbers."""
+    """What a call returned: a text for the model, or passages, which the agent numbers, and a note on them."""
 
     text: str = ""
-    passages: Sequence[Passage] = ()
+    passages: Sequence[Evidence] = ()
+    note: str = ""
     is_error: bool = False
 
 
@@ -72,7 +73,7 @@ class Toolbox:
                 return Result(f"Invalid arguments for {name}: {error}.", is_error=True)
             value = tool.run(context, decoded)
         if isinstance(value, Found):
-            return Result(passages=value.passages)
+            return Result(passages=value.passages, note=value.note)
         return Result(clean(value if isinstance(value, str) else msgspec.json.encode(value).decode()))
 
 

@@ -116,6 +116,15 @@ def choose_engine(settings: Settings) -> str:
     raise SearchMisconfigured(NOT_CONFIGURED)
 
 
+def is_configured(settings: Settings) -> bool:
+    """Return whether there is a search engine."""
+    try:
+        choose_engine(settings)
+    except SearchMisconfigured:
+        return False
+    return True
+
+
 def search(http: "GuardedHttp", settings: Settings, name: str, query: str, count: int) -> list[SearchResult]:
     """Return the pages that an engine finds, best first, each once, only those with http and https.
 

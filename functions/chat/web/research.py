@@ -33,7 +33,7 @@ from headwater.embedding.active_model import read_active_model
 from headwater.embedding.base import Embedder, embedding_input
 from headwater.embedding.hosted.recording import Recorder
 from headwater.embedding.registry import known_languages
-from headwater.errors import UpstreamError
+from headwater.errors import PermanentError, UpstreamError
 from headwater.outbound.sockets import Lookup
 from headwater.usage.prices import load_prices
 from headwater.usage.record import Payer, Tokens, record_usage
@@ -127,6 +127,15 @@ class Research:
         )
         return evidence
 
+    def read_page(self, workspace_id: uuid.UUID, url: str) -> tuple[str, PageText]:
+        """Return the address where redirects led to, and the page. Raises PermanentError if it can't be read."""
+        if self._fetcher.is_blocked(url):  # since it was stored in the cache
+            raise PermanentError("The page can't be read: its host is blocked (WEB_BLOCKED_HOSTS).")
+        [fetched] = filter(None, self._fetch(workspace_id, [url]))
+        if fetched.page is None:
+            raise PermanentError(f"The page can't be read: {fetched.problem.removesuffix('.')}.")
+        return fetched.final_url, fetched.page
+
     def _search(self, request: Request) -> Generator[Stage | None, None, list[SearchResult]]:
         """Search, or take what was found before for the same query."""
         engine = choose_engine(self._settings)
@@ -157,18 +166,10 @@ class Research:
         """Read pages, and embed the best passages of each while the others are being fetched."""
         if not urls:
             return []
-        page_keys = {url: cache_key("page", url) for url in urls}
-        robots_keys = {origin: cache_key("robots", origin) for origin in map(origin_of, urls)}
-        with self._database.transaction(request.workspace_id) as tx:
-            cached = read_entries(tx, request.workspace_id, [*page_keys.values(), *robots_keys.values()])
-        robots = {origin: cached[key].decode() for origin, key in robots_keys.items() if key in cached}
-        known = set(robots)
         stage = Stage("reading", total=len(urls))
         yield stage
         pages: dict[str, ReadPage] = {}
-        entries: dict[bytes, bytes] = {}
-        missing = [url for url in urls if page_keys[url] not in cached]
-        for fetched in chain(_decode(cached, page_keys), self._fetcher.fetch(missing, robots)):
+        for fetched in self._fetch(request.workspace_id, urls):
             if fetched is None:
                 yield None
                 continue
@@ -176,16 +177,28 @@ class Research:
                 stage = msgspec.structs.replace(stage, failed=[*stage.failed, FailedPage(fetched.url, fetched.problem)])
             else:
                 pages[fetched.url] = self._embed(request, fetched.final_url, fetched.page, model)
-                if fetched.url in missing:
-                    entry = _Page(fetched.final_url, fetched.page)
-                    entries[page_keys[fetched.url]] = msgspec.msgpack.encode(entry)
                 tokens = stage.tokens + len(fetched.page.text) // CHARS_PER_TOKEN
                 stage = msgspec.structs.replace(stage, done=len(pages), tokens=tokens)
             yield stage
+        return [pages[url] for url in urls if url in pages]
+
+    def _fetch(self, workspace_id: uuid.UUID, urls: Sequence[str]) -> Generator[Fetched | None, None, None]:
+        """Yield pages, from the cache if it has them, as `PageFetcher.fetch` does. Stores what was fetched."""
+        page_keys = {url: cache_key("page", url) for url in urls}
+        robots_keys = {origin: cache_key("robots", origin) for origin in map(origin_of, urls)}
+        with self._database.transaction(workspace_id) as tx:
+            cached = read_entries(tx, workspace_id, [*page_keys.values(), *robots_keys.values()])
+        robots = {origin: cached[key].decode() for origin, key in robots_keys.items() if key in cached}
+        known = set(robots)
+        entries: dict[bytes, bytes] = {}
+        missing = [url for url in urls if page_keys[url] not in cached]
+        for fetched in chain(_decode(cached, page_keys), self._fetcher.fetch(missing, robots)):
+            if fetched and fetched.page and fetched.url in missing:
+                entries[page_keys[fetched.url]] = msgspec.msgpack.encode(_Page(fetched.final_url, fetched.page))
+            yield fetched
         read = robots.copy()  # pages that are too late may still add theirs
         entries |= {cache_key("robots", origin): text.encode() for origin, text in read.items() if origin not in known}
-        self._store(request.workspace_id, entries)
-        return [pages[url] for url in urls if url in pages]
+        self._store(workspace_id, entries)
 
     def _embed(self, request: Request, url: str, page: PageText, model: str) -> ReadPage:
         chosen = best_by_words(page.passages, _weigh(request.query, [page.language]))

@@ -2,12 +2,15 @@ import type { ReactNode } from "react";
 import type { ToolCall } from "./message-parts";
 
 const TITLES: Readonly<Record<string, string>> = {
+  fetch_page: "Read a web page",
   grep_documents: "Looked for text",
   list_documents: "Listed documents",
   read_document: "Read a document",
+  related: "Followed links",
   run_command: "Ran a command",
   run_python: "Ran Python",
   search_knowledge: "Searched the documents",
+  web_search: "Searched the web",
 };
 
 /** The calls of tools of an agent's answer, each folded, with what it was given, what it returned and how long it took. */

@@ -1,5 +1,7 @@
 """Agents: questions in mode `agent`, answered by steps of the queue with scripted models."""
 
+import uuid
+
 import pytest
 
 from tests.fakes.agent_provider import ScriptedProvider, ToolCall, follow, results
@@ -41,7 +43,9 @@ def test_tools_are_offered_in_a_stable_order(chat: ChatApp, provider: ScriptedPr
     chat.drain()
     [first, second] = [[tool["function"]["name"] for tool in request["tools"]] for request in provider.requests]
     assert first == second == sorted(first)
-    assert {"grep_documents", "list_documents", "read_document", "run_python", "search_knowledge"} <= set(first)
+    assert {"grep_documents", "list_documents", "read_document", "related", "run_python", "search_knowledge"} <= set(
+        first
+    )
 
 
 def test_tools_read_documents(chat: ChatApp, provider: ScriptedProvider) -> None:
@@ -65,6 +69,41 @@ def test_tools_read_documents(chat: ChatApp, provider: ScriptedProvider) -> None
     assert read == "# Install\n\nIt needs\n\n(Read on at offset 38 of 46.)"
     assert none == "No document matches."
     assert nowhere == "No document contains this text."
+
+
+def test_related_follows_links_in_both_directions(chat: ChatApp, provider: ScriptedProvider) -> None:
+    keys = {str(key): id_ for id_, key in chat.rows("select id, key from documents")}
+    install, use = keys["guides/install.md"], keys["guides/use.md"]
+    link(chat, install, use)
+    link(chat, install, use)  # twice in its text
+    link(chat, use, install)
+    link(chat, use, use)
+    calls = [ToolCall("related", {"document_id": str(id_)}) for id_ in (install, chat.workspace_id)]
+    provider.script = follow(calls, "Done.")
+    ask(chat)
+    chat.drain()
+    found, missing = results(provider.requests[-1])
+    assert found == f"links to {use} t: guides/use.md Use\nis linked from {use} t: guides/use.md Use"
+    assert missing.startswith("Document not found")
+    provider.script = follow(calls[:1], "Done.")
+    ask(chat, message_id="m2", filter="path:**/install.md")
+    chat.drain()
+    assert results(provider.requests[-1])[-1] == "No document links to it, and it links to none."
+    provider.script = follow(calls[:1], "Done.")
+    ask(chat, message_id="m3", filter="path:**/use.md")
+    chat.drain()
+    assert results(provider.requests[-1])[-1].startswith("Document not found")
+
+
+def link(chat: ChatApp, document: uuid.UUID, target: uuid.UUID) -> None:
+    """Store a link from a document to another."""
+    chat.rows(
+        """insert into relations (workspace_id, document_id, kind, target, target_document_id, start_offset, end_offset)
+        values (:w, :d, 'link', 'x', :t, 0, 1)""",
+        w=chat.workspace_id,
+        d=document,
+        t=target,
+    )
 
 
 def test_filter_of_the_question_holds_for_all_tools(chat: ChatApp, provider: ScriptedProvider) -> None:
