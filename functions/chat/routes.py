@@ -59,7 +59,7 @@ def routes(
         *ShareRoutes(database).routes(),
         *OpenAIRoutes(answerer, reranking, settings.max_question_chars).routes(),
         *McpRoutes(tools, settings.k_revision or "local").routes(),
-        *ModelRoutes(database, answerer.models, settings.prices).routes(),
+        *ModelRoutes(database, answerer.models, settings.prices, has_queue=tickets is not None).routes(),
         *UsageRoutes(database, settings.prices).routes(),
         *_drain_routes(database, settings, answerer, tickets, lifetime),
     ]

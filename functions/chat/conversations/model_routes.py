@@ -27,10 +27,14 @@ class ModelSummary(msgspec.Struct, frozen=True):
 
 
 class ChatModelList(msgspec.Struct, frozen=True):
-    """The models in the order in which they are tried. `configured` is false if answers only quote documents."""
+    """The models in the order in which they are tried. `configured` is false if answers only quote documents.
+
+    `agents`: whether this installation can run agents: it has a model and the queue `chat`.
+    """
 
     models: list[ModelSummary]
     configured: bool
+    agents: bool
 
 
 class AllowedModels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,12 +44,16 @@ class AllowedModels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ModelRoutes:
-    """Handlers of the chat settings, and of the models and which are allowed. `own_prices` is the setting `PRICES`."""
+    """Handlers of the chat settings, and of the models and which are allowed.
 
-    def __init__(self, database: Database, models: ChatModels, own_prices: str) -> None:
+    `own_prices` is the setting `PRICES`, `has_queue` whether there is a queue for agents.
+    """
+
+    def __init__(self, database: Database, models: ChatModels, own_prices: str, *, has_queue: bool) -> None:
         self.database = database
         self.models = models
         self.own_prices = own_prices
+        self.has_queue = has_queue
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -101,4 +109,4 @@ class ModelRoutes:
             price = prices.find(name)
             amounts = (float(price.input), float(price.output)) if price else (None, None)
             models.append(ModelSummary(name, name in allowed, *amounts))
-        return ChatModelList(models, self.models.are_configured)
+        return ChatModelList(models, self.models.are_configured, self.models.are_configured and self.has_queue)

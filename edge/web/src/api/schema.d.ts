@@ -1750,10 +1750,13 @@ export interface components {
         /**
          * ChatModelList
          * @description The models in the order in which they are tried. `configured` is false if answers only quote documents.
+         *
+         *     `agents`: whether this installation can run agents: it has a model and the queue `chat`.
          */
         ChatModelList: {
             models: components["schemas"]["ModelSummary"][];
             configured: boolean;
+            agents: boolean;
         };
         /**
          * ChatRequest

@@ -1,6 +1,7 @@
 import { renderToStaticMarkup } from "react-dom/server";
 import { expect, it } from "vitest";
 import { Composer, isComposing } from "./composer";
+import { MODES, offeredModes } from "./mode";
 
 const nothing = (): void => undefined;
 
@@ -11,6 +12,7 @@ it("disables the button when no question can be asked", () => {
         <Composer
           text="Why?"
           mode="web"
+          modes={MODES}
           onMode={nothing}
           onChange={nothing}
           isBusy={false}
@@ -21,6 +23,26 @@ it("disables the button when no question can be asked", () => {
     )?.[0] ?? "";
   expect(button(nothing)).toContain('aria-disabled="false"');
   expect(button(null)).toContain('aria-disabled="true"');
+});
+
+it("offers agents only where the API can run them", () => {
+  const options = (hasAgents: boolean): (string | undefined)[] =>
+    [
+      ...renderToStaticMarkup(
+        <Composer
+          text=""
+          mode="documents"
+          modes={offeredModes(hasAgents)}
+          onMode={nothing}
+          onChange={nothing}
+          isBusy={false}
+          onAsk={nothing}
+          onStop={nothing}
+        />,
+      ).matchAll(/<option[^>]*>([^<]*)/g),
+    ].map((found) => found[1]);
+  expect(options(true)).toEqual(["Documents", "Web", "Both", "Agent"]);
+  expect(options(false)).toEqual(["Documents", "Web", "Both"]);
 });
 
 it("knows when Enter confirms a word of an input method", () => {

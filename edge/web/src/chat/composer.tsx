@@ -1,12 +1,13 @@
 import type { KeyboardEvent, ReactNode, SubmitEvent } from "react";
 import type { Mode } from "../api/types";
 import { SendIcon, StopIcon } from "../ui/icons";
-import { MODES } from "./mode";
+import type { MODES } from "./mode";
 
 interface Props {
   text: string;
   /** Where the next answer is from. */
   mode: Mode;
+  modes: typeof MODES;
   onMode: (mode: Mode) => void;
   onChange: (text: string) => void;
   isBusy: boolean;
@@ -16,7 +17,7 @@ interface Props {
 }
 
 /** The question field. Enter sends, Shift+Enter inserts a line break. */
-export function Composer({ text, mode, onMode, onChange, isBusy, onAsk, onStop }: Props): ReactNode {
+export function Composer({ text, mode, modes, onMode, onChange, isBusy, onAsk, onStop }: Props): ReactNode {
   const ask = (event: SubmitEvent | KeyboardEvent): void => {
     event.preventDefault();
     const question = text.trim();
@@ -47,11 +48,11 @@ export function Composer({ text, mode, onMode, onChange, isBusy, onAsk, onStop }
         aria-label="Answer from"
         value={mode}
         onChange={(event) => {
-          const chosen = MODES.find((one) => one.mode === event.target.value);
+          const chosen = modes.find((one) => one.mode === event.target.value);
           if (chosen) onMode(chosen.mode);
         }}
       >
-        {MODES.map((one) => (
+        {modes.map((one) => (
           <option key={one.mode} value={one.mode}>
             {one.label}
           </option>

@@ -1,18 +1,20 @@
 import { useEffect, useState, type ReactNode } from "react";
 import type { Message } from "../api/types";
+import { readChatModels } from "../api/usage";
 import { FilterBar } from "../filter/filter-bar";
 import { chatPath } from "../routing/route";
 import { navigate } from "../routing/router";
 import { currentSession } from "../session/session";
 import { ProblemNote } from "../ui/problem-note";
 import { ArrowDownIcon } from "../ui/icons";
+import { useLoad } from "../ui/use-load";
 import { Waiting } from "./answer";
 import { Composer } from "./composer";
 import { useDraft } from "./drafts";
 import { EmptyChat } from "./empty-chat";
 import { Messages } from "./messages";
 import { ModelChoice } from "./model-choice";
-import { useMode } from "./mode";
+import { offeredModes, useMode } from "./mode";
 import { useConversation } from "./use-conversation";
 import { useStickToEnd } from "./use-stick-to-end";
 
@@ -30,7 +32,11 @@ interface Props {
 export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
   const newDraft = useDraft("new");
   const ownDraft = useDraft(id);
-  const [mode, chooseMode] = useMode();
+  const { value: models } = useLoad(readChatModels);
+  const modes = offeredModes(models?.agents ?? false);
+  const [chosenMode, chooseMode] = useMode();
+  // Until the models are known, and after agents were switched off, the mode of the last visit may not be offered.
+  const mode = modes.some((one) => one.mode === chosenMode) ? chosenMode : "documents";
   const [model, setModel] = useState("");
   const { messages, status, isThinking, problem, ask, askAgain, stop, ...branches } = useConversation(
     id,
@@ -86,12 +92,13 @@ export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
         </button>
       )}
       <QuestionFilter filter={filter} conversationId={stored === null && messages.length === 0 ? null : id} />
-      <ModelChoice model={model} onChange={setModel} />
+      <ModelChoice list={models} model={model} onChange={setModel} />
       <Composer
         isBusy={status === "waiting" || status === "answering"}
         onStop={stop}
         text={draft}
         mode={mode}
+        modes={modes}
         onMode={chooseMode}
         onChange={writeDraft}
         onAsk={isIdle ? askQuestion : null}

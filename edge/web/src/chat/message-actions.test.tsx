@@ -39,6 +39,18 @@ it("offers to continue the last answer if it is incomplete and has text", () => 
   expect(buttons(actions(message("assistant", { state: "failed" }, ""), IDLE))).toEqual(["Ask again"]);
 });
 
+it("does not offer to continue an agent's answer, which the API refuses", () => {
+  const cut = message("assistant", { state: "cut" });
+  const call = {
+    type: "dynamic-tool",
+    toolCallId: "a",
+    toolName: "related",
+    state: "input-available",
+    input: {},
+  } as const;
+  expect(buttons(actions({ ...cut, parts: [call, ...cut.parts] }, IDLE))).toEqual(["Copy", "Ask again"]);
+});
+
 it("shows which version of an answer this is", () => {
   const of = (versions: string[]): string => actions(message("assistant", { state: "complete", versions }), IDLE);
   expect(buttons(of(["m2"]))).toEqual(["Copy", "Ask again"]);

@@ -6,7 +6,7 @@ import { ProblemNote } from "../ui/problem-note";
 import { useAction } from "../ui/use-action";
 import { isComposing } from "./composer";
 import { toMarkdown } from "./copy-answer";
-import { textOf } from "./message-parts";
+import { textOf, toolCallsOf } from "./message-parts";
 
 /** Null while an answer is running: nothing can be changed then. */
 type WhenIdle<T> = T | null;
@@ -151,14 +151,15 @@ interface AnswerActionsProps {
   onSwitch: WhenIdle<(messageId: string) => Promise<void>>;
 }
 
-/** Buttons below an answer. Only the last one can be continued. */
+/** Buttons below an answer. Only the last one can be continued, unless it is an agent's. */
 export function AnswerActions({ message, isLast, onAgain, onContinue, onSwitch }: AnswerActionsProps): ReactNode {
   const isIncomplete = message.metadata !== undefined && message.metadata.state !== "complete";
   const hasText = textOf(message) !== "";
+  const isOfAgent = toolCallsOf(message).length > 0;
   return (
     <div className="message-actions small" role="group" aria-label="Answer actions">
       <Versions message={message} label="Versions of this answer" onSwitch={onSwitch} />
-      {isIncomplete && isLast && hasText && (
+      {isIncomplete && isLast && hasText && !isOfAgent && (
         <button type="button" disabled={onContinue === null} onClick={() => onContinue?.(message.id)}>
           Continue
         </button>

@@ -11,6 +11,11 @@ export const MODES: readonly { mode: Mode; label: string }[] = [
   { mode: "agent", label: "Agent" },
 ];
 
+/** The modes that this installation can answer in. `hasAgents`: whether it can run agents, as `GET /api/models` says. */
+export function offeredModes(hasAgents: boolean): typeof MODES {
+  return hasAgents ? MODES : MODES.filter(({ mode }) => mode !== "agent");
+}
+
 /** Return the mode and a function to change it. */
 export function useMode(): [mode: Mode, choose: (mode: Mode) => void] {
   const { me } = useAccount();

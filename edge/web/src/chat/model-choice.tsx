@@ -1,16 +1,15 @@
 import type { ReactNode } from "react";
-import { readChatModels } from "../api/usage";
-import { useLoad } from "../ui/use-load";
+import type { ChatModelList } from "../api/types";
 
 interface Props {
+  list: ChatModelList | null;
   /** Empty for the model that the conversation has used, or the first one. */
   model: string;
   onChange: (model: string) => void;
 }
 
 /** The model of the next answers, if the workspace may use several. */
-export function ModelChoice({ model, onChange }: Props): ReactNode {
-  const { value: list } = useLoad(readChatModels);
+export function ModelChoice({ list, model, onChange }: Props): ReactNode {
   const names = (list?.models ?? []).filter((each) => each.allowed).map((each) => each.name);
   if (names.length < 2) return null;
   return (

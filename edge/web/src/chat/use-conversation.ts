@@ -109,7 +109,9 @@ export function useConversation(
     },
     continueAnswer: (messageId) => {
       setIsThinking(false);
-      void chat.regenerate({ messageId, body: { ...scope, continues: messageId } });
+      // Agents continue no answers; the other modes continue one from its own passages.
+      const mode = scope.mode === "agent" ? "documents" : scope.mode;
+      void chat.regenerate({ messageId, body: { ...scope, mode, continues: messageId } });
     },
     switchTo: (messageId) => switchTo(chat, messageId),
     stop: () => void stop(chat),

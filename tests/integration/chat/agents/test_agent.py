@@ -216,6 +216,10 @@ def test_empty_turn_is_retried_by_the_queue(chat: ChatApp, provider: ScriptedPro
     assert text_of(reader.all()) == "Done."
 
 
+def test_list_of_models_says_that_agents_can_run(chat: ChatApp) -> None:
+    assert chat.client.get("/api/models").get_json()["agents"] is True
+
+
 def test_usage_is_recorded_for_each_turn(chat: ChatApp, provider: ScriptedProvider) -> None:
     provider.script = follow([SEARCH], "Done.")
     ask(chat)
@@ -228,6 +232,7 @@ def test_agent_without_a_language_model_is_refused(database: FreshDatabase) -> N
         response = app.post("c1", QUESTION, mode="agent")
         assert response.status_code == 422
         assert response.get_json()["detail"] == "mode: Agents need a language model. Set CHAT_MODELS."
+        assert app.client.get("/api/models").get_json()["agents"] is False
 
 
 def test_agent_without_a_queue_is_refused(database: FreshDatabase, provider: ScriptedProvider) -> None:
@@ -235,6 +240,7 @@ def test_agent_without_a_queue_is_refused(database: FreshDatabase, provider: Scr
         response = app.post("c1", QUESTION, mode="agent")
         assert response.status_code == 422
         assert "Set CHAT_URL" in response.get_json()["detail"]
+        assert app.client.get("/api/models").get_json()["agents"] is False
 
 
 def test_agent_is_told_the_instructions_of_the_workspace(chat: ChatApp, provider: ScriptedProvider) -> None:
