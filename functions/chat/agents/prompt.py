@@ -19,9 +19,9 @@ You answer questions of a team with the help of tools. Plan in few steps, and st
 
 
 WITH_WEB = """
-- Prefer the documents. Use web_search for what they don't have, or if the question is about the world outside; name in
-  a search no secret and no person of the documents. fetch_page reads on in a page that web_search has found, or that
-  the person has named."""
+- Prefer the documents. Use web_search for what they don't have, or if the question is not about the team. Put nothing
+  confidential from the documents into a search. fetch_page reads on in a page that web_search has found, or that the
+  person has named."""
 
 
 def system_prompt(of_workspace: str, *, with_web: bool) -> str:

@@ -1,0 +1,125 @@
+"""An agent of the running stack whose chat function is killed: its answer is whole, and its client misses nothing."""
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.fakes.agent_provider import ScriptedProvider, ToolCall, Turn, follow, scripted_provider
+from tests.harness.pipeline import Repository
+from tests.harness.stacks import RunningStack, running_stack, temporary_data, wait_until
+
+QUESTION = "How do I install the compass?"
+SEARCH = ToolCall("search_knowledge", {"query": QUESTION})
+PYTHON = ToolCall("run_python", {"code": "import time; time.sleep(2); print(6 * 7)"})
+TEXT = "Install it with pip [1]; 42."
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[ScriptedProvider]:
+    with scripted_provider() as provider:
+        yield provider
+
+
+@pytest.fixture(scope="module")
+def stack(provider: ScriptedProvider) -> Iterator[RunningStack]:
+    """A stack with short leases and a short watchdog interval, so that it recovers quickly."""
+    with temporary_data() as data:
+        data.mkdir(parents=True)
+        model = f"CHAT_MODEL=openai:fake\nOPENAI_BASE_URL={provider.url}/v1\nCHAT_TITLES=false\n"
+        (data / ".env").write_text(f"{model}LEASE_S=3\nWATCHDOG_S=2\n")
+        with running_stack(data, "--embedding-model", "constant") as running:
+            yield running
+
+
+@pytest.fixture(scope="module")
+def client(stack: RunningStack) -> Iterator[httpx.Client]:
+    """Return a client of the API, once a document can be found."""
+    with httpx.Client(base_url=stack.url, headers=stack.authorization, timeout=60, trust_env=False) as client:
+        repository = Repository(stack.data / "repository")
+        repository.write({"guide.md": "# Guide\n\nInstall the compass with pip.\n"})
+        config = {"kind": "git", "name": "guide", "config": {"url": repository.url}}
+        source = client.post("/api/sources", json=config).json()
+        client.post(f"/api/sources/{source['id']}/collect").raise_for_status()
+        wait_until(lambda: client.get("/api/search", params={"q": "compass"}).json()["hits"])
+        yield client
+
+
+class Follower:
+    """Reads an answer, and resumes it after its last event whenever the connection ends."""
+
+    def __init__(self, client: httpx.Client, conversation: str) -> None:
+        self.events: list[tuple[int, Any]] = []
+        self._client = client
+        self._conversation = conversation
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+        self._thread.start()
+
+    def kinds(self) -> list[str]:
+        return [part["type"] for _, part in self.events]
+
+    def all(self) -> list[tuple[int, Any]]:
+        """Wait for the end of the answer, and return its events."""
+        self._thread.join(120)
+        assert not self._thread.is_alive()
+        return self.events
+
+    def _follow(self) -> None:
+        message = {"id": "m1", "role": "user", "parts": [{"type": "text", "text": QUESTION}]}
+        body = {"id": self._conversation, "mode": "agent", "messages": [message]}
+        self._read("POST", "/api/chat", json=body)
+        while "finish" not in self.kinds():
+            last = {"Last-Event-ID": str(self.events[-1][0])} if self.events else {}
+            self._read("GET", f"/api/chat/{self._conversation}/stream", headers=last)
+
+    def _read(self, method: str, path: str, **options: Any) -> None:
+        number = 0
+        try:
+            with self._client.stream(method, path, **options) as response:
+                for line in response.iter_lines():
+                    if line.startswith("id: "):
+                        number = int(line.removeprefix("id: "))
+                    elif line.startswith("data: {") and number:
+                        self.events.append((number, json.loads(line.removeprefix("data: "))))
+                        number = 0
+        except httpx.TransportError:
+            return
+
+
+@pytest.mark.parametrize("moment", ["model", "tool"])
+def test_answer_is_whole_after_the_chat_function_is_killed(
+    stack: RunningStack, client: httpx.Client, provider: ScriptedProvider, moment: str
+) -> None:
+    script, killed = follow([SEARCH], [PYTHON], TEXT), threading.Event()
+
+    def wait_for_kill(messages: list[dict[str, Any]]) -> Turn:
+        turn = script(messages)
+        if moment == "model" and turn == [PYTHON]:
+            killed.wait(60)
+        return turn
+
+    provider.requests.clear()
+    provider.script = wait_for_kill
+    reader = Follower(client, f"c-{moment}")
+    if moment == "model":
+        wait_until(lambda: len(provider.requests) == 2)
+    else:
+        wait_until(lambda: reader.kinds().count("tool-input-available") == 2)
+    os.kill(stack.pids["chat"], signal.SIGKILL)
+    killed.set()
+    events = reader.all()
+    assert [number for number, _ in events] == [*range(1, len(events) + 1)]
+    kinds = reader.kinds()
+    assert kinds.count("tool-input-available") == kinds.count("tool-output-available") == 2
+    assert "".join(part["delta"] for _, part in events if part["type"] == "text-delta") == TEXT
+    [_, answer] = client.get(f"/api/conversations/c-{moment}").json()["messages"]
+    assert answer["metadata"]["state"] == "complete"
+    tools = [part for part in answer["parts"] if part["type"] == "dynamic-tool"]
+    assert [tool["toolName"] for tool in tools] == ["search_knowledge", "run_python"]
+    assert tools[1]["output"]["text"] == "The command succeeded.\n\n42\n"
+    assert len(provider.requests) == (4 if moment == "model" else 3), "only the turn in flight is asked again"
