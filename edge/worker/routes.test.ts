@@ -9,6 +9,8 @@ describe("targetOf", () => {
     ["/api/conversations", "chat"],
     ["/api/conversations/c1", "chat"],
     ["/api/conversations/c1/branch", "chat"],
+    ["/api/conversation-files", "collection"],
+    ["/api/conversation-files/1", "collection"],
     ["/api/feedback", "chat"],
     ["/api/share-links/1", "chat"],
     ["/api/shared/1", "chat"],
@@ -71,6 +73,8 @@ describe("targetOf", () => {
 describe("isUpload", () => {
   it.each([
     ["PUT", "/api/sources/1/files", true],
+    ["PUT", "/api/conversation-files", true],
+    ["GET", "/api/conversation-files", false],
     ["POST", "/api/hooks/1/mail", true],
     ["POST", "/api/hooks/1", false],
     ["PUT", "/api/hooks/1/mail", false],

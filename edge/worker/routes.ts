@@ -30,6 +30,7 @@ const SERVICES: readonly (readonly [prefix: string, service: Service])[] = [
   ["/api/documents", "collection"],
   ["/api/files", "collection"],
   ["/api/uploads", "collection"],
+  ["/api/conversation-files", "collection"],
   ["/api/me", "collection"],
   ["/api/members", "collection"],
   ["/api/keys", "collection"],
@@ -99,7 +100,7 @@ export function isUpload({ method, url }: Request): boolean {
 
 const MAIL = /^\/api\/hooks\/[^/]+\/mail$/;
 
-const UPLOAD = /^\/api\/(?:sources\/[^/]+\/(?:documents|files)|uploads\/[^/]+\/parts\/\d+)$/;
+const UPLOAD = /^\/api\/(?:sources\/[^/]+\/(?:documents|files)|uploads\/[^/]+\/parts\/\d+|conversation-files)$/;
 
 /**
  * Whether `pathname`, once percent-decoded, has `.` or `..` segments, which a server behind the Worker might resolve to an

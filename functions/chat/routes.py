@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable
 
 from functions.chat.agents.step import RunAgent
+from functions.chat.answers.compose import Sources
 from functions.chat.conversations.answer_step import WriteAnswer
 from functions.chat.conversations.answerer import Answerer
 from functions.chat.conversations.chat_routes import ChatRoutes
@@ -13,6 +14,7 @@ from functions.chat.conversations.routes import ConversationRoutes
 from functions.chat.doors.mcp import McpRoutes
 from functions.chat.doors.mcp_tools import ToolBox
 from functions.chat.doors.openai_routes import OpenAIRoutes
+from functions.chat.retrieval.attached import FileSearch
 from functions.chat.retrieval.reranking import Reranking
 from functions.chat.retrieval.routes import SearchRoutes
 from functions.chat.retrieval.search import Search
@@ -49,7 +51,9 @@ def routes(
     """
     recorder = Recorder(database, settings)
     search = Search(database, embedder, reranking=reranking, recorder=recorder)
-    answerer = Answerer(database, settings, search, Research(database, settings, embedder, recorder, lookup))
+    research = Research(database, settings, embedder, recorder, lookup)
+    sources = Sources(search, FileSearch(database, embedder, recorder), research)
+    answerer = Answerer(database, settings, sources)
     queue = AnswerQueue(tickets)
     tools = ToolBox(database, search, answerer, settings.max_question_chars)
     return [
@@ -79,8 +83,8 @@ def _drain_routes(
             "agent": RunAgent(
                 database,
                 settings,
-                search=answerer.search,
-                research=answerer.research,
+                search=answerer.sources.search,
+                research=answerer.sources.research,
                 models=answerer.models,
                 lifetime=lifetime,
             ),

@@ -7,6 +7,7 @@ from functools import partial
 from sqlalchemy.engine import Connection
 
 from functions.collection.accounts.routes import AccountRoutes
+from functions.collection.conversation_files.routes import ConversationFileRoutes
 from functions.collection.documents.routes import DocumentRoutes
 from functions.collection.files.routes import FileRoutes
 from functions.collection.files.upload_routes import UploadRoutes
@@ -47,5 +48,6 @@ def routes(
         *DocumentRoutes(database, settings, tickets).routes(),
         *FileRoutes(database, settings, tickets).routes(),
         *UploadRoutes(database, settings, tickets).routes(),
+        *ConversationFileRoutes(database, settings).routes(),
         *WebhookRoutes(database, settings, tickets).routes(),
     ]

@@ -63,6 +63,8 @@ def contents(world: World) -> list[Any]:
         "chunks",
         "conversations",
         "messages",
+        "conversation_files",
+        "conversation_chunks",
         "share_links",
         "schedules",
     )

@@ -11,7 +11,8 @@ import httpx
 import sqlalchemy as sa
 from cryptography.fernet import Fernet
 
-from headwater.auth.callers import ROLES
+from headwater.auth.callers import ROLES, Caller
+from headwater.conversations import row_id
 from headwater.database.migrations import register_model
 from headwater.database.transactions import Database
 from headwater.web.app import Route
@@ -47,6 +48,13 @@ BODIES: dict[str, Any] = {
     "/v1/embeddings": {"input": "x", "model": "constant"},
 }
 
+QUERIES = {
+    "GET /api/search": "?q=what+is+the+secret",
+    "GET /api/conversation-files": "?conversation_id=attached",
+    "PUT /api/conversation-files": "?conversation_id=attached&name=a.md",
+}
+"""Queries of routes that need one."""
+
 
 @dataclass(frozen=True)
 class World:
@@ -78,7 +86,7 @@ class World:
                 path = before + (known_id if existing else UNKNOWN) + after
         assert "<" not in path, "a new kind of id: add it to `_fill`"
         body = json.dumps(BODIES.get(route.path, {})).encode() if route.body is not None else None
-        query = "?q=what+is+the+secret" if path == "/api/search" else "?path=a.md" if path.endswith("/files") else ""
+        query = QUERIES.get(f"{route.method} {path}") or ("?path=a.md" if path.endswith("/files") else "")
         return self.clients[name].request(route.method, path + query, content=body, headers=all_headers)
 
     def token(self, subject: str, **changes: Any) -> str:
@@ -151,11 +159,23 @@ FILL = """
     ), file_upload as (
       insert into file_uploads (id, workspace_id, source_id, path, bytes, sha256, expires_at)
       select gen_random_uuid(), :w, id, :s, 1, '\\x00', now() + interval '1 day' from source returning id
+    ), conversation as (
+      insert into conversations (workspace_id, id, subject, client_id, title)
+      values (:w, :attached_to, 'ada', 'attached', :s) returning workspace_id, id
+    ), attached as (
+      insert into conversation_files (workspace_id, conversation_id, name, media_type, bytes, title, text, language,
+        warnings, chunks)
+      select workspace_id, id, :s, 'text/markdown', 1, :s, 'The secret: ' || :s, 'en', '[]', 1 from conversation
+      returning id
+    ), attached_chunk as (
+      insert into conversation_chunks (workspace_id, file_id, ordinal, start_offset, end_offset, heading_path, words,
+        word_count)
+      select :w, id, 0, 0, 19, '{}', cast(:words as sparsevec), 2 from attached
     ), roles as (
       insert into members (workspace_id, subject, role) select :w, r, r from unnest(cast(:roles as text[])) r
     )
-    select source.id, run.id, document.id, key.id, file.id, file_upload.id
-    from source, run, document, key, file, file_upload
+    select source.id, run.id, document.id, key.id, file.id, file_upload.id, attached.id
+    from source, run, document, key, file, file_upload, attached
 """
 
 
@@ -164,7 +184,9 @@ def _fill(database: Database, workspace_id: uuid.UUID) -> dict[str, str]:
     with database.transaction(workspace_id) as tx:
         words = sparse_vector(count_words("The secret", "en"))
         values = {"w": workspace_id, "s": SECRET, "roles": list(ROLES), "words": words}
+        values["attached_to"] = row_id(Caller(workspace_id, "ada", "owner"), "attached")
         row = tx.execute(sa.text(FILL), values).one()
     prefixes = ("/api/sources/", "/api/runs/", "/api/documents/", "/api/keys/", "/api/files/", "/api/uploads/")
+    prefixes += ("/api/conversation-files/",)
     ids = {prefix: str(id_) for prefix, id_ in zip(prefixes, row, strict=True)}
     return ids | {"/api/members/": "owner", "/api/conversations/": "c1", "/api/chat/": "c1"}

@@ -17,6 +17,7 @@ import "./document/document.css";
 import "./runs/runs.css";
 import "./sources/sources.css";
 import "./uploads/uploads.css";
+import "./attachments/attachments.css";
 import "./sign-in/sign-in.css";
 import "./sharing/sharing.css";
 

@@ -7,12 +7,13 @@ import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
+from typing import NamedTuple
 
 import msgspec
 
 from functions.chat.answers.citations import CitationFilter
 from functions.chat.answers.continuation import join_pieces, resume_point
-from functions.chat.answers.evidence import Mode, gather_from_web, nothing_found, source_part
+from functions.chat.answers.evidence import Mode, gather_from_web, nothing_found, rank_attached, source_part
 from functions.chat.answers.links import LinkFilter, addresses_in
 from functions.chat.answers.pieces import Finish, Piece, Thought, ToolCall, Using, split_thoughts
 from functions.chat.answers.prompt import (
@@ -30,6 +31,7 @@ from functions.chat.answers.understanding.intent import (
     retrieval_query,
     understand,
 )
+from functions.chat.retrieval.attached import FileSearch
 from functions.chat.retrieval.search import Passage, Search
 from functions.chat.streams.message_log import AnswerKey
 from functions.chat.streams.ui_message_stream import (
@@ -91,8 +93,16 @@ class Question(msgspec.Struct, frozen=True):
     """The workspace's own instructions for the model."""
 
 
+class Sources(NamedTuple):
+    """What answers are from: documents, the files of the conversation, the web."""
+
+    search: Search
+    files: FileSearch
+    research: Research
+
+
 def compose(
-    question: Question, search: Search, research: Research, model: ChatModel, timeout_s: float
+    question: Question, sources: Sources, model: ChatModel, timeout_s: float
 ) -> Generator[list[Part], None, None]:
     """Yield the parts of an answer in groups. An empty group means that there is nothing new yet.
 
@@ -109,7 +119,7 @@ def compose(
     has_tools = model.configured and bool(question.caller.tools or question.caller.rounds)
     begun, separator = resume_point(question.begun) if model.configured else ("", "")
     intent = yield from _understand(question, model, has_tools=has_tools or bool(begun))
-    passages = question.evidence if begun else (yield from _gather(question, search, research, model, intent))
+    passages = question.evidence if begun else (yield from _gather(question, sources, model, intent))
     if not passages and not has_tools and not begun and not _can_do_without(question, model, intent):
         yield [TextStart(), TextDelta(delta=_without_passages(question, intent)), TextEnd()]
         return
@@ -146,20 +156,31 @@ def _understand(question: Question, model: ChatModel, *, has_tools: bool) -> Gen
 
 
 def _gather(
-    question: Question, search: Search, research: Research, model: ChatModel, intent: Intent
+    question: Question, sources: Sources, model: ChatModel, intent: Intent
 ) -> Generator[list[Part], None, Sequence[Evidence]]:
     """Return the passages that the answer may cite; in a conversation, those of the previous question if need be."""
     query = intent.query
     if not intent.needs_passages:
         return []
+    find = partial(_find, sources, question, query, with_beginnings=model.configured)
     if question.mode == "documents":
-        passages = _search(search, question, query)
+        passages = find()
         if not passages and model.configured and question.history:
-            passages = _search(search, question, last_question(question.history))
+            passages = _search(sources.search, question, last_question(question.history))
         return passages
-    documents = partial(_search, search, question, query) if question.mode == "both" else None
-    request = Request(question.answer.workspace_id, " ".join(query.split()), PASSAGES, documents, question.payer)
-    return (yield from gather_from_web(research, request, is_owner=question.is_owner))
+    answer = question.answer
+    is_local = question.mode == "both" or sources.files.has_files(answer.workspace_id, answer.conversation_id)
+    request = Request(
+        answer.workspace_id, " ".join(query.split()), PASSAGES, find if is_local else None, question.payer
+    )
+    return (yield from gather_from_web(sources.research, request, is_owner=question.is_owner))
+
+
+def _find(sources: Sources, question: Question, query: str, *, with_beginnings: bool) -> Sequence[Passage]:
+    """Return the best passages of the documents, unless the answer is from the web, and of the conversation's files."""
+    documents = [] if question.mode == "web" else _search(sources.search, question, query)
+    attached = sources.files(question.answer.workspace_id, question.answer.conversation_id, query)
+    return rank_attached(documents, attached, PASSAGES, with_beginnings=with_beginnings)
 
 
 def _known_addresses(question: Question, passages: Sequence[Evidence]) -> list[str]:

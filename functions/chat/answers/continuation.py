@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Generator, Iterable, Sequence
 
 from functions.chat.answers.pieces import Piece
+from functions.chat.retrieval.attached import FilePassage
 from functions.chat.retrieval.search import Passage
 from functions.chat.streams.ui_message_stream import SourcePart, StoredPart, WebCitation, WebSourcePart
 from functions.chat.web.ranking import Evidence, WebPassage
@@ -71,7 +72,8 @@ def _evidence(part: SourcePart | WebSourcePart) -> Evidence:
             relevant=True,
         )
     assert isinstance(part, SourcePart)
-    return Passage(
+    kind = FilePassage if place.conversation_file else Passage
+    return kind(
         document_id=uuid.UUID(place.document_id),
         key=part.filename,
         title=part.title,

@@ -1,9 +1,12 @@
 """The evidence of an answer: passages of documents, of web pages, or of both, and the parts of the stream for them."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from typing import Literal
 
+from msgspec import UNSET
+
+from functions.chat.retrieval.attached import Attached, FilePassage
 from functions.chat.retrieval.search import Passage
 from functions.chat.streams.ui_message_stream import (
     Citation,
@@ -16,12 +19,15 @@ from functions.chat.streams.ui_message_stream import (
     WebSourcePart,
 )
 from functions.chat.web.engines import SearchMisconfigured
-from functions.chat.web.ranking import Evidence, WebPassage
+from functions.chat.web.ranking import Evidence, Question, WebPassage, rank_evidence
 from functions.chat.web.research import Request, Research
 from headwater.errors import PermanentError
 
 Mode = Literal["documents", "web", "both"]
 """Where an answer is from: the workspace's documents, the web, or both."""
+
+MIN_BEGINNINGS = 2
+"""Passages that the beginnings of a conversation's files have, at least."""
 
 NO_ENGINE = "Answers from the web aren't set up here. Ask an owner of this workspace to do it, or ask your documents."
 _NOTHING_FOUND = "I couldn't find anything about this {where}. I searched for:\n\n> {query}\n\n{advice}"
@@ -44,6 +50,24 @@ def gather_from_web(
             except SearchMisconfigured as error:
                 raise error if is_owner else PermanentError(NO_ENGINE) from error
             yield [StagePart(stage.name, stage)] if stage else []
+
+
+def rank_attached(
+    documents: Sequence[Passage], attached: Attached, k: int, *, with_beginnings: bool
+) -> Sequence[Passage]:
+    """Return the `k` best passages of documents and of a conversation's files, best first.
+
+    `with_beginnings`: if no passage of a file is relevant, as for "Summarise this file", the last are those at the
+    beginnings of the files, at least MIN_BEGINNINGS.
+    """
+    if attached.relevant:
+        question = Question(attached.words, attached.vector)
+        found = rank_evidence(question, [], [*documents, *attached.relevant], k, per_owner=k)
+        return [one for one in found if isinstance(one, Passage)]
+    if not with_beginnings:
+        return documents
+    kept = documents[: k - min(len(attached.beginnings), MIN_BEGINNINGS)]
+    return [*kept, *attached.beginnings[: k - len(kept)]]
 
 
 def nothing_found(mode: Mode, query: str, *, is_filtered: bool) -> str:
@@ -84,6 +108,7 @@ def _document_source(n: int, passage: Passage) -> SourcePart:
         url=passage.url,
         page=passage.page,
         text=passage.text,
+        conversation_file=True if isinstance(passage, FilePassage) else UNSET,
     )
     return SourcePart(
         source_id=str(n),

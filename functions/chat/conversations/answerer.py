@@ -5,15 +5,13 @@ from collections.abc import Generator, Sequence
 import msgspec
 from sqlalchemy.engine import Connection
 
-from functions.chat.answers.compose import MODEL_UNAVAILABLE, Question, compose
+from functions.chat.answers.compose import MODEL_UNAVAILABLE, Question, Sources, compose
 from functions.chat.answers.history import recent_turns
 from functions.chat.answers.prompt import CallerInput, Turn
 from functions.chat.conversations.titles import with_title
 from functions.chat.models.models import ChatModels
-from functions.chat.retrieval.search import Search
 from functions.chat.streams.ui_message_stream import Part
 from functions.chat.usage.metering import MeteredModel, estimate
-from functions.chat.web.research import Research
 from headwater.auth.callers import Caller
 from headwater.config import Settings
 from headwater.database.transactions import Database
@@ -29,11 +27,10 @@ SETTLE_S = 60.0
 class Answerer:
     """Answers questions. Loads a model with the first question that needs it."""
 
-    def __init__(self, database: Database, settings: Settings, search: Search, research: Research) -> None:
+    def __init__(self, database: Database, settings: Settings, sources: Sources) -> None:
         self.database = database
         self.settings = settings
-        self.search = search
-        self.research = research
+        self.sources = sources
         self.models = ChatModels(settings)
 
     def check_model(self, *, is_owner: bool) -> None:
@@ -78,7 +75,7 @@ class Answerer:
         history = recent_turns(question.history, self.settings.chat_history_tokens)
         question = msgspec.structs.replace(question, history=history)
         try:
-            groups = compose(question, self.search, self.research, model, self.settings.chat_timeout_s)
+            groups = compose(question, self.sources, model, self.settings.chat_timeout_s)
             if question.new_title and model.configured and self.settings.chat_titles:
                 yield from with_title(groups, question, model, self.database)
             else:

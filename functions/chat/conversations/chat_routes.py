@@ -27,6 +27,7 @@ from functions.chat.streams.answer_queue import AnswerQueue
 from functions.chat.streams.replay import Replayer
 from functions.chat.streams.ui_message_stream import CONTENT_TYPE, HEADERS, Abort, ModelName
 from functions.chat.streams.writer import Writer
+from headwater.conversations import check_conversation_id, row_id
 from headwater.database.transactions import Database
 from headwater.errors import UnprocessableContent
 from headwater.filters.parse import parse_filter
@@ -123,7 +124,7 @@ class ChatRoutes:
         stored even if the client disconnects; it may then be written anew from its beginning.
         """
         request: ChatRequest = call.body
-        conversation_id = conversations.check_conversation_id(request.id)
+        conversation_id = check_conversation_id(request.id)
         if request.continues is None:
             message_id, question = read_question(request.messages, self.max_question_chars)
         parse_filter(request.filter or "")
@@ -221,7 +222,7 @@ class ChatRoutes:
     def stop_chat(self, call: Call) -> Stopped:
         """Stop the conversation's running answer, or only the given one. The text written so far is kept."""
         with self.database.transaction(call.workspace_id) as tx:
-            conversations.read_title(tx, call.caller, conversations.check_conversation_id(call.path["id"]))
+            conversations.read_title(tx, call.caller, check_conversation_id(call.path["id"]))
             answer = message_log.find_running(tx, call.workspace_id, _row_id(call))
             if answer and call.args.answer not in (None, answer.id):
                 answer = None
@@ -239,14 +240,14 @@ def read_question(messages: Sequence[PostedMessage], max_chars: int) -> tuple[st
         raise UnprocessableContent("The last message must be a question with the role `user`.")
     last = messages[-1]
     if any(part.get("type") == "file" for part in last.parts):
-        raise UnprocessableContent("Files in questions are not supported. Send text only.")
+        raise UnprocessableContent("Questions can't contain files. Attach them first: `PUT /api/conversation-files`.")
     texts = [part.get("text") for part in last.parts if part.get("type") == "text"]
     text = "\n".join(text for text in texts if isinstance(text, str))
     return last.id, check_question(text, max_chars, "The question")
 
 
 def _row_id(call: Call) -> str:
-    return conversations.row_id(call.caller, conversations.check_conversation_id(call.path["id"]))
+    return row_id(call.caller, check_conversation_id(call.path["id"]))
 
 
 def _stream(events: Iterator[bytes]) -> flask.Response:

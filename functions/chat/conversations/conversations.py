@@ -6,7 +6,6 @@ transaction.
 """
 
 import datetime as dt
-import re
 import uuid
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -19,8 +18,9 @@ from sqlalchemy.engine import Connection
 from functions.chat.conversations.tree import MessageTree
 from functions.chat.streams import message_log
 from functions.chat.streams.ui_message_stream import StoredPart
-from headwater.auth.callers import LOCAL, Caller
-from headwater.errors import Conflict, NotFound, UnprocessableContent
+from headwater.auth.callers import Caller
+from headwater.conversations import row_id
+from headwater.errors import Conflict, NotFound
 
 MAX_TITLE_CHARS = 80
 
@@ -73,23 +73,6 @@ class Conversation(msgspec.Struct, frozen=True):
     title: str
     filter: str
     messages: list[UIMessage]
-
-
-def check_conversation_id(conversation_id: str) -> str:
-    """Return the id if it is valid. Raises UnprocessableContent."""
-    if not re.fullmatch("[A-Za-z0-9_-]{1,64}", conversation_id):
-        raise UnprocessableContent("A conversation id has 1 to 64 letters, digits, hyphens and underscores.")
-    return conversation_id
-
-
-def row_id(caller: Caller, conversation_id: str) -> str:
-    """Return the id under which a caller's conversation is stored, unique among all callers.
-
-    In local mode there is one caller, and the id is the client's own.
-    """
-    if caller.subject == LOCAL:
-        return conversation_id
-    return str(uuid.uuid5(caller.workspace_id, f"{caller.subject}/{conversation_id}"))
 
 
 def remember_filter(tx: Connection, caller: Caller, conversation_id: str, given: str | None) -> str:

@@ -14,8 +14,8 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.chat.conversations.conversations import row_id
 from headwater.auth.callers import Caller
+from headwater.conversations import row_id
 from headwater.errors import NotFound
 
 Rating = Literal["good", "bad"]
@@ -79,8 +79,15 @@ def read_rated_questions(tx: Connection, workspace_id: uuid.UUID, query: Feedbac
 
 
 def cited_keys(parts: Sequence[dict[str, Any]]) -> list[str]:
-    """Return the keys of the documents that an answer cites, in the order of its citations."""
-    keys = {part["sourceId"]: part["filename"] for part in parts if part["type"] == "source-document"}
+    """Return the keys of the documents that an answer cites, in the order of its citations.
+
+    Left out are the conversation's own files: ratings are seen by others.
+    """
+    keys = {
+        part["sourceId"]: part["filename"]
+        for part in parts
+        if part["type"] == "source-document" and not part["providerMetadata"]["headwater"].get("conversationFile")
+    }
     return list(dict.fromkeys(keys[number] for number in _CITATION.findall(_text(parts)) if number in keys))
 
 

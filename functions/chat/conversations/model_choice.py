@@ -9,9 +9,9 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.chat.conversations.conversations import row_id
 from headwater.auth import audit_log
 from headwater.auth.callers import Caller, ensure_local_workspace
+from headwater.conversations import row_id
 from headwater.errors import UnprocessableContent
 
 

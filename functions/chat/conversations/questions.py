@@ -18,7 +18,6 @@ from functions.chat.conversations.conversations import (
     own_values,
     read_messages,
     read_tree,
-    row_id,
     set_current,
     shorten,
 )
@@ -26,6 +25,7 @@ from functions.chat.conversations.tree import MessageTree
 from functions.chat.streams import message_log
 from functions.chat.streams.ui_message_stream import StoredPart, TextPart
 from headwater.auth.callers import LOCAL, Caller, ensure_local_workspace
+from headwater.conversations import row_id
 from headwater.errors import Conflict, NotFound
 
 MAX_HISTORY_MESSAGES = 100
@@ -164,10 +164,15 @@ def _text(parts: Sequence[dict[str, Any]]) -> str:
     return "\n".join(part["text"] for part in parts if part["type"] == "text")
 
 
+# A conversation whose files were attached before its first question has the name of one as its title.
 _UPSERT = sa.text("""
-    insert into conversations (workspace_id, id, subject, client_id, title)
+    insert into conversations as c (workspace_id, id, subject, client_id, title)
     values (:workspace_id, :conversation_id, :subject, :client_id, :title)
-    on conflict (workspace_id, id) do update set updated_at = now()
+    on conflict (workspace_id, id) do update set updated_at = now(),
+      title = case when c.current_message_id is null and exists (
+          select from conversation_files f
+          where f.workspace_id = c.workspace_id and f.conversation_id = c.id and left(f.name, 80) = c.title)
+        then excluded.title else c.title end
     returning current_message_id
 """)
 

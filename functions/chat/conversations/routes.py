@@ -16,11 +16,11 @@ from functions.chat.conversations.conversations import (
     BranchChoice,
     Conversation,
     ConversationPathQuery,
-    check_conversation_id,
 )
 from functions.chat.conversations.export import ExportQuery, file_name, to_markdown
 from functions.chat.conversations.feedback import Feedback, FeedbackQuery, RatedQuestions
 from functions.chat.streams.answer_queue import AnswerQueue
+from headwater.conversations import check_conversation_id
 from headwater.database.transactions import Database
 from headwater.web.app import Call, Route
 

@@ -157,7 +157,7 @@ class OpenAIRoutes:
         """Score texts for a query by the installation's reranker, best first. The shape is that of Cohere's API."""
         answer = rerank(call.body, self.reranking, self.max_question_chars)
         if self.reranking:
-            self.reranking.record(self.answerer.search.recorder, payer_of(call.caller))
+            self.reranking.record(self.answerer.sources.search.recorder, payer_of(call.caller))
         return answer
 
 

@@ -81,11 +81,11 @@ def read_scores(
     if not words:
         return score(Occurrences.none(), Statistics(0, 1.0, {}), query)
     values = {"workspace_id": workspace_id, "words": to_array(words)}
-    scan = tx.execute(_scan(len(words)), {**values, **_vectors(words)}).one()
+    scan = tx.execute(_scan(len(words)), {**values, **word_vectors(words)}).one()
     segments = tx.execute(_SEGMENTS, values).one()
     indexed = {row.word: row.chunks for row in tx.execute(_FREQUENCIES, values)} if segments.chunks else {}
     limits = _limits(indexed, max_postings)
-    scanned = _scanned(words, scan.found)
+    scanned = count_occurrences(words, scan.found)
     posted = (
         [_posted(row) for row in tx.execute(_POSTINGS, _posting_values(values, indexed, limits))] if indexed else ()
     )
@@ -102,8 +102,12 @@ def read_scores(
     if not cut:
         return scores
     best = scores.best(RESCORED) if among is None or len(among) > SCANNED else among
-    found = tx.execute(_counts(len(cut)), {**values, **_vectors(cut), "chunks": to_array(best.tolist())}).scalar_one()
-    return score(Occurrences.join([occurrences.of(best, without=cut), _scanned(cut, found)]), statistics, query)
+    found = tx.execute(
+        _counts(len(cut)), {**values, **word_vectors(cut), "chunks": to_array(best.tolist())}
+    ).scalar_one()
+    return score(
+        Occurrences.join([occurrences.of(best, without=cut), count_occurrences(cut, found)]), statistics, query
+    )
 
 
 def _limits(frequencies: Mapping[int, int], max_postings: int) -> dict[int, int]:
@@ -128,7 +132,7 @@ def _posting_values(
     return {**values, "words": to_array(limits), "shares": shares}
 
 
-def _scanned(words: Sequence[int], found: bytes | None) -> Occurrences:
+def count_occurrences(words: Sequence[int], found: bytes | None) -> Occurrences:
     """Decode what a scan for words found: a row for each chunk, with a count for each word."""
     rows = np.frombuffer(found or b"", [("chunk", ">i8"), ("length", ">i4"), ("counts", ">i2", (len(words),))])
     row, column = np.nonzero(rows["counts"])
@@ -147,14 +151,14 @@ def _occurrences(*columns: NDArray[Any]) -> Occurrences:
     return Occurrences(*(column.astype(np.int64) for column in columns))
 
 
-def _vectors(words: Sequence[int]) -> dict[str, str]:
-    """Return the parameters of `_found`: a vector for each word, and one of all."""
+def word_vectors(words: Sequence[int]) -> dict[str, str]:
+    """Return the parameters of `found_expression`: a vector for each word, and one of all."""
     vectors = {f"v{n}": sparse_vector({word: 1}) for n, word in enumerate(words)}
     return {**vectors, "any_word": sparse_vector(dict.fromkeys(words, 1))}
 
 
-def _found(n: int) -> str:
-    """Return the SQL expression for what a scan for `n` words found, for `_scanned`."""
+def found_expression(n: int) -> str:
+    """Return the SQL expression for what a scan for `n` words found, for `count_occurrences`."""
     # The inner product with a vector of one word is how often the chunk contains it; pgvector's operator negates it.
     counts = (f"int2send(cast(-(words <#> cast(:v{i} as sparsevec)) as smallint))" for i in range(n))
     return f"""string_agg({" || ".join(("int8send(chunk.id)", "int4send(word_count)", *counts))}, ''::bytea)
@@ -169,7 +173,7 @@ def _scan(n: int) -> sa.TextClause:
     indexed.
     """
     return sa.text(f"""
-    select count(*) as chunks, cast(coalesce(sum(word_count), 0) as bigint) as words, {_found(n)} as found
+    select count(*) as chunks, cast(coalesce(sum(word_count), 0) as bigint) as words, {found_expression(n)} as found
     from documents d cross join lateral (
       select c.id, c.word_count, c.words from chunks c
       where c.document_id = d.id and c.workspace_id = :workspace_id and c.words is not null offset 0) chunk
@@ -181,7 +185,7 @@ def _scan(n: int) -> sa.TextClause:
 def _counts(n: int) -> sa.TextClause:
     """Return the statement that looks for `n` words in some chunks."""
     return sa.text(f"""
-    select {_found(n)} from chunks chunk
+    select {found_expression(n)} from chunks chunk
     where workspace_id = :workspace_id and id = any(cast(:chunks as bigint[]))
     """)
 

@@ -1,8 +1,9 @@
 """The routes of share links."""
 
-from functions.chat.conversations.conversations import check_conversation_id, read_title
+from functions.chat.conversations.conversations import read_title
 from functions.chat.sharing import links
 from functions.chat.sharing.links import CreatedShareLink, NewShareLink, SharedConversation, ShareLinkList
+from headwater.conversations import check_conversation_id
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.web.app import Call, Reply, Route
 

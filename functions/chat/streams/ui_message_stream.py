@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from headwater.errors import HeadwaterError, problem
 
@@ -82,7 +83,8 @@ class ThinkingPart(_Part, frozen=True, tag="data-thinking"):
 class Citation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The place of a passage: `text` is the document's `text[start:end]`, in Unicode code points.
 
-    `page` is the number of the page on which it begins, null for formats without pages.
+    `page` is the number of the page on which it begins, null for formats without pages. `conversationFile`: it is of
+    a file of the conversation, whose id is `documentId`.
     """
 
     document_id: str
@@ -92,6 +94,7 @@ class Citation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     url: str | None
     text: str
     page: int | None = None
+    conversation_file: Literal[True] | UnsetType = UNSET
 
 
 class SourceMetadata(msgspec.Struct, frozen=True):

@@ -92,9 +92,9 @@ class Question(msgspec.Struct, frozen=True):
 
 
 def rank_evidence(
-    question: Question, pages: Sequence[ReadPage], documents: Sequence[Passage], k: int
+    question: Question, pages: Sequence[ReadPage], documents: Sequence[Passage], k: int, per_owner: int = PER_PAGE
 ) -> list[Evidence]:
-    """Return the `k` best relevant passages of pages and documents, best first, at most PER_PAGE of each."""
+    """Return the `k` best relevant passages of pages and documents, best first, at most `per_owner` of each."""
     found = [*_candidates(question, pages, documents)]
     if not found:
         return []
@@ -103,7 +103,7 @@ def rank_evidence(
     chosen: list[Evidence] = []
     for score, (evidence, _) in sorted(zip(fused, found, strict=True), key=lambda one: -one[0]):
         owner = evidence.url if isinstance(evidence, WebPassage) else str(evidence.document_id)
-        if evidence.relevant and taken[owner] < PER_PAGE and len(chosen) < k:
+        if evidence.relevant and taken[owner] < per_owner and len(chosen) < k:
             taken[owner] += 1
             chosen.append(msgspec.structs.replace(evidence, score=score))
     return chosen

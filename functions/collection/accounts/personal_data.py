@@ -21,7 +21,9 @@ Holding = Literal["deleted", "anonymous", "kept", "nothing"]
 
 TABLES: dict[str, Holding] = {
     "conversations": "deleted",
-    "messages": "deleted",  # with their conversations, as the next seven
+    "messages": "deleted",  # with their conversations, as the next nine
+    "conversation_files": "deleted",
+    "conversation_chunks": "deleted",
     "message_events": "deleted",
     "agents": "deleted",
     "agent_calls": "deleted",
@@ -248,7 +250,12 @@ _CONVERSATIONS = sa.text("""
         select coalesce(json_agg(json_build_object('id', m.id, 'parent_id', nullif(m.parent_id, m.id), 'role', m.role,
           'parts', m.parts, 'state', m.state, 'notice', m.notice, 'rating', m.rating,
           'rating_reason', m.rating_reason, 'created_at', m.created_at) order by m.ordinal), '[]')
-        from messages m where m.workspace_id = c.workspace_id and m.conversation_id = c.id)) as text)
+        from messages m where m.workspace_id = c.workspace_id and m.conversation_id = c.id),
+      'files', (
+        select coalesce(json_agg(json_build_object('id', f.id, 'name', f.name, 'media_type', f.media_type,
+          'bytes', f.bytes, 'title', f.title, 'text', f.text, 'created_at', f.created_at)
+          order by f.created_at, f.name), '[]')
+        from conversation_files f where f.workspace_id = c.workspace_id and f.conversation_id = c.id)) as text)
     from conversations c
     where c.workspace_id = :workspace_id and c.subject = :subject and c.id = any(cast(:ids as text[]))
     order by c.created_at, c.id

@@ -112,6 +112,10 @@ class Settings:
     max_repo_bytes: int = _setting("Maximum size of a repository.", 2 * 1024**3, "bytes")
     max_file_bytes: int = _setting("Maximum size of a file. Larger files fail; the run continues.", 10_000_000, "bytes")
     max_uploaded_file_bytes: int = _setting("Maximum size of an uploaded file.", 100_000_000, "bytes")
+    max_conversation_files: int = _setting(
+        "[Files](conversations.md#files-of-a-conversation) of a conversation, at most.", 20
+    )
+    max_conversation_bytes: int = _setting("Maximum size of all files of a conversation.", 100_000_000, "bytes")
     max_delete_ratio: float = _setting(
         "Removals of more than this share of a source's documents (and at least 20) are withheld.", 0.5
     )

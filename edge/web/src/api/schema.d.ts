@@ -144,6 +144,56 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/conversation-files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List a conversation's files
+         * @description List the files of one of the caller's conversations, oldest first. A new conversation has none.
+         */
+        get: operations["listConversationFiles"];
+        /**
+         * Attach a file to a conversation
+         * @description Attach a file, whose bytes are the body, to a conversation of the caller, which may be new.
+         *
+         *     It is read as the files of sources are. Only answers in this conversation are from it, and it is deleted with the conversation. A file with the same name is replaced.
+         */
+        put: operations["attachFile"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/conversation-files/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a conversation's file
+         * @description Get a file of one of the caller's conversations, with its text.
+         */
+        get: operations["getConversationFile"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a file from a conversation
+         * @description Remove a file. Answers that cite it keep the cited passages.
+         */
+        delete: operations["deleteConversationFile"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/conversations": {
         parameters: {
             query?: never;
@@ -1823,7 +1873,7 @@ export interface components {
          * Citation
          * @description The place of a passage: `text` is the document's `text[start:end]`, in Unicode code points.
          *
-         *     `page` is the number of the page on which it begins, null for formats without pages.
+         *     `page` is the number of the page on which it begins, null for formats without pages. `conversationFile`: it is of a file of the conversation, whose id is `documentId`.
          */
         Citation: {
             documentId: string;
@@ -1834,6 +1884,8 @@ export interface components {
             text: string;
             /** @default null */
             page: number | null;
+            /** @enum {unknown} */
+            conversationFile?: true;
         };
         /**
          * CitedPassage
@@ -1932,6 +1984,45 @@ export interface components {
         ConversationChanges: {
             title?: string;
             pinned?: boolean;
+        };
+        /**
+         * ConversationFile
+         * @description A file of a conversation. `warnings` say what was left out when it was read.
+         */
+        ConversationFile: {
+            /** Format: uuid */
+            id: string;
+            name: string;
+            media_type: string;
+            bytes: number;
+            title: string;
+            warnings: string[];
+            created_at: string;
+        };
+        /**
+         * ConversationFileList
+         * @description The files of a conversation, oldest first.
+         */
+        ConversationFileList: {
+            files: components["schemas"]["ConversationFile"][];
+        };
+        /**
+         * ConversationFileText
+         * @description A file of a conversation with its text: `text[start:end]` of a citation is its passage, in code points.
+         *
+         *     `pages` has the offset in the text at which each page begins; it is empty for formats without pages.
+         */
+        ConversationFileText: {
+            /** Format: uuid */
+            id: string;
+            name: string;
+            media_type: string;
+            bytes: number;
+            title: string;
+            warnings: string[];
+            created_at: string;
+            text: string;
+            pages: number[];
         };
         /**
          * ConversationList
@@ -3860,6 +3951,141 @@ export interface operations {
                     "text/event-stream": string;
                 };
             };
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listConversationFiles: {
+        parameters: {
+            query: {
+                conversation_id: string;
+            };
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConversationFileList"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    attachFile: {
+        parameters: {
+            query: {
+                conversation_id: string;
+                name: string;
+            };
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConversationFile"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getConversationFile: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConversationFileText"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteConversationFile: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
             /** @description No Content */
             204: {
                 headers: {

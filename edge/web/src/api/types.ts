@@ -111,7 +111,10 @@ export interface Conversation {
   messages: Message[];
 }
 
-export type Citation = Schemas["Citation"];
+/** A file of a conversation. */
+export type Attachment = Schemas["ConversationFile"];
+export type AttachmentText = Schemas["ConversationFileText"];
+export type Citation = Optional<Schemas["Citation"], "conversationFile">;
 export type Model = Optional<Schemas["ModelName"], "insteadOf">;
 export type WebCitation = Schemas["WebCitation"];
 /** What is done for an answer from the web. */

@@ -81,6 +81,7 @@ export function ChatPage({ id, filter }: Props): ReactNode {
           <DocumentPanel
             key={`${opened.documentId} ${opened.start}`}
             documentId={opened.documentId}
+            isAttachment={opened.conversationFile === true}
             passage={opened}
             onClose={closePanel}
           />

@@ -18,6 +18,7 @@ it("disables the button when no question can be asked", () => {
           isBusy={false}
           onAsk={onAsk}
           onStop={nothing}
+          onAttach={nothing}
         />,
       ),
     )?.[0] ?? "";

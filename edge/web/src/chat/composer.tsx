@@ -1,5 +1,6 @@
 import type { KeyboardEvent, ReactNode, SubmitEvent } from "react";
 import type { Mode } from "../api/types";
+import { AttachButton } from "../attachments/attach-button";
 import { SendIcon, StopIcon } from "../ui/icons";
 import type { MODES } from "./mode";
 
@@ -14,10 +15,11 @@ interface Props {
   /** Called with the question; null while none can be asked. */
   onAsk: ((text: string) => void) | null;
   onStop: () => void;
+  onAttach: (files: readonly File[]) => void;
 }
 
 /** The question field. Enter sends, Shift+Enter inserts a line break. */
-export function Composer({ text, mode, modes, onMode, onChange, isBusy, onAsk, onStop }: Props): ReactNode {
+export function Composer({ text, mode, modes, onMode, onChange, isBusy, onAsk, onStop, onAttach }: Props): ReactNode {
   const ask = (event: SubmitEvent | KeyboardEvent): void => {
     event.preventDefault();
     const question = text.trim();
@@ -26,6 +28,7 @@ export function Composer({ text, mode, modes, onMode, onChange, isBusy, onAsk, o
 
   return (
     <form className="composer" onSubmit={ask}>
+      <AttachButton onAttach={onAttach} />
       <label htmlFor="question" className="hidden">
         Question
       </label>

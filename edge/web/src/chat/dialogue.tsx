@@ -1,6 +1,9 @@
 import { useEffect, useState, type ReactNode } from "react";
 import type { Message } from "../api/types";
 import { readChatModels } from "../api/usage";
+import { AttachmentList } from "../attachments/attachment-list";
+import { DropArea } from "../attachments/drop-area";
+import { useAttachments } from "../attachments/use-attachments";
 import { FilterBar } from "../filter/filter-bar";
 import { chatPath } from "../routing/route";
 import { navigate } from "../routing/router";
@@ -48,6 +51,7 @@ export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
       if (isFirst && currentSession() === null) navigate("/", { replace: true });
     },
   );
+  const attachments = useAttachments(id, onChange);
   const [draft, writeDraft] = stored === null && messages.length === 0 ? newDraft : ownDraft;
   const questions = messages.filter((message) => message.role === "user").length;
   const { scroller, isAtEnd, jumpToEnd } = useStickToEnd(questions);
@@ -66,7 +70,7 @@ export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
   }, [status, onChange]);
 
   return (
-    <div className="dialogue">
+    <DropArea className="dialogue" onDrop={attachments.attach}>
       <div className="scroller" ref={scroller}>
         {(messages.length > 0 || problem) && <h1 className="hidden">Conversation</h1>}
         <div className="thread" role="log" aria-label="Conversation">
@@ -92,6 +96,7 @@ export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
         </button>
       )}
       <QuestionFilter filter={filter} conversationId={stored === null && messages.length === 0 ? null : id} />
+      <AttachmentList {...attachments} />
       <ModelChoice list={models} model={model} onChange={setModel} />
       <Composer
         isBusy={status === "waiting" || status === "answering"}
@@ -101,9 +106,10 @@ export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
         modes={modes}
         onMode={chooseMode}
         onChange={writeDraft}
-        onAsk={isIdle ? askQuestion : null}
+        onAsk={isIdle && !attachments.isBusy ? askQuestion : null}
+        onAttach={attachments.attach}
       />
-    </div>
+    </DropArea>
   );
 }
 

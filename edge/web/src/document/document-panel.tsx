@@ -11,13 +11,15 @@ import { useDocument } from "./use-document";
 
 interface Props {
   documentId: string;
+  /** Whether it is a file of the conversation. */
+  isAttachment: boolean;
   passage: CitedRange;
   onClose: () => void;
 }
 
 /** A cited document, shown next to the answer, or over it on narrow screens. */
-export function DocumentPanel({ documentId, passage, onClose }: Props): ReactNode {
-  const { value: document, problem, reload } = useDocument(documentId);
+export function DocumentPanel({ documentId, isAttachment, passage, onClose }: Props): ReactNode {
+  const { value: document, problem, reload } = useDocument(documentId, isAttachment);
   const titleId = useId();
   const dialog = useDialog(onClose);
   return (
@@ -32,9 +34,11 @@ export function DocumentPanel({ documentId, passage, onClose }: Props): ReactNod
     >
       <div className="panel-bar">
         <h2 id={titleId}>{document?.title ?? "Document"}</h2>
-        <Link href={documentPath(documentId, passage)} className="small">
-          Open full page
-        </Link>
+        {!isAttachment && (
+          <Link href={documentPath(documentId, passage)} className="small">
+            Open full page
+          </Link>
+        )}
         <button type="button" className="plain" aria-label="Close document" onClick={onClose}>
           <CloseIcon />
         </button>
@@ -43,7 +47,7 @@ export function DocumentPanel({ documentId, passage, onClose }: Props): ReactNod
         {problem && <ProblemNote problem={problem} />}
         {problem?.status === 404 && <CitedText text={passage.text} />}
         {!document && !problem && <p className="muted">Loading…</p>}
-        {document && <DocumentView document={document} passage={passage} onChange={reload} />}
+        {document && <DocumentView document={document} passage={passage} onChange={isAttachment ? null : reload} />}
       </div>
     </dialog>
   );

@@ -18,8 +18,8 @@ interface Props {
   document: Document;
   /** The range to highlight and scroll to. */
   passage: CitedRange | null;
-  /** Called after the document has been pinned or hidden, or that has been undone. */
-  onChange: () => void;
+  /** Called after the document has been pinned or hidden, or that has been undone; null if that can't be. */
+  onChange: (() => void) | null;
 }
 
 export function DocumentView({ document, passage, onChange }: Props): ReactNode {
@@ -63,7 +63,7 @@ export function DocumentView({ document, passage, onChange }: Props): ReactNode 
           </p>
         )}
         {document.placement !== null && <p className="note">{PLACEMENTS[document.placement]}</p>}
-        {document.deleted_at === null && <Actions document={document} page={page} onChange={onChange} />}
+        {document.deleted_at === null && onChange && <Actions document={document} page={page} onChange={onChange} />}
         {passage && found?.hasChanged && <ChangedNote text={passage.text} isGone={range === null} />}
         {isFormattable && (
           <div className="switch" role="group" aria-label="View">
@@ -104,7 +104,7 @@ function Actions({
   document,
   page,
   onChange,
-}: Pick<Props, "document" | "onChange"> & { page: number | null }): ReactNode {
+}: Pick<Props, "document"> & { page: number | null; onChange: () => void }): ReactNode {
   return (
     <div className="actions">
       {document.file_id !== null && <OpenFile fileId={document.file_id} page={page} />}

@@ -51,6 +51,14 @@ export function CloseIcon(): ReactNode {
   );
 }
 
+export function ClipIcon(): ReactNode {
+  return (
+    <Icon>
+      <path d="m20 11-8.500 8.500a5 5 0 0 1-7-7L13 4a3.500 3.500 0 0 1 5 5l-8.500 8.500a2 2 0 0 1-3-3L14 7" />
+    </Icon>
+  );
+}
+
 export function PlusIcon(): ReactNode {
   return (
     <Icon>

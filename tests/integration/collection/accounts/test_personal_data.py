@@ -43,6 +43,14 @@ FILL = """
     ), link as (
       insert into share_links (workspace_id, conversation_id, token_hash, content, expires_at)
       select w, s || '-c', '\\x00', jsonb_build_object('title', mark), now() + interval '1 day' from p
+    ), file as (
+      insert into conversation_files (workspace_id, conversation_id, name, media_type, bytes, title, text, language,
+        warnings, chunks)
+      select w, s || '-c', mark, 'text/plain', 1, mark, mark, 'en', '[]', 1 from p returning id
+    ), file_chunk as (
+      insert into conversation_chunks (workspace_id, file_id, ordinal, start_offset, end_offset, heading_path, words,
+        word_count)
+      select w, id, 0, 0, 1, array[mark], '{1:1}/10', 1 from file, p
     ), used as (
       insert into usage (workspace_id, day, kind, model, member_id, calls, input_tokens, cost)
       select w, date '2026-01-01', 'chat', 'm', s, 2, 10, 0.5 from p

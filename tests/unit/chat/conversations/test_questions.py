@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.chat.conversations.chat_routes import PostedMessage, read_question
-from functions.chat.conversations.conversations import MAX_TITLE_CHARS, check_conversation_id, shorten
+from functions.chat.conversations.conversations import MAX_TITLE_CHARS, shorten
 from functions.chat.conversations.questions import message_ids
+from headwater.conversations import check_conversation_id
 from headwater.errors import UnprocessableContent
 
 WORKSPACE, OTHER = uuid.UUID(int=1), uuid.UUID(int=2)

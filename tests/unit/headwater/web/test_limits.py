@@ -54,7 +54,8 @@ def test_worker_has_the_same_sizes() -> None:
 
 @pytest.mark.parametrize("route", PUBLIC, ids=lambda route: f"{route.method} {route.path}")
 def test_route_accepts_the_bodies_that_the_worker_forwards(route: Route) -> None:
-    is_file = route.method == "PUT" and route.path.startswith(("/api/sources/<uuid:id>/", "/api/uploads/"))
+    paths = ("/api/sources/<uuid:id>/", "/api/uploads/", "/api/conversation-files")
+    is_file = route.method == "PUT" and route.path.startswith(paths)
     is_upload = is_file or route.path == "/api/hooks/<uuid:id>/mail"
     assert route.max_body_bytes == (limits.MAX_UPLOAD_BYTES if is_upload else limits.MAX_BODY_BYTES)
 
@@ -74,8 +75,8 @@ def test_page_has_the_limits() -> None:
         "the same, where workerd runs without Cloudflare": [limits.MAX_URL_BYTES],
         "headers that the Worker forwards, in total; one may use all of it": [limits.MAX_HEADER_BYTES],
         "body": [limits.MAX_BODY_BYTES],
-        "body of an upload, `PUT /api/sources/{id}/documents`, `…/files` or `…/parts/{number}`, and of mail, "
-        "`POST /api/hooks/{id}/mail`": [limits.MAX_UPLOAD_BYTES],
+        "body of an upload, `PUT /api/sources/{id}/documents`, `…/files` or `…/parts/{number}`, or "
+        "`PUT /api/conversation-files`, and of mail, `POST /api/hooks/{id}/mail`": [limits.MAX_UPLOAD_BYTES],
         "time for the whole body to arrive": [numbers["BODY_TIMEOUT_S"], numbers["UPLOAD_TIMEOUT_S"]],
         "bodies in the Worker's memory, for each caller": [numbers["MAX_BUFFERED_BYTES_PER_CALLER"] // 1_000_000],
         "bodies in the Worker's memory, in total": [numbers["MAX_BUFFERED_BYTES"] // 1_000_000],
