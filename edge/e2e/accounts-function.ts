@@ -62,6 +62,8 @@ export class AccountsFunction {
       json(response, 200, { subject: "ada", name: "Ada", role, workspace_id: workspace.id, workspaces, scopes: [] });
     } else if (resource === "sources") {
       json(response, 200, { sources: [sourceOf(workspace.name)] });
+    } else if (resource.startsWith("conversation-files")) {
+      json(response, 200, { files: [] });
     } else if (resource === "source-kinds") {
       json(response, 200, { kinds: [], unavailable: [] });
     } else if (resource === "embedding-models") {

@@ -129,7 +129,7 @@ def test_files_are_read_by_the_parsers_of_sources(apps: Apps, name: str, word: s
     contents = {
         "notes.txt": b"The notes say that the zeppelin turbine needs oil.",
         "page.html": b"<html><body><h1>Page</h1><p>In html, the zeppelin turbine needs oil.</p></body></html>",
-        "manual.pdf": make_pdf("In a pdf, the zeppelin turbine needs oil."),
+        "manual.pdf": make_pdf("BT /F1 12 Tf 72 700 Td (In a pdf, the zeppelin turbine needs oil.) Tj ET"),
     }
     attached = apps.attach("ada", "c1", name, contents[name])
     text = apps.collection.person("ada").get(f"/api/conversation-files/{attached['id']}").get_json()["text"]
