@@ -32,3 +32,11 @@ def test_user_uploads_files_and_asks_about_one(stack: RunningStack, tmp_path: Pa
     (files / "pump.md").write_text("# Pump\n\nTorque: tighten the screws of the pump with 12 newton metres.\n")
     shutil.copy(ROOT / "tests" / "data" / "documents" / "handbook.chromium.pdf", files / "manual.pdf")
     browse("upload-files", tmp_path, stack.url, str(files), screenshots=14, token=stack.token)
+
+
+@pytest.mark.parametrize("stack", ["all-MiniLM-L6-v2"], indirect=True)
+def test_user_attaches_files_to_a_conversation(stack: RunningStack, tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "turbine.md").write_text("# Zeppelin\n\nThe zeppelin turbine needs sunflower oil every week.\n")
+    browse("attach-files", tmp_path, stack.url, str(files), screenshots=5, token=stack.token)

@@ -96,7 +96,7 @@ export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
         </button>
       )}
       <QuestionFilter filter={filter} conversationId={stored === null && messages.length === 0 ? null : id} />
-      <AttachmentList {...attachments} />
+      <AttachmentList {...attachments} areRead={mode !== "agent"} />
       <ModelChoice list={models} model={model} onChange={setModel} />
       <Composer
         isBusy={status === "waiting" || status === "answering"}

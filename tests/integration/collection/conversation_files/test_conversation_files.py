@@ -12,11 +12,16 @@ from flask.testing import FlaskClient
 
 from functions.chat.routes import routes as chat_routes
 from functions.collection.conversation_files import conversation_files
+from functions.collection.documents.parsed_file import ParsedFile
+from functions.collection.documents.store import document_rows
 from functions.collection.routes import routes as collection_routes
 from functions.collection.sources.connect import SourceOpener
+from headwater.auth.callers import Caller
+from headwater.connectors import Fetched
 from headwater.database.migrations import register_model
 from headwater.database.transactions import Database
 from headwater.embedding.constant import ConstantEmbedder
+from headwater.errors import NotFound
 from headwater.web.app import Route
 from headwater.web.shutdown import Lifetime
 from tests.fakes.chat_provider import FakeProvider, fake_provider
@@ -263,6 +268,18 @@ def test_text_of_a_conversations_files_is_bounded(apps: Apps, monkeypatch: pytes
     paragraphs = "\n\n".join(f"## Part {n}\n\n{'The turbine needs oil. ' * 40}" for n in range(5))
     assert "is too long" in apps.attach("ada", "c1", "long.md", paragraphs.encode(), 413)["detail"]
     assert apps.files("ada", "c1") == []
+
+
+def test_file_does_not_bring_back_a_conversation_that_was_deleted_meanwhile(apps: Apps) -> None:
+    caller = Caller(uuid.UUID(apps.workspace), "ada", "owner")
+    rows = document_rows(
+        [(Fetched("a.md", b"", "text/markdown"), ParsedFile("A", "Text.", {}, "en", (), (), (), ()))], {"a.md": ""}
+    )
+    new = conversation_files.Attachment("c1", "a.md", 5)
+    room = conversation_files.Room(1, 10)
+    with pytest.raises(NotFound), apps.collection.database.transaction(caller.workspace_id) as tx:
+        conversation_files.add_file(tx, caller, new, rows, room, existed=True)
+    assert apps.chat.person("ada").get("/api/conversations/c1").status_code == 404
 
 
 def test_personal_data_has_the_files_and_their_deletion_removes_them(apps: Apps) -> None:
