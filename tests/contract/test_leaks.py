@@ -19,7 +19,7 @@ from tests.harness.databases import FreshDatabase
 from tests.harness.world import SECRET, World, running_world
 
 PRIVATE = "amulet"
-"""Text in Ada's conversation, which no other member may read."""
+"""Text in Ada's conversation and in its file, which no other member may read."""
 DESCRIPTION = json.loads(PAGE.read_text())
 OPERATIONS = [(method.upper(), path) for path, operations in DESCRIPTION["paths"].items() for method in operations]
 TOOLS = ["search", "read_document", "list_sources", "ask"]
@@ -110,6 +110,7 @@ def test_ada_gets_her_own_by_the_same_requests(target: Target) -> None:
         if method == "GET" and any(SECRET in told(target, each, headers) for each in requests_of(target, method, path)):
             found.add(path)
     assert {"/api/sources", "/api/documents/{id}", "/api/runs/{id}", "/api/search", "/api/conversations/{id}"} <= found
+    assert {"/api/conversation-files", "/api/conversation-files/{id}"} <= found
 
 
 @pytest.mark.parametrize("in_workspace", [False, True])

@@ -50,8 +50,8 @@ BODIES: dict[str, Any] = {
 
 QUERIES = {
     "GET /api/search": "?q=what+is+the+secret",
-    "GET /api/conversation-files": "?conversation_id=attached",
-    "PUT /api/conversation-files": "?conversation_id=attached&name=a.md",
+    "GET /api/conversation-files": "?conversation_id=c1",
+    "PUT /api/conversation-files": "?conversation_id=c1&name=a.md",
 }
 """Queries of routes that need one."""
 
@@ -161,11 +161,12 @@ FILL = """
       select gen_random_uuid(), :w, id, :s, 1, '\\x00', now() + interval '1 day' from source returning id
     ), conversation as (
       insert into conversations (workspace_id, id, subject, client_id, title)
-      values (:w, :attached_to, 'ada', 'attached', :s) returning workspace_id, id
+      values (:w, :attached_to, 'ada', 'c1', :s) returning workspace_id, id
     ), attached as (
       insert into conversation_files (workspace_id, conversation_id, name, media_type, bytes, title, text, language,
         warnings, chunks)
-      select workspace_id, id, :s, 'text/markdown', 1, :s, 'The secret: ' || :s, 'en', '[]', 1 from conversation
+      select workspace_id, id, :s, 'text/markdown', 1, :s, 'The secret: ' || :s || ', an amulet', 'en', '[]', 1
+      from conversation
       returning id
     ), attached_chunk as (
       insert into conversation_chunks (workspace_id, file_id, ordinal, start_offset, end_offset, heading_path, words,
@@ -184,9 +185,8 @@ def _fill(database: Database, workspace_id: uuid.UUID) -> dict[str, str]:
     with database.transaction(workspace_id) as tx:
         words = sparse_vector(count_words("The secret", "en"))
         values = {"w": workspace_id, "s": SECRET, "roles": list(ROLES), "words": words}
-        values["attached_to"] = row_id(Caller(workspace_id, "ada", "owner"), "attached")
+        values["attached_to"] = row_id(Caller(workspace_id, "ada", "owner"), "c1")
         row = tx.execute(sa.text(FILL), values).one()
-    prefixes = ("/api/sources/", "/api/runs/", "/api/documents/", "/api/keys/", "/api/files/", "/api/uploads/")
-    prefixes += ("/api/conversation-files/",)
-    ids = {prefix: str(id_) for prefix, id_ in zip(prefixes, row, strict=True)}
+    kinds = ("sources", "runs", "documents", "keys", "files", "uploads", "conversation-files")
+    ids = {f"/api/{kind}/": str(id_) for kind, id_ in zip(kinds, row, strict=True)}
     return ids | {"/api/members/": "owner", "/api/conversations/": "c1", "/api/chat/": "c1"}
