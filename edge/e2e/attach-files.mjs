@@ -61,7 +61,8 @@ async function askAndOpen(page) {
     .first()
     .click();
   const panel = page.getByRole("dialog", { name: "Zeppelin" });
-  const marked = await panel.locator("mark").first().innerText();
+  await panel.locator("mark").first().waitFor();
+  const marked = (await panel.locator("mark").allInnerTexts()).join(" ");
   expect(marked.includes("turbine"), `the passage is ${marked}`);
   const pinned = await panel.getByRole("button", { name: /^Pin/ }).count();
   expect(pinned === 0, "a file of a conversation can be pinned");
