@@ -33,6 +33,7 @@ it("offers agents only where the API can run them", () => {
         <Composer
           text=""
           mode="documents"
+          onAttach={nothing}
           modes={offeredModes(hasAgents)}
           onMode={nothing}
           onChange={nothing}
