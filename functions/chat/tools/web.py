@@ -4,13 +4,14 @@ What an agent has read must not make it send anything to an address: it opens on
 those that the person has named.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated
 
 import msgspec
 
 from functions.chat.answers.evidence import gather_from_web
 from functions.chat.answers.links import normal_address
+from functions.chat.streams.ui_message_stream import Stage, StagePart
 from functions.chat.tools.knowledge import MAX_QUERY_CHARS, Found
 from functions.chat.web.engines import MAX_URL_CHARS
 from functions.chat.web.page_text import PageText
@@ -56,8 +57,8 @@ class WebSearch(Tool[WebSearchArguments]):
         self._is_owner = is_owner
         self._count = count
 
-    def run(self, context: ToolContext, arguments: WebSearchArguments) -> Found:
-        """Search."""
+    def run(self, context: ToolContext, arguments: WebSearchArguments) -> Found | str:
+        """Search. Returns why nothing was found as a text."""
         if not arguments.query.strip():
             raise UnprocessableContent("query is empty.")
         if self._count() > MAX_SEARCHES:
@@ -65,12 +66,21 @@ class WebSearch(Tool[WebSearchArguments]):
                 f"The web is searched at most {MAX_SEARCHES} times for an answer. Go on without."
             )
         request = Request(context.workspace_id, arguments.query, arguments.limit, payer=self._payer)
-        stages = gather_from_web(self._research, request, is_owner=self._is_owner)
+        steps = gather_from_web(self._research, request, is_owner=self._is_owner)
+        stages: list[Stage] = []
         while True:
             try:
-                next(stages)
+                stages += [part.data for part in next(steps) if isinstance(part, StagePart)]
             except StopIteration as end:
-                return Found(end.value)
+                return Found(end.value) if end.value else _nothing_found(stages)
+
+
+def _nothing_found(stages: Sequence[Stage]) -> str:
+    """Return what a search has found and read, for a model that may search again."""
+    last = {stage.name: stage for stage in stages}
+    reading = last.get("reading", Stage("reading"))
+    lines = [f"Nothing on the web matches. Results: {last['searching'].total}, pages read: {reading.done}."]
+    return "\n".join([*lines, *(f"Not read: {page.url} ({page.problem})" for page in reading.failed)])
 
 
 class FetchPageArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -187,6 +187,21 @@ def test_searches_of_an_answer_are_limited(chat: ChatApp, provider: ScriptedProv
     assert len(engines.requests) == 33 - len(refused)
 
 
+def test_search_without_a_match_says_what_was_not_read(
+    chat: ChatApp, provider: ScriptedProvider, engines: SearchEngines
+) -> None:
+    engines.results[:] = [("http://p7.example/none", "Gone")]
+    provider.script = follow([SEARCH_WEB], [ToolCall("fetch_page", {"url": "http://p7.example/none"})], "Done.")
+    ask(chat)
+    chat.drain()
+    searched, opened = results(provider.requests[-1])
+    assert searched == (
+        "Nothing on the web matches. Results: 1, pages read: 0.\n"
+        "Not read: http://p7.example/none (it answered with HTTP 404)"
+    )
+    assert "can't be opened" in opened
+
+
 def test_failing_engine_is_an_error_that_the_model_reads(
     chat: ChatApp, provider: ScriptedProvider, engines: SearchEngines
 ) -> None:
