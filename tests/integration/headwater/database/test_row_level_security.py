@@ -47,6 +47,14 @@ _FILL = """
     ), link as (
       insert into share_links (workspace_id, conversation_id, token_hash, content, expires_at)
       values (:w, 'c', '\\x00', '{}', now())
+    ), attached as (
+      insert into conversation_files (workspace_id, conversation_id, name, media_type, bytes, title, text, language,
+        warnings, chunks)
+      values (:w, 'c', 'a.md', 'text/markdown', 1, 'A', 'same text', 'en', '[]', 1) returning id
+    ), attached_chunk as (
+      insert into conversation_chunks (workspace_id, file_id, ordinal, start_offset, end_offset, heading_path, words,
+        word_count)
+      select :w, id, 0, 0, 9, '{}', cast('{1:1}/1000000000' as sparsevec), 1 from attached
     ), member as (
       insert into members (workspace_id, subject, role) values (:w, 's', 'owner')
     ), key as (
@@ -84,6 +92,19 @@ _ADD_MESSAGE = sa.text(
 )
 _ADD_EVENT = sa.text("insert into message_events (message_id, workspace_id, seq, data) values (:m, :w, 1, '{}')")
 
+_ADD_AGENT = sa.text("""
+    with agent as (
+      insert into agents (message_id, workspace_id, task) values (:m, :w, '{}') returning message_id
+    ), call as (
+      insert into agent_calls (message_id, workspace_id, id) select message_id, :w, 'c' from agent
+    ), checkpoint as (
+      insert into agent_checkpoints (message_id, workspace_id, id, format, content, metadata)
+      select message_id, :w, 'c', 'msgpack', '\\x00', '{}' from agent
+    )
+    insert into agent_writes (message_id, workspace_id, checkpoint_id, task_id, position, channel, format, content)
+    select message_id, :w, 'c', 't', 0, 'messages', 'msgpack', '\\x00' from agent
+""")
+
 
 @pytest.fixture
 def db(database: FreshDatabase) -> Iterator[Database]:
@@ -95,7 +116,8 @@ def db(database: FreshDatabase) -> Iterator[Database]:
             with db.transaction(workspace_id) as tx:
                 tx.execute(sa.text(_FILL), {"w": workspace_id})
                 message_id = tx.execute(_ADD_MESSAGE, {"w": workspace_id}).scalar_one()
-                tx.execute(_ADD_EVENT, {"m": message_id, "w": workspace_id})
+                for statement in (_ADD_EVENT, _ADD_AGENT):
+                    tx.execute(statement, {"m": message_id, "w": workspace_id})
         yield db
 
 
