@@ -173,6 +173,10 @@ class ChatApp:
         return messages
 
 
+_USING_THE_DATABASE = {"watchdog", "token-batches"}
+"""The app's threads that may still use the database after a response. They end soon."""
+
+
 @contextmanager
 def running_chat_app(database: FreshDatabase, **changes: Any) -> Iterator[ChatApp]:
     """Run an app on a fresh database whose active model is `constant`."""
@@ -197,7 +201,7 @@ def second_instance(
         with closing_client(app.tickets) if app.tickets else nullcontext():
             yield app
             for thread in threading.enumerate():
-                if thread.name == "watchdog":
+                if thread.name in _USING_THE_DATABASE:
                     thread.join()
 
 

@@ -94,7 +94,7 @@ def kill_writer(chat: ChatApp) -> None:
     chat.rows("update messages set alive_until = now() - interval '1 second' where state = 'streaming'")
 
 
-def test_answer_is_replayed_and_followed_on_ansecond_app(
+def test_answer_is_replayed_and_followed_on_another_instance(
     chat: ChatApp, second_app: ChatApp, provider: FakeProvider
 ) -> None:
     first = BackgroundReader(chat.post("c1", QUESTION))
@@ -203,7 +203,7 @@ def test_answer_can_finish_while_its_process_ends(chat: ChatApp, provider: FakeP
     assert event_types(writer.all())[-2:] == ["finish", "[DONE]"]
 
 
-def test_follower_can_continue_on_ansecond_app(chat: ChatApp, second_app: ChatApp, provider: FakeProvider) -> None:
+def test_follower_can_continue_on_another_instance(chat: ChatApp, second_app: ChatApp, provider: FakeProvider) -> None:
     writer = BackgroundReader(chat.post("c1", QUESTION))
     writer.until("text-delta")
     follower = BackgroundReader(resume(second_app))
