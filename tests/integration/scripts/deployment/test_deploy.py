@@ -262,6 +262,7 @@ def test_job_migrated_the_database_and_stored_the_owner_key(deployment: Deployme
 def test_queues_and_schedule_are_created(deployment: Deployment) -> None:
     queues = list(deployment.cloud.client.list_queues(parent=PLACE))
     assert [(queue.name.rpartition("/")[2], queue.rate_limits.max_concurrent_dispatches) for queue in queues] == [
+        ("chat", 5),
         ("collection", 5),
         ("embedding", 5),
     ]
