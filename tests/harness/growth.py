@@ -12,7 +12,7 @@ MAX_GROWTH = 2.3
 DOUBLINGS = 3
 MEASURABLE_S = 0.000_3
 ATTEMPTS = 24
-LATE_ATTEMPTS = 60
+LATE_ATTEMPTS = 240
 PAUSE_S = 0.1
 """Before each late attempt: other processes that use the memory and the caches may end meanwhile."""
 

@@ -66,7 +66,7 @@ def test_agent_goes_on_after_a_kill_at_each_commit(chat: ChatApp, provider: Scri
     take_back(chat)
     chat.drain()
     events = reader.all()
-    assert text_of(events) == "With pip [1]."
+    assert text_of(events) == "With pip [1].", [event.part for event in events]
     kinds = [event.part["type"] for event in events if isinstance(event.part, dict)]
     assert kinds.count("tool-input-available") == kinds.count("tool-output-available") == 3
     assert kinds.count("text-start") == kinds.count("finish") == kinds.count("start") == 1
