@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from headwater.config import Settings
 from headwater.database.url import connect_arguments
@@ -60,7 +61,11 @@ class Database:
         return cls(settings.database_url, size, root_certificate=settings.database_root_certificate)
 
     def close(self) -> None:
-        """Close every connection; the next transaction opens new ones."""
+        """Close every connection: idle ones at once, those of running transactions at their end.
+
+        A later transaction opens a connection for itself.
+        """
+        sa.event.listen(self.engine, "checkin", _close_returned)
         self.engine.dispose()
 
     @contextmanager
@@ -256,6 +261,14 @@ def create_engine(url: str, root_certificate: str = "", **pool: Any) -> Engine:
     )
     sa.event.listen(engine, "do_execute", _copy_from)
     return engine
+
+
+def _close_returned(connection: Any, record: ConnectionPoolEntry) -> None:  # noqa: ARG001 - SQLAlchemy's names
+    """Close a connection that is returned to a pool which has been closed.
+
+    Such a pool keeps returned connections open until it is garbage.
+    """
+    record.invalidate()
 
 
 def _copy_from(cursor: Any, statement: str, parameters: Any, context: Any) -> bool:  # noqa: ARG001 - SQLAlchemy's names

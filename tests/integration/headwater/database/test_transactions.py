@@ -5,7 +5,9 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from typing import cast
 
+import pg8000
 import pytest
 import sqlalchemy as sa
 
@@ -13,6 +15,7 @@ from functions.collection.runs.end import end_run
 from functions.collection.runs.read import read_run
 from functions.collection.runs.start import start_run
 from functions.collection.sources import sources
+from headwater.database.pg8000_pipeline import PipelinedConnection
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import DatabaseUnavailable, NotFound, UnprocessableContent
 from headwater.queue import ledger
@@ -47,6 +50,19 @@ def test_exhausted_pool_is_database_unavailable(database: FreshDatabase) -> None
     ):
         pass
     small.close()
+
+
+def test_closed_database_leaves_no_connection_open(db: Database) -> None:
+    with db.transaction(ALL_WORKSPACES) as tx:
+        running = tx.connection.dbapi_connection
+        db.close()
+        tx.execute(sa.text("select 1"))
+    with db.transaction(ALL_WORKSPACES) as tx:
+        later = tx.connection.dbapi_connection
+        tx.execute(sa.text("select 1"))
+    for connection in (running, later):
+        with pytest.raises(pg8000.InterfaceError, match="connection is closed"):
+            cast(PipelinedConnection, connection).execute_simple("select 1")
 
 
 def test_missing_database_is_database_unavailable(database: FreshDatabase) -> None:
