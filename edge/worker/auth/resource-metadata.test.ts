@@ -50,12 +50,14 @@ describe("OAuth metadata", () => {
 
 describe("the origin of a request to /mcp", () => {
   it("is refused unless it is this server's or allowed", async () => {
-    const from = (origin: string) => ({ method: "POST", ...bearer(apiKey(), { origin }) });
+    // An address of its own: sign-ins are limited per address, and all tests share the counters.
+    const address = { "cf-connecting-ip": "203.0.113.80" };
+    const from = (origin: string) => ({ method: "POST", ...bearer(apiKey(), { ...address, origin }) });
     const refused = await fetchWorker("/mcp", from("https://evil.example"), JWT);
     expect(refused.status).toBe(403);
     expect((await readProblem(refused))["detail"]).toContain("CORS_ORIGINS");
     const changes = { ...JWT, CORS_ORIGINS: "https://evil.example" };
     expect((await fetchWorker("/mcp", from("https://evil.example"), changes)).status).toBe(200);
-    expect((await fetchWorker("/mcp", { method: "POST", ...bearer(apiKey()) }, JWT)).status).toBe(200);
+    expect((await fetchWorker("/mcp", { method: "POST", ...bearer(apiKey(), address) }, JWT)).status).toBe(200);
   });
 });
