@@ -39,7 +39,7 @@ export function createFront({ worker, checks, behindProxy }) {
     keepAliveTimeout: KEEP_ALIVE_MS,
   };
   const missingParts = sharedFor(CHECK_INTERVAL_MS, () => findMissing(checks));
-  const server = createServer(limits, (request, response) => {
+  const server = createServer({ ...limits, shouldUpgradeCallback: opensWebSocket }, (request, response) => {
     const pathname = pathOf(request.url ?? "");
     if (pathname === null) refuse(response, 400, "Bad request", "The request's target must be a path.");
     else if (!hasValidHost(request)) refuse(response, 400, "Bad request", INVALID_HOST);
@@ -49,9 +49,8 @@ export function createFront({ worker, checks, behindProxy }) {
     else forward(request, response, { worker, behindProxy });
   });
   return server.on("upgrade", (request, socket, head) => {
-    if (pathOf(request.url ?? "") === WEBSOCKET && hasValidHost(request))
-      forwardUpgrade(request, socket, head, { worker, behindProxy });
-    else socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+    if (opensWebSocket(request)) forwardUpgrade(request, socket, head, { worker, behindProxy });
+    else socket.destroy(); // Node before 24.9, which does not call shouldUpgradeCallback
   });
 }
 
@@ -73,6 +72,17 @@ function pathOf(target) {
 function hasValidHost({ headers, headersDistinct }) {
   const host = headers.host ?? "";
   return headersDistinct["host"]?.length === 1 && /^[^\s/?#@\\]+$/.test(host) && URL.canParse(`http://${host}`);
+}
+
+/**
+ * Whether a request opens a WebSocket. Others that ask for an upgrade are answered without it (RFC 9110, 7.8).
+ *
+ * @param {import("node:http").IncomingMessage} request
+ */
+function opensWebSocket(request) {
+  const { method, url, headers } = request;
+  const isUpgrade = method === "GET" && headers.upgrade?.toLowerCase() === "websocket";
+  return isUpgrade && pathOf(url ?? "") === WEBSOCKET && hasValidHost(request);
 }
 
 /**
