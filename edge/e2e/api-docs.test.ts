@@ -44,9 +44,10 @@ describe.skipIf(!existsSync(CHROMIUM))("the API page (needs chromium)", () => {
 
   it("sends the token or API key that was entered", async () => {
     await page.getByRole("button", { name: "Authorize" }).first().click();
-    await page.locator(".auth-container input").fill("hw_secret");
-    await page.locator(".auth-btn-wrapper .authorize").click();
-    await page.locator(".btn-done").click();
+    const form = page.locator(".auth-container form").filter({ hasText: "TokenOrApiKey" });
+    await form.locator("input").fill("hw_secret");
+    await form.locator(".authorize").click();
+    await form.locator(".btn-done").click();
     const operation = await expand("Sources", "listSources");
     const request = page.waitForRequest((sent) => sent.url().endsWith("/api/sources"));
     await operation.getByRole("button", { name: "Execute" }).click();
