@@ -122,7 +122,6 @@ export async function checkAppearances(page, folder, title) {
   for (const name of /** @type {const} */ (["light", "dark", "narrow", "narrow-dark"])) {
     await page.setViewportSize(APPEARANCES[name].viewport);
     await page.emulateMedia({ colorScheme: APPEARANCES[name].colorScheme, reducedMotion: "reduce" });
-    await page.evaluate(afterLayout);
     await expectNoHorizontalScroll(page, `${name} ${title}`);
     const isDark = APPEARANCES[name].colorScheme === "dark";
     await expectAccessible(page, `${name} ${title}`, isDark ? COLOR_RULES : undefined);
@@ -150,6 +149,7 @@ function afterLayout() {
 
 /** @param {Page} page @param {string} where */
 export async function expectNoHorizontalScroll(page, where) {
+  await page.evaluate(afterLayout);
   const { excess, widest } = await page.evaluate(() => {
     const excess = document.documentElement.scrollWidth - window.innerWidth;
     const wide = [...document.querySelectorAll("body *")].filter(
