@@ -97,7 +97,7 @@ class Turns:
     def call(self, messages: Sequence[BaseMessage], tools: Sequence[Tool]) -> AIMessage:
         """Return the next turn. At a limit, the model is told to answer without tools.
 
-        Raises BudgetExceeded, and errors of the models.
+        Raises BudgetExceeded, errors of the models, AnswerEnded if the answer was stopped, and LeaseLost.
         """
         sent = sum(len(str(message.content)) for message in messages) // CHARS_PER_TOKEN
         with self._transaction() as tx:
@@ -122,7 +122,12 @@ class Turns:
                 tokens = Used(name, Tokens(sent, output=readers[-1].chars // CHARS_PER_TOKEN))
             self._settle(tokens if readers else None, reservation, stopping)
         message = _with_own_ids(readers[-1].message(), messages)
-        return message.model_copy(update={"tool_calls": []}) if stopping else message
+        message = message.model_copy(update={"tool_calls": []}) if stopping else message
+        if not message.tool_calls and not str(message.text).strip():
+            with self._transaction() as tx:
+                store.lock(tx, self._agent)  # the stream also ends if the answer was stopped, or is another step's
+            raise UpstreamError("The model returned an empty answer. Try again.")
+        return message
 
     def write(self, tx: Connection, messages: Sequence[BaseMessage]) -> None:
         """Append the text of turns that are not in the log yet."""
@@ -218,7 +223,4 @@ class AgentModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002
         **_: Any,
     ) -> ChatResult:
-        message = self.turn(messages, self.bound)
-        if not message.tool_calls and not str(message.text).strip():
-            raise UpstreamError("The model returned an empty answer. Try again.")
-        return ChatResult(generations=[ChatGeneration(message=message)])
+        return ChatResult(generations=[ChatGeneration(message=self.turn(messages, self.bound))])

@@ -1,6 +1,7 @@
 """Agents under kills: whatever dies, the answer goes on from the last finished call."""
 
 import threading
+import time
 
 import pytest
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ from functions.chat.agents.calls import INTERRUPTED, Calls
 from functions.chat.tools.toolbox import Toolbox
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import LeaseLost
+from headwater.outbound.deadline import CHECK_EVERY_S
 from headwater.tools import ToolContext
 from tests.fakes.agent_provider import ScriptedProvider, ToolCall, follow
 from tests.harness.agents import SEARCH, answer_of, ask, assert_nothing_is_open, tool_parts
@@ -120,6 +122,7 @@ def test_frozen_step_writes_nothing_once_another_runs_the_agent(chat: ChatApp, p
             [(message_id,)] = chat.rows("select message_id from agents")
             with chat.database.transaction(chat.workspace_id) as tx:
                 taken.append(store.take(tx, chat.workspace_id, message_id))
+            time.sleep(2 * CHECK_EVERY_S)  # the frozen step ends its call of the model
             return "From the frozen step."
         return "From the other step."
 
