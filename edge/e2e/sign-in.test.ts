@@ -182,6 +182,7 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
     await page.getByLabel("Role of auth0|bob/1").selectOption("editor");
     await page.getByRole("button", { name: "Save role of auth0|bob/1" }).click();
     await expect.poll(() => accounts.members[1]).toMatchObject({ subject: "auth0|bob/1", role: "editor" });
+    await page.getByRole("button", { name: "Save role of auth0|bob/1" }).waitFor({ state: "detached" });
     await page.getByRole("button", { name: "Remove auth0|bob/1" }).click();
     await page.getByRole("button", { name: "Remove member" }).click();
     await expect.poll(() => accounts.members).toHaveLength(1);

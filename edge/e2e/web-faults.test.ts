@@ -222,7 +222,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the chat (needs chromium)", () => {
     chat.isPaused = false;
     await answer(other).getByText("one two three four five six").waitFor();
     await question(other).fill("From the other tab");
-    await other.keyboard.press("Enter");
+    await other.getByRole("button", { name: "Ask", exact: true }).click();
     await page.getByText("From the other tab", { exact: true }).waitFor();
     await expect.poll(() => answer().count()).toBe(3);
     expect(chat.questions).toHaveLength(3);
