@@ -95,7 +95,7 @@ class Turns:
         self._timeout_s = timeout_s
 
     def call(self, messages: Sequence[BaseMessage], tools: Sequence[Tool]) -> AIMessage:
-        """Return the next turn. At a limit, the model is told to answer without tools.
+        """Return the next turn. At a limit, the model is told to answer, and its calls of tools are dropped.
 
         Raises BudgetExceeded, errors of the models, AnswerEnded if the answer was stopped, and LeaseLost.
         """
@@ -123,7 +123,7 @@ class Turns:
             self._settle(tokens if readers else None, reservation, stopping)
         message = _with_own_ids(readers[-1].message(), messages)
         message = message.model_copy(update={"tool_calls": []}) if stopping else message
-        if not message.tool_calls and not str(message.text).strip():
+        if not stopping and not message.tool_calls and not str(message.text).strip():
             with self._transaction() as tx:
                 store.lock(tx, self._agent)  # the stream also ends if the answer was stopped, or is another step's
             raise UpstreamError("The model returned an empty answer. Try again.")

@@ -58,11 +58,10 @@ def test_calls_after_the_last_turn_are_not_made(limited: ChatApp, provider: Scri
     provider.script = lambda _: [ToolCall("list_documents", {})]
     reader = ask(limited)
     limited.drain()
-    limited.rows("update steps set not_before = now() where state = 'ready'")
-    limited.drain()
-    limited.rows("update steps set not_before = now() where state = 'ready'")
-    limited.drain()
-    assert event_types(reader.all())[-2:] == ["error", "[DONE]"]
+    assert event_types(reader.all())[-2:] == ["finish", "[DONE]"]
+    assert answer_of(limited)["metadata"]["state"] == "cut"
+    assert "2 steps (AGENT_STEPS)" in answer_of(limited)["metadata"]["notice"]
+    assert len(provider.turns) == 2
     assert limited.rows("select count(*) from agent_calls") == [(0,)]
     assert_nothing_is_open(limited)
 
