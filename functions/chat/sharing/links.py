@@ -30,7 +30,7 @@ MAX_SHARED_BYTES = 2_000_000
 
 MAX_LISTED = 1_000
 
-NOT_FOUND = "This link doesn't exist, has expired or was revoked. Ask whoever sent it for a new one."
+NOT_FOUND = "This link doesn't exist, has expired or was revoked. Ask its sender for a new one."
 
 
 class NewShareLink(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

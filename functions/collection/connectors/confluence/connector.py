@@ -191,7 +191,7 @@ def _read_comments(api: ApiClient, config: ConfluenceConfig, page_id: str) -> st
         answer = search(api, config, cql, start, "body.storage,history")
         for comment in map(as_dict, as_list(answer.get("results"))):
             history = as_dict(comment.get("history"))
-            author = as_text(as_dict(history.get("createdBy")).get("displayName")) or "Somebody"
+            author = as_text(as_dict(history.get("createdBy")).get("displayName")) or "Unknown author"
             day = as_text(history.get("createdDate"))[:10]
             pieces.append(f"<h3>{escape(f'{author}, {day}')}</h3><div>{_storage(comment) or ''}</div>")
         following = next_start(config, answer, start)
