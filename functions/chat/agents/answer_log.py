@@ -11,7 +11,8 @@ from sqlalchemy.engine import Connection
 from functions.chat.agents.store import Agent
 from functions.chat.answers.links import addresses_in
 from functions.chat.streams import message_log
-from functions.chat.streams.ui_message_stream import SourcePart, ToolPart, WebSourcePart, fold
+from functions.chat.streams.message_parts import fold
+from functions.chat.streams.ui_message_stream import SourcePart, ToolPart, WebSourcePart
 
 
 def openable_addresses(tx: Connection, agent: Agent) -> list[str]:

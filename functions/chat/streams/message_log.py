@@ -18,15 +18,14 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from functions.chat.streams.message_parts import closing_events, fold
 from functions.chat.streams.ui_message_stream import (
     CutMetadata,
     ErrorPart,
     Event,
     FinishPart,
     Part,
-    closing_events,
     encode,
-    fold,
 )
 
 LEASE_S = 30

@@ -2,6 +2,7 @@
 
 import json
 
+from functions.chat.streams.message_parts import closing_events, fold
 from functions.chat.streams.ui_message_stream import (
     DONE,
     Abort,
@@ -26,11 +27,9 @@ from functions.chat.streams.ui_message_stream import (
     TextStart,
     ThinkingPart,
     abort_events,
-    closing_events,
     encode,
     error_part,
     failure_events,
-    fold,
     sse,
 )
 
