@@ -16,7 +16,7 @@ from functions.chat.answers.evidence import Mode
 from functions.chat.conversations.answerer import Answerer
 from functions.chat.conversations.conversations import shorten
 from functions.chat.conversations.model_choice import read_workspace_chat
-from functions.chat.conversations.questions import read_question
+from functions.chat.conversations.questions import Begun, read_question
 from functions.chat.streams import message_log
 from functions.chat.streams.ui_message_stream import ErrorPart
 from functions.chat.streams.writer import Writer
@@ -45,6 +45,23 @@ class AnswerRequest(msgspec.Struct, frozen=True):
         """Return who asked."""
         return Caller(workspace_id, self.subject, self.role)
 
+    def question(self, caller: Caller, begun: Begun, instructions: str) -> Question:
+        """Return the question to answer. `instructions` are those of the workspace."""
+        return Question(
+            begun.answer,
+            begun.question,
+            begun.history,
+            self.role == "owner",
+            begun=begun.text,
+            evidence=evidence_of(begun.parts),
+            new_title="" if begun.history else shorten(begun.question),
+            half_life_days=self.half_life_days,
+            filter=parse_filter(self.filter),
+            mode=self.mode,
+            payer=payer_of(caller),
+            instructions=instructions,
+        )
+
 
 class Writing(NamedTuple):
     """An answer that this step writes."""
@@ -70,20 +87,6 @@ class WriteAnswer:
         caller = request.caller(step.workspace_id)
         begun = read_question(tx, answer, request.continues)
         workspace = read_workspace_chat(tx, caller)
-        question = Question(
-            answer,
-            begun.question,
-            begun.history,
-            request.role == "owner",
-            begun=begun.text,
-            evidence=evidence_of(begun.parts),
-            new_title="" if begun.history else shorten(begun.question),
-            half_life_days=request.half_life_days,
-            filter=parse_filter(request.filter),
-            mode=request.mode,
-            payer=payer_of(caller),
-            instructions=workspace.instructions,
-        )
         model = self.answerer.choose_model(
             tx,
             caller,
@@ -92,7 +95,7 @@ class WriteAnswer:
             remembered=request.model,
             allowed=workspace.allowed,
         )
-        return Writing(question, model)
+        return Writing(request.question(caller, begun, workspace.instructions), model)
 
     def compute(self, gathered: Writing | None) -> None:
         """Write the answer and its end, group by group, as the request does."""

@@ -11,8 +11,6 @@ import msgspec
 from functions.chat.agents import store
 from functions.chat.agents.step import NO_MODEL
 from functions.chat.agents.store import new_task
-from functions.chat.answers.compose import Question
-from functions.chat.answers.continuation import evidence_of
 from functions.chat.answers.evidence import Mode
 from functions.chat.answers.history import recent_turns
 from functions.chat.conversations import conversations
@@ -31,7 +29,6 @@ from headwater.conversations import check_conversation_id, row_id
 from headwater.database.transactions import Database
 from headwater.errors import UnprocessableContent
 from headwater.filters.parse import parse_filter
-from headwater.usage.record import payer_of
 from headwater.web.app import Call, Reply, Route
 from headwater.web.shutdown import Lifetime
 
@@ -150,11 +147,10 @@ class ChatRoutes:
             )
             chosen = request.model or kept
             if request.mode == "agent":
-                history = recent_turns(begun.history, self.answerer.settings.chat_history_tokens)
                 task = new_task(
                     call.caller,
                     begun.question,
-                    history,
+                    recent_turns(begun.history, self.answerer.settings.chat_history_tokens),
                     document_filter=remembered,
                     model=chosen,
                     models=workspace.allowed,
@@ -176,20 +172,7 @@ class ChatRoutes:
         if request.mode == "agent":
             model.close()  # the agent reserves for each of its turns
             return _stream(self.replayer.replay(begun.answer, after=0, request_id=call.request_id))
-        asked = Question(
-            begun.answer,
-            begun.question,
-            begun.history,
-            is_owner,
-            begun=begun.text,
-            evidence=evidence_of(begun.parts),
-            new_title="" if begun.history else conversations.shorten(begun.question),
-            half_life_days=request.half_life_days,
-            filter=parse_filter(remembered),
-            mode=request.mode,
-            payer=payer_of(call.caller),
-            instructions=workspace.instructions,
-        )
+        asked = stored.question(call.caller, begun, workspace.instructions)
         writer = Writer(
             self.database, begun.answer, request_id=call.request_id, lifetime=self.lifetime, queue=self.queue
         )
