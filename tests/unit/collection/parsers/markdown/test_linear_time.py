@@ -21,7 +21,7 @@ def check_parsing(key: str, shape: Shape, **sizes: int) -> None:
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", MARKDOWN)
 def test_parsing_markdown_takes_linear_time(name: str) -> None:
-    check_parsing("page.md", MARKDOWN[name], **({"smallest": 128_000} if name in LARGE else {}))
+    check_parsing("page.md", MARKDOWN[name], **({"smallest": 256_000} if name in LARGE else {}))
 
 
 @pytest.mark.parametrize("name", MDX)
