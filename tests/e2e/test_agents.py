@@ -1,8 +1,6 @@
 """An agent of the running stack whose chat function is killed: its answer is whole, and its client misses nothing."""
 
 import json
-import os
-import signal
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -110,7 +108,7 @@ def test_answer_is_whole_after_the_chat_function_is_killed(
         wait_until(lambda: len(provider.requests) == 2)
     else:
         wait_until(lambda: reader.kinds().count("tool-input-available") == 2)
-    os.kill(stack.pids["chat"], signal.SIGKILL)
+    stack.kill("chat")
     killed.set()
     events = reader.all()
     assert [number for number, _ in events] == [*range(1, len(events) + 1)]

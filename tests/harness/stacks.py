@@ -75,9 +75,11 @@ class RunningStack:
             return bytes(answer.read())
 
     def kill(self, part: str) -> None:
-        """Kill a service with SIGKILL and wait until the supervisor has restarted it."""
+        """Kill a service and its workers with SIGKILL and wait until the supervisor has restarted it."""
         old = self.pids[part]
-        os.kill(old, signal.SIGKILL)
+        children = Path(f"/proc/{old}/task/{old}/children").read_text().split()
+        for pid in (old, *map(int, children)):
+            os.kill(pid, signal.SIGKILL)
         wait_until(lambda: self.pids[part] not in (old, None))
 
     def log_entries(self, part: str) -> list[dict[str, Any]]:

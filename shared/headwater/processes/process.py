@@ -170,7 +170,8 @@ class ChildProcess:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
-        send(self._pipe, self._arguments)
+        with contextlib.suppress(Disconnected):  # it has ended already: the call will say how
+            send(self._pipe, self._arguments)
 
     def close(self) -> None:
         """Kill the process and what it has started."""

@@ -114,6 +114,15 @@ def test_process_whose_object_cannot_be_built_reports_the_reason() -> None:
         pid(process)
 
 
+def test_process_that_ends_before_it_reads_its_arguments_fails_the_call_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The arguments are too large for the buffer of a socket."""
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with ChildProcess("any:Class", (bytes(8 * MIB),), name="The child", environment={}) as process:
+        process.start()
+        with pytest.raises(ProcessEnded, match=r"^The child ended in 'pid' \(exit code 1\)\.$"):
+            pid(process)
+
+
 def test_process_has_no_variables_but_basic_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DATABASE_URL", "SECRET_KEY", "AWS_SECRET_ACCESS_KEY", "GOOGLE_APPLICATION_CREDENTIALS", "ACME_TOKEN"):
         monkeypatch.setenv(name, "secret")
