@@ -5,8 +5,9 @@ const FAKES = ["upstream", "issuer", "google"].map((name) => `worker/testing/${n
 
 export default defineConfig({
   test: {
-    // Long, because other tests may use the machine at the same time.
+    // A long limit and a second try, because other tests may use the machine at the same time.
     testTimeout: 30_000,
+    retry: 1,
     projects: [
       {
         // In workerd, Cloudflare's runtime. All files share one instance; each test makes its own users and keys.

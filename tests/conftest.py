@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -55,6 +56,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--as-supabase", action="store_true", help=help_of_supabase)
     parser.addoption("--every-input", action="store_true", help="all adversarial inputs instead of a sample")
     parser.addoption("--built-images", action="store_true", help="run the images that buildah has built")
+    parser.addoption("--failures", type=Path, help="write the names of failed tests to this file, one a line")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, exitstatus: pytest.ExitCode, config: pytest.Config
+) -> None:
+    """Write the names of failed tests for --failures, unless something else failed than tests."""
+    reports = [*terminalreporter.stats.get("failed", []), *terminalreporter.stats.get("error", [])]
+    file: Path | None = config.getoption("--failures")
+    if (
+        file
+        and exitstatus == pytest.ExitCode.TESTS_FAILED
+        and all(isinstance(report, pytest.TestReport) for report in reports)
+    ):
+        file.write_text("".join(f"{name}\n" for name in dict.fromkeys(report.nodeid for report in reports)))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

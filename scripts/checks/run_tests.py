@@ -3,6 +3,9 @@
 pytest runs the Python tests in several processes. At the same time, vitest runs the tests of `edge/`, and tests with a
 database run again on a database set up as by Supabase, behind PgBouncer in transaction mode. If arguments select Python
 tests, only those run.
+
+Failed Python tests run once more when everything else has ended: some fail only because the machine is busy. Their
+names are printed, and a test that fails twice is a failure.
 """
 
 import argparse
@@ -12,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 
 from scripts.checks import system_tools
 from scripts.setup import ROOT, npm_command
@@ -20,6 +23,9 @@ from scripts.setup import ROOT, npm_command
 # More processes than there are cores, because many tests wait for other processes. Each has its own Postgres.
 EXTRA_WORKERS = 2
 MAX_WORKERS = 8
+MAX_SECOND_TRIES = 20
+"""If more tests fail, the reason is not a busy machine."""
+
 # A debugger needs the test in this process.
 _INTERACTIVE = {"--pdb", "--trace", "-s", "--capture=no", "--collect-only", "--co"}
 
@@ -72,15 +78,36 @@ def main() -> None:
     python = [*distribution(arguments, os.cpu_count() or 1), *arguments]
     if selecting_arguments(arguments):
         sys.exit(not _run(pytest_command("python", python, options.reports)))
-    edge = Background(*edge_command(options.reports))
-    again = [*arguments, "--as-supabase", *_AS_SUPABASE]
-    supabase = Background(pytest_command("supabase", again, options.reports), ROOT)
-    passed = _run(pytest_command("python", python, options.reports))
+    with TemporaryDirectory() as folder:
+        sys.exit(not _run_everything(python, arguments, options.reports, Path(folder)))
+
+
+def _run_everything(python: Sequence[str], arguments: Sequence[str], reports: Path | None, failures: Path) -> bool:
+    """Run all tests. `failures` is an empty folder for the names of those that fail. Returns whether all passed."""
+    edge = Background(*edge_command(reports))
+    as_supabase = [*arguments, "--as-supabase"]
+    again = [*as_supabase, f"--failures={failures / 'supabase'}", *_AS_SUPABASE]
+    supabase = Background(pytest_command("supabase", again, reports), ROOT)
+    python_passed = _run(pytest_command("python", [*python, f"--failures={failures / 'python'}"], reports))
     print("test: some tests with a database again, set up as by Supabase, behind PgBouncer", flush=True)
-    passed &= supabase.finish()
+    supabase_passed = supabase.finish()
     print("test: the web app and the Worker", flush=True)
-    passed &= edge.finish()
-    sys.exit(not passed)
+    edge_passed = edge.finish()
+    python_passed = python_passed or run_again(failures / "python", arguments)
+    supabase_passed = supabase_passed or run_again(failures / "supabase", as_supabase)
+    return python_passed and supabase_passed and edge_passed
+
+
+def run_again(failures: Path, arguments: Sequence[str]) -> bool:
+    """Run failed tests once more, one after the other. Returns whether all passed.
+
+    `failures` is a file with their names, one a line. It is missing if pytest itself failed.
+    """
+    names = failures.read_text().splitlines() if failures.exists() else []
+    if not 0 < len(names) <= MAX_SECOND_TRIES:
+        return False
+    print("test: these failed, and run once more:", *names, sep="\n  ", flush=True)
+    return _run([sys.executable, "-m", "pytest", *arguments, *names])
 
 
 def selecting_arguments(arguments: Sequence[str]) -> list[str]:

@@ -54,7 +54,7 @@ export function SourceCard({ source, kind, isNew, onChange }: Props): ReactNode 
           <h2 id={titleId} ref={title} tabIndex={isNew ? -1 : undefined} dir="auto">
             {source.name}
           </h2>
-          <p className="small muted address">{describeSource(source, kind)}</p>
+          <p className="small muted">{describeSource(source, kind)}</p>
         </div>
         <p className="card-size">
           <strong>{source.documents.toLocaleString("en")}</strong>{" "}

@@ -1,8 +1,12 @@
-"""Arguments of `scripts/test`: which select tests, and which run in several processes."""
+"""`scripts/test`: which arguments select tests, which run in several processes, and the second try of failed tests."""
+
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from scripts.checks.run_tests import MAX_WORKERS, distribution, selecting_arguments
+from scripts.checks.run_tests import MAX_SECOND_TRIES, MAX_WORKERS, distribution, run_again, selecting_arguments
 
 
 @pytest.mark.parametrize("arguments", [[], ["-rs", "--durations=20"], ["tests/integration"], ["-x", "tests/unit"]])
@@ -30,3 +34,40 @@ def test_files_debuggers_and_explicit_options_run_in_one_process(arguments: list
 def test_options_alone_select_nothing() -> None:
     assert selecting_arguments(["-rs", "--durations=20"]) == []
     assert selecting_arguments(["-k", "once"]) == ["once"]
+
+
+FLAKY = """
+import pathlib
+
+def test_second_try_passes(tmp_path):
+    tried = pathlib.Path(__file__).with_suffix(".tried")
+    if not tried.exists():
+        tried.touch()
+        raise AssertionError
+
+def test_passes():
+    pass
+"""
+
+
+def test_only_failed_tests_run_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    test, failures, configuration = tmp_path / "test_flaky.py", tmp_path / "failures", tmp_path / "pytest.ini"
+    test.write_text(FLAKY)
+    configuration.write_text("[pytest]\n")
+    options = ["-c", str(configuration), "-p", "tests.conftest", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", *options, f"--failures={failures}", str(test)]
+    assert subprocess.run(command, check=False).returncode == 1
+    assert failures.read_text() == "test_flaky.py::test_second_try_passes\n"
+    failures.write_text(f"{test}::test_second_try_passes\n")
+    assert run_again(failures, options)
+    assert "1 passed" in capfd.readouterr().out
+    failures.write_text(f"{test}::test_missing\n")
+    assert not run_again(failures, options)
+
+
+@pytest.mark.parametrize("names", [[], ["x::test"] * (MAX_SECOND_TRIES + 1)])
+def test_nothing_runs_again_if_no_test_failed_or_many_did(tmp_path: Path, names: list[str]) -> None:
+    failures = tmp_path / "failures"
+    assert not run_again(failures, [])
+    failures.write_text("\n".join(names))
+    assert not run_again(failures, [])
