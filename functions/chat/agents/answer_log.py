@@ -12,7 +12,8 @@ from functions.chat.agents.store import Agent
 from functions.chat.answers.links import addresses_in
 from functions.chat.streams import message_log
 from functions.chat.streams.message_parts import fold
-from functions.chat.streams.ui_message_stream import SourcePart, ToolPart, WebSourcePart
+from functions.chat.streams.tool_parts import ToolPart
+from functions.chat.streams.ui_message_stream import SourcePart, WebSourcePart
 
 
 def openable_addresses(tx: Connection, agent: Agent) -> list[str]:

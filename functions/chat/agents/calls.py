@@ -14,7 +14,8 @@ from functions.chat.agents.prompt import passages_text
 from functions.chat.agents.store import Agent
 from functions.chat.answers.evidence import source_part
 from functions.chat.streams import message_log
-from functions.chat.streams.ui_message_stream import Part, ToolError, ToolInput, ToolOutput, ToolText
+from functions.chat.streams.tool_parts import ToolError, ToolInput, ToolOutput, ToolText
+from functions.chat.streams.ui_message_stream import Part
 from functions.chat.tools.text import clean
 from functions.chat.tools.toolbox import Result, Toolbox
 from headwater.database.transactions import Database

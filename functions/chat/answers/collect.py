@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from functions.chat.streams.ui_message_stream import FinishReason, Part, SourcePart, TextDelta, ToolInput
+from functions.chat.streams.tool_parts import ToolInput
+from functions.chat.streams.ui_message_stream import FinishReason, Part, SourcePart, TextDelta
 from functions.chat.streams.writer import AnswerCut
 
 _CITED = re.compile(r"\[([0-9]{1,4})\]")

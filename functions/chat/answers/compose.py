@@ -34,6 +34,7 @@ from functions.chat.answers.understanding.intent import (
 from functions.chat.retrieval.attached import FileSearch
 from functions.chat.retrieval.search import Passage, Search
 from functions.chat.streams.message_log import AnswerKey
+from functions.chat.streams.tool_parts import ToolInput
 from functions.chat.streams.ui_message_stream import (
     FinishReason,
     ModelName,
@@ -47,7 +48,6 @@ from functions.chat.streams.ui_message_stream import (
     TextEnd,
     TextStart,
     ThinkingPart,
-    ToolInput,
 )
 from functions.chat.streams.writer import AnswerCut
 from functions.chat.web.ranking import Evidence

@@ -23,7 +23,8 @@ from functions.chat.doors.openai_input import (
     read_question,
     read_text,
 )
-from functions.chat.streams.ui_message_stream import FinishReason, Part, ReasoningDelta, TextDelta, ToolInput
+from functions.chat.streams.tool_parts import ToolInput
+from functions.chat.streams.ui_message_stream import FinishReason, Part, ReasoningDelta, TextDelta
 from headwater.usage.record import Tokens
 
 DEFAULT_MODEL = "headwater"

@@ -24,7 +24,8 @@ from functions.chat.doors.openai_responses import (
     SummaryText,
     usage_of,
 )
-from functions.chat.streams.ui_message_stream import Part, ReasoningDelta, TextDelta, ToolInput
+from functions.chat.streams.tool_parts import ToolInput
+from functions.chat.streams.ui_message_stream import Part, ReasoningDelta, TextDelta
 from headwater.usage.record import Tokens
 
 _INCOMPLETE = {"length": IncompleteDetails("max_output_tokens"), "content-filter": IncompleteDetails("content_filter")}

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from functions.chat.streams.tool_parts import ToolError, ToolInput, ToolOutput, ToolPart
 from functions.chat.streams.ui_message_stream import (
     DONE,
     ModelPart,
@@ -20,10 +21,6 @@ from functions.chat.streams.ui_message_stream import (
     TextEnd,
     TextPart,
     TextStart,
-    ToolError,
-    ToolInput,
-    ToolOutput,
-    ToolPart,
     WebSourcePart,
     encode,
 )

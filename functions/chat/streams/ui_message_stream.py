@@ -5,11 +5,21 @@ in the npm package `ai` (5 to 7); up to version 6 its schema rejects other field
 """
 
 from collections.abc import Iterable
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from functions.chat.streams.part_base import PartBase
+from functions.chat.streams.tool_parts import (
+    ApprovalRequest,
+    ApprovalResponse,
+    OutputDenied,
+    ToolError,
+    ToolInput,
+    ToolOutput,
+    ToolPart,
+)
 from headwater.errors import HeadwaterError, problem
 
 HEADERS = {
@@ -32,11 +42,7 @@ FinishReason = Literal["stop", "length", "content-filter", "tool-calls", "other"
 `tool-calls`: the model calls tools of the caller and waits for their results."""
 
 
-class _Part(msgspec.Struct, frozen=True, tag_field="type", rename="camel"):
-    pass
-
-
-class Start(_Part, frozen=True, tag="start"):
+class Start(PartBase, frozen=True, tag="start"):
     """Start of an answer, in the message with this id."""
 
     message_id: str
@@ -53,7 +59,7 @@ class ModelName(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True)
     instead_of: tuple[str, ...] = ()
 
 
-class ModelPart(_Part, frozen=True, tag="data-model"):
+class ModelPart(PartBase, frozen=True, tag="data-model"):
     """The model that answers. A later one replaces it: another model took over before the first token."""
 
     data: ModelName
@@ -66,14 +72,14 @@ class Title(msgspec.Struct, frozen=True):
     title: str
 
 
-class TitlePart(_Part, frozen=True, tag="data-title"):
+class TitlePart(PartBase, frozen=True, tag="data-title"):
     """The new title of the conversation. Not part of the stored message."""
 
     data: Title
     transient: bool = True
 
 
-class ThinkingPart(_Part, frozen=True, tag="data-thinking"):
+class ThinkingPart(PartBase, frozen=True, tag="data-thinking"):
     """The model is silent before its first token, as reasoning models are. Not part of the stored message."""
 
     data: ModelName
@@ -103,7 +109,7 @@ class SourceMetadata(msgspec.Struct, frozen=True):
     headwater: Citation
 
 
-class SourcePart(_Part, frozen=True, tag="source-document", kw_only=True):
+class SourcePart(PartBase, frozen=True, tag="source-document", kw_only=True):
     """A passage; `[n]` in the text cites the one whose `sourceId` is "n"."""
 
     source_id: str
@@ -137,7 +143,7 @@ class Stage(msgspec.Struct, frozen=True):
     problem: str = ""
 
 
-class StagePart(_Part, frozen=True, tag="data-stage"):
+class StagePart(PartBase, frozen=True, tag="data-stage"):
     """A stage. A later part with the same id takes its place."""
 
     id: str
@@ -159,7 +165,7 @@ class WebMetadata(msgspec.Struct, frozen=True):
     headwater: WebCitation
 
 
-class WebSourcePart(_Part, frozen=True, tag="source-url", kw_only=True):
+class WebSourcePart(PartBase, frozen=True, tag="source-url", kw_only=True):
     """A passage of a web page; `[n]` in the text cites the one whose `sourceId` is "n"."""
 
     source_id: str
@@ -168,77 +174,42 @@ class WebSourcePart(_Part, frozen=True, tag="source-url", kw_only=True):
     provider_metadata: WebMetadata
 
 
-class TextStart(_Part, frozen=True, tag="text-start"):
+class TextStart(PartBase, frozen=True, tag="text-start"):
     """Start of the text."""
 
     id: str = TEXT_ID
 
 
-class TextDelta(_Part, frozen=True, tag="text-delta", kw_only=True):
+class TextDelta(PartBase, frozen=True, tag="text-delta", kw_only=True):
     """The next piece of the text."""
 
     id: str = TEXT_ID
     delta: str
 
 
-class TextEnd(_Part, frozen=True, tag="text-end"):
+class TextEnd(PartBase, frozen=True, tag="text-end"):
     """End of the text."""
 
     id: str = TEXT_ID
 
 
-class ReasoningStart(_Part, frozen=True, tag="reasoning-start", kw_only=True):
+class ReasoningStart(PartBase, frozen=True, tag="reasoning-start", kw_only=True):
     """Start of some of the model's thoughts."""
 
     id: str
 
 
-class ReasoningDelta(_Part, frozen=True, tag="reasoning-delta", kw_only=True):
+class ReasoningDelta(PartBase, frozen=True, tag="reasoning-delta", kw_only=True):
     """The next piece of thoughts."""
 
     id: str
     delta: str
 
 
-class ReasoningEnd(_Part, frozen=True, tag="reasoning-end", kw_only=True):
+class ReasoningEnd(PartBase, frozen=True, tag="reasoning-end", kw_only=True):
     """End of thoughts."""
 
     id: str
-
-
-class ToolInput(_Part, frozen=True, tag="tool-input-available", kw_only=True):
-    """A call of a tool, by an agent. `dynamic`: clients know no tools by name.
-
-    A call of one of the caller's tools has JSON as its `input`. Only answers to programs have it: none is stored.
-    """
-
-    tool_call_id: str
-    tool_name: str
-    input: Any
-    dynamic: bool = True
-
-
-class ToolText(msgspec.Struct, frozen=True):
-    """What a tool returned to the agent's model, and the time that it took."""
-
-    text: str
-    seconds: float
-
-
-class ToolOutput(_Part, frozen=True, tag="tool-output-available", kw_only=True):
-    """The result of a call."""
-
-    tool_call_id: str
-    output: ToolText
-    dynamic: bool = True
-
-
-class ToolError(_Part, frozen=True, tag="tool-output-error", kw_only=True):
-    """A call failed. The agent goes on."""
-
-    tool_call_id: str
-    error_text: str
-    dynamic: bool = True
 
 
 class CutMetadata(msgspec.Struct, frozen=True):
@@ -248,24 +219,24 @@ class CutMetadata(msgspec.Struct, frozen=True):
     state: Literal["cut"] = "cut"
 
 
-class FinishPart(_Part, frozen=True, tag="finish", omit_defaults=True):
+class FinishPart(PartBase, frozen=True, tag="finish", omit_defaults=True):
     """The answer is complete, or the model cut it."""
 
     finish_reason: FinishReason
     message_metadata: CutMetadata | None = None
 
 
-class ErrorPart(_Part, frozen=True, tag="error"):
+class ErrorPart(PartBase, frozen=True, tag="error"):
     """The answer failed. The text says what to do."""
 
     error_text: str
 
 
-class Abort(_Part, frozen=True, tag="abort"):
+class Abort(PartBase, frozen=True, tag="abort"):
     """The answer was stopped."""
 
 
-class ReasoningPart(_Part, frozen=True, tag="reasoning", kw_only=True):
+class ReasoningPart(PartBase, frozen=True, tag="reasoning", kw_only=True):
     """Thoughts in a stored message."""
 
     id: str
@@ -273,18 +244,7 @@ class ReasoningPart(_Part, frozen=True, tag="reasoning", kw_only=True):
     state: Literal["streaming", "done"] = "done"
 
 
-class ToolPart(_Part, frozen=True, tag="dynamic-tool", kw_only=True):
-    """A call of a tool in a stored message."""
-
-    tool_call_id: str
-    tool_name: str
-    input: Any
-    state: Literal["input-available", "output-available", "output-error"] = "input-available"
-    output: ToolText | None = None
-    error_text: str | None = None
-
-
-class TextPart(_Part, frozen=True, tag="text"):
+class TextPart(PartBase, frozen=True, tag="text"):
     """The text of a stored message."""
 
     text: str
@@ -308,6 +268,9 @@ Part = (
     | ToolInput
     | ToolOutput
     | ToolError
+    | ApprovalRequest
+    | ApprovalResponse
+    | OutputDenied
     | FinishPart
     | ErrorPart
     | Abort

@@ -11,7 +11,8 @@ from pydantic import TypeAdapter
 from functions.chat.answers.collect import CollectedAnswer
 from functions.chat.doors.openai_response_events import ResponseEvents
 from functions.chat.doors.openai_responses import ResponseRequest
-from functions.chat.streams.ui_message_stream import Part, ReasoningDelta, TextDelta, ToolInput
+from functions.chat.streams.tool_parts import ToolInput
+from functions.chat.streams.ui_message_stream import Part, ReasoningDelta, TextDelta
 from headwater.usage.record import Tokens
 
 EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
