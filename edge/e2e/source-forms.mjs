@@ -20,10 +20,9 @@ await inBrowser(folder, async (openPage, errors) => {
   await add.first().waitFor();
   const form = page.getByRole("form", { name: "Add a source" });
   if (!(await form.isVisible())) await add.first().click();
-  const kinds = await form
-    .getByLabel("Kind")
-    .locator("option")
-    .evaluateAll((options) => options.map((one) => one.getAttribute("value") ?? ""));
+  const options = form.getByLabel("Kind").locator("option");
+  await options.first().waitFor({ state: "attached" });
+  const kinds = await options.evaluateAll((all) => all.map((one) => one.getAttribute("value") ?? ""));
   const missing = expected.split(",").filter((kind) => !kinds.includes(kind));
   expect(missing.length === 0, `the form offers no ${missing.join(", ")}`);
   for (const kind of kinds) {
