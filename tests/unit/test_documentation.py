@@ -63,6 +63,12 @@ def test_decisions_are_numbered_in_order_and_titled_with_their_number() -> None:
         assert page.read_text().startswith(f"# {number}. "), page.name
 
 
+def test_index_has_every_page_once() -> None:
+    pages = [page.name for page in (ROOT / "docs").glob("*.md") if page.name != "README.md"]
+    linked = [link for link in LINK.findall((ROOT / "docs" / "README.md").read_text()) if "/" not in link]
+    assert sorted(link for link in linked if link.endswith(".md")) == sorted(pages)
+
+
 def test_link_checker_finds_broken_links(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(
