@@ -16,6 +16,7 @@ from headwater import logs
 from headwater.config import Settings
 
 if TYPE_CHECKING:
+    from google.auth.transport.requests import AuthorizedSession
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SpanExporter
 
@@ -26,6 +27,7 @@ Attributes = Mapping[str, str | int]
 FLUSH_S = 1.0
 """Longest wait for the export at the end of a request. Cloud Run suspends an instance that has no request."""
 
+_GOOGLE_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})", re.ASCII)
 
 _tracing: "Tracing | None" = None
@@ -219,8 +221,9 @@ class Tracing:
         self._failure = _LastMessage()
         sdk_log = logging.getLogger("opentelemetry")
         sdk_log.handlers[:], sdk_log.propagate = [self._failure], False
-        self._provider = _provider(settings, service)
-        self._processor = BatchSpanProcessor(_watched(self._on_export, settings.otel_exporter_otlp_endpoint))
+        session, project = _google_session() if settings.traces_google_credentials else (None, "")
+        self._provider = _provider(settings, service, project)
+        self._processor = BatchSpanProcessor(_watched(self._on_export, settings.otel_exporter_otlp_endpoint, session))
         self._provider.add_span_processor(self._processor)
         self._tracer = self._provider.get_tracer("headwater")
         self._is_failing = False
@@ -270,7 +273,16 @@ class Tracing:
             logs.event("traces.not_exported", severity=30, reason=self._failure.text)
 
 
-def _provider(settings: Settings, service: str) -> "TracerProvider":
+def _google_session() -> "tuple[AuthorizedSession, str]":
+    """Return a session that sends an access token of Google's default credentials and renews it, and their project."""
+    import google.auth
+    from google.auth.transport.requests import AuthorizedSession
+
+    credentials, project = google.auth.default(scopes=[_GOOGLE_SCOPE])
+    return AuthorizedSession(credentials), project or ""
+
+
+def _provider(settings: Settings, service: str, project: str) -> "TracerProvider":
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
@@ -284,11 +296,12 @@ def _provider(settings: Settings, service: str) -> "TracerProvider":
             return super().generate_trace_id()
 
     names = {"service.name": settings.k_service or service, "service.version": settings.k_revision}
+    names |= {"gcp.project_id": project}  # which Google's endpoint requires
     resource = Resource.create({name: value for name, value in names.items() if value})
     return TracerProvider(resource=resource, id_generator=LogTraceIds(), shutdown_on_exit=False)
 
 
-def _watched(on_export: Callable[..., None], endpoint: str) -> "SpanExporter":
+def _watched(on_export: Callable[..., None], endpoint: str, session: "AuthorizedSession | None") -> "SpanExporter":
     """Return an exporter that calls `on_export` after each batch."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace.export import SpanExportResult
@@ -303,7 +316,7 @@ def _watched(on_export: Callable[..., None], endpoint: str) -> "SpanExporter":
             on_export(succeeded=result is SpanExportResult.SUCCESS)
             return result
 
-    return Exporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
+    return Exporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", session=session)
 
 
 class _LastMessage(logging.Handler):

@@ -37,6 +37,12 @@ def received_spans(hits: Iterable[Hit]) -> list[ReceivedSpan]:
     return spans
 
 
+def received_projects(hits: Iterable[Hit]) -> set[str]:
+    """Return the Google Cloud projects that the requests name."""
+    resources = (each for hit in hits for each in ExportTraceServiceRequest.FromString(hit.body).resource_spans)
+    return {str(_values(each.resource.attributes)["gcp.project_id"]) for each in resources}
+
+
 def _span(span: Any, service: str) -> ReceivedSpan:
     return ReceivedSpan(
         name=span.name,

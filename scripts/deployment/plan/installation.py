@@ -138,6 +138,11 @@ class Installation:
         """Whether Vertex AI embeds texts."""
         return dict(self.settings).get("EMBEDDING_MODEL", "").startswith("vertexai:")
 
+    @property
+    def traces_to_google(self) -> bool:
+        """Whether traces are sent to Google with the functions' own credentials."""
+        return dict(self.settings).get("TRACES_GOOGLE_CREDENTIALS") == "true"
+
     def account(self, name: str) -> str:
         """Return the e-mail address of one of the installation's service accounts."""
         return f"headwater-{name}@{self.project}.iam.gserviceaccount.com"

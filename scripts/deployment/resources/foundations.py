@@ -31,6 +31,7 @@ def apis(installation: Installation) -> list[str]:
     names = {*_APIS}
     names |= {"sqladmin", "sql-component"} if installation.cloudsql_instance else set()
     names |= {"aiplatform"} if installation.uses_vertex_ai else set()
+    names |= {"telemetry"} if installation.traces_to_google else set()
     names |= {"billingbudgets", "cloudbilling"} if installation.limits.budget else set()
     return [f"{name}.googleapis.com" for name in sorted(names)]
 

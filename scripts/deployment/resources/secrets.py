@@ -68,7 +68,7 @@ def secrets(installation: Installation) -> list[Secret]:
     if deployers:
         required.append(Secret("CLOUDFLARE_API_TOKEN", deployers))
     settings = dict(installation.settings)
-    if settings.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").startswith("https://"):
+    if settings.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").startswith("https://") and not installation.traces_to_google:
         required.append(Secret("OTEL_EXPORTER_OTLP_HEADERS", _ALL_READERS))
     return required + _model_keys(settings)
 
@@ -161,7 +161,11 @@ def _bindings(installation: Installation) -> list[Binding]:
         Binding(f"project/{installation.project}", "roles/aiplatform.user", account(installation, reader))
         for reader in (callers if installation.uses_vertex_ai else ())
     ]
-    return vertex + [
+    traces = [
+        Binding(f"project/{installation.project}", "roles/telemetry.tracesWriter", account(installation, reader))
+        for reader in (_ALL_READERS if installation.traces_to_google else ())
+    ]
+    return [*vertex, *traces] + [
         Binding(f"secret/{secret.name}", role, account(installation, reader))
         for secret in secrets(installation)
         for reader in secret.readers

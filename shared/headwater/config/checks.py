@@ -27,8 +27,7 @@ def find_problems(settings: Settings) -> list[str]:
     problems += _find_key_problems(settings)
     problems += _find_auth_problems(settings)
     problems += _find_web_problems(settings)
-    if settings.traces_are_on and not _is_http(settings.otel_exporter_otlp_endpoint):
-        problems.append("OTEL_EXPORTER_OTLP_ENDPOINT: expected http://… or https://…")
+    problems += _find_trace_problems(settings)
     if settings.fetch_proxy and not settings.fetch_proxy.startswith("http://"):
         problems.append("FETCH_PROXY: expected http://host:port")
     if not settings.fetch_contact.isprintable() or not settings.fetch_contact.isascii():
@@ -42,6 +41,20 @@ def find_problems(settings: Settings) -> list[str]:
     if not 15 <= settings.dispatch_deadline_s <= 1800:
         problems.append("DISPATCH_DEADLINE_S: must be from 15 to 1800, the limits of Cloud Tasks")
     return problems
+
+
+def _find_trace_problems(settings: Settings) -> list[str]:
+    problems = []
+    if settings.traces_are_on and not _is_http(settings.otel_exporter_otlp_endpoint):
+        problems.append("OTEL_EXPORTER_OTLP_ENDPOINT: expected http://… or https://…")
+    if settings.traces_google_credentials and not _is_private_way(settings.otel_exporter_otlp_endpoint):
+        problems.append("TRACES_GOOGLE_CREDENTIALS: needs an OTEL_EXPORTER_OTLP_ENDPOINT that begins with https://")
+    return problems
+
+
+def _is_private_way(url: str) -> bool:
+    """Return whether only the server of a URL reads what is sent to it."""
+    return url.startswith("https://") or urlsplit(url).hostname in ("127.0.0.1", "localhost")
 
 
 def _find_key_problems(settings: Settings) -> list[str]:

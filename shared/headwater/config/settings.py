@@ -288,6 +288,11 @@ class Settings:
     otel_traces_sampler: str = _setting("OpenTelemetry's name of a sampler.", "parentbased_always_on")
     otel_traces_sampler_arg: str = _setting("The sampler's argument, such as a share from 0 to 1.", "")
     otel_sdk_disabled: bool = _setting("Switches traces off.", False)
+    traces_google_credentials: bool = _setting(
+        "Authenticates to the collector with an access token of Google's default credentials, as "
+        "`https://telemetry.googleapis.com` requires.",
+        False,
+    )
 
     @property
     def secrets(self) -> tuple[str, ...]:

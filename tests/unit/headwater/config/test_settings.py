@@ -32,6 +32,14 @@ def test_empty_value_means_unset() -> None:
     assert read_settings({**REQUIRED, "LEASE_S": ""}).lease_s == Settings(database_url="x").lease_s
 
 
+def test_google_credentials_are_not_sent_in_the_clear() -> None:
+    given = {**REQUIRED, "TRACES_GOOGLE_CREDENTIALS": "true"}
+    for endpoint in ("http://collector.example", ""):
+        with pytest.raises(ConfigError, match="TRACES_GOOGLE_CREDENTIALS"):
+            read_settings({**given, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint})
+    read_settings({**given, "OTEL_EXPORTER_OTLP_ENDPOINT": "https://telemetry.googleapis.com"})
+
+
 @pytest.mark.parametrize("name", ["K_SERVICE", "CLOUD_RUN_JOB"])
 def test_local_mode_is_rejected_on_cloud_run(name: str) -> None:
     with pytest.raises(ConfigError, match="AUTH_MODE"):

@@ -68,6 +68,16 @@ def test_collector_on_the_internet_has_secret_headers() -> None:
     assert not asked("http://10.0.0.7:4318")
 
 
+def test_google_gets_traces_with_the_functions_own_accounts() -> None:
+    settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://telemetry.googleapis.com", "TRACES_GOOGLE_CREDENTIALS": "true"}
+    installation = replace(SUPABASE, settings=tuple(settings.items()))
+    assert "OTEL_EXPORTER_OTLP_HEADERS" not in readers(installation)
+    planned = "\n".join(lines(plan_secrets(installation, CloudState())))
+    assert planned.count("roles/telemetry.tracesWriter") == 4
+    assert "telemetry.googleapis.com" in apis(installation)
+    assert "telemetry.googleapis.com" not in apis(SUPABASE)
+
+
 def test_secrets_without_a_version_get_one() -> None:
     state = CloudState(secrets={"headwater-secret-key": {}}, versions={"headwater-database-url": "3"})
     written = [line.split(" --")[0] for line in lines(plan_secrets(SUPABASE, state)) if "data-file" in line]
