@@ -126,8 +126,12 @@ RUN python -m compileall -q --invalidation-mode unchecked-hash shared functions
 USER headwater
 ENTRYPOINT ["python", "-m", "functions.job"]
 
+# What runs code that agents write: bubblewrap, and prlimit of Debian's util-linux, which the base has.
+FROM base AS sandboxed
+RUN apt-get -qq update && apt-get -qq install --yes --no-install-recommends bubblewrap && rm -rf /var/lib/apt/lists/*
+
 # All of these in one container, with localcloud and the Worker. Its state is on the volume.
-FROM base AS all
+FROM sandboxed AS all
 COPY --from=all-packages /venv /venv
 COPY --from=all-packages /node/bin/node /usr/local/bin/
 COPY --from=model /app/models models

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from headwater.config import read_settings
 from headwater.errors import ConfigError
+from headwater.sandbox.runner import SandboxUnavailable, find_sandbox
 from scripts.container.json_logs import JsonLogs
 from scripts.container.stack import DATA, ContainerStack, port_of
 from scripts.local.data_folder import lock_data_folder, make_private
@@ -41,8 +42,17 @@ def _supervise(stack: ContainerStack, logs: JsonLogs) -> None:
 
         async def say_ready() -> None:
             logs.report("container", f"ready on port {stack.port('edge')}. `headwater link` prints the address.")
+            logs.report("container", await asyncio.to_thread(_describe_sandbox))
 
         asyncio.run(StackSupervisor(stack, orphan_killer, logs, stop_s=STOP_S).run(say_ready))
+
+
+def _describe_sandbox() -> str:
+    """Say whether agents can run code in this container, else why not."""
+    try:
+        return f"Agents can run code, in a sandbox made by {find_sandbox().launcher}."
+    except SandboxUnavailable as error:
+        return f"Agents run no code. {error.message} What the container needs: docs/one-container.md"
 
 
 def _make_volume_private(stack: ContainerStack) -> None:

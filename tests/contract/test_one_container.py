@@ -242,6 +242,29 @@ def test_signal_before_the_handlers_exist_stops_the_container(tmp_path: Path, re
         assert process.wait(STOP_S) in (0, 128 + signal.SIGTERM), read_output(output)
 
 
+RUN_CODE = """
+from headwater.sandbox.limits import Limits
+from headwater.sandbox.runner import SandboxUnavailable, find_sandbox
+try:
+    sandbox = find_sandbox()
+except SandboxUnavailable as error:
+    print(error.message)
+else:
+    outcome = sandbox.run(["python3", "-c", "import os; print(os.getuid(), os.listdir('/'))"], {}, Limits())
+    print(sandbox.launcher, outcome.output.decode())
+"""
+
+
+def test_agents_run_code_in_a_sandbox(request: pytest.FixtureRequest) -> None:
+    with image("all", built=request.config.getoption("--built-images")) as each:
+        output = each.run({}, "python", "-c", RUN_CODE)
+        assert output.startswith("bubblewrap 1000 ["), output
+        assert "app" not in output, "the sandbox has the container's files"
+        refused = each.run({}, "python", "-c", RUN_CODE, has_namespaces=False)
+        assert refused.startswith("Code can't be run safely on this system. bubblewrap: The sandbox can't be set up: ")
+        assert "system calls: The sandbox can't be set up: " in refused
+
+
 def test_killed_anywhere_it_goes_on_and_is_restored_from_a_backup(
     installation: Installation, repository: SlowRepository, postgres: Cluster, tmp_path: Path
 ) -> None:
@@ -264,6 +287,7 @@ def test_killed_anywhere_it_goes_on_and_is_restored_from_a_backup(
         answer = "".join(event.part["delta"] for event in events if "delta" in event.part)
         assert "The valve v077 opens when the water rises" in answer
         running.stop()
+        assert "Agents can run code, in a sandbox made by bubblewrap." in read_output(running.output)
         private = [path for path in installation.volume.rglob("*") if path.stat().st_mode & 0o077]
         assert private == [], "only the container's user may read its files"
         assert not [entry for entry in running.entries() if entry.get("severity") in ("ERROR", "CRITICAL")]

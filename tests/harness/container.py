@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from headwater.sandbox.system_calls import pivot_root
+
 _CLONE_NEWNS, _CLONE_NEWPID = 0x00020000, 0x20000000
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -27,7 +29,8 @@ class Container:
     """A program and its root file system.
 
     `root`: a folder with the image's files; None for an empty one. `binds`, `volumes`: pairs of a path of the machine
-    and one in the container, which is read-only or writable.
+    and one in the container, which is read-only or writable. `has_namespaces`: whether its processes may make user
+    namespaces, which the kernel refuses below `chroot`.
     """
 
     command: Sequence[str]
@@ -36,6 +39,7 @@ class Container:
     binds: Sequence[tuple[str, str]] = ()
     volumes: Sequence[tuple[str, str]] = ()
     folder: str = "/app"
+    has_namespaces: bool = True
 
     def launcher(self) -> list[str]:
         """Return the command that runs this container."""
@@ -70,7 +74,7 @@ def _mount_all(container: Container, root: Path) -> None:
             path.touch()
         _mount("--bind", source, path)
         _mount("-o", "remount,bind,ro", path)
-    for target in ("dev", "proc", *(target.lstrip("/") for _, target in container.volumes)):
+    for target in ("dev", "proc", "mnt", *(target.lstrip("/") for _, target in container.volumes)):
         (root / target).mkdir(exist_ok=True)
     _mount("-o", "remount,bind,ro", root)
     _mount("-t", "proc", "proc", root / "proc")
@@ -82,7 +86,10 @@ def _mount_all(container: Container, root: Path) -> None:
 def _execute(container: Container, root: Path) -> None:
     """Become the program. Runs as process 1 of the new process namespace."""
     _mount_all(container, root)
-    os.chroot(root)
+    if container.has_namespaces:
+        pivot_root(str(root))
+    else:
+        os.chroot(root)
     os.chdir(container.folder)
     os.setgroups([])
     os.setgid(container.uid)

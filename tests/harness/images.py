@@ -161,7 +161,7 @@ class Image:
         image_variables = {name: value.replace("/app", str(self.app)) for name, value in own.items()}
         return {"TMPDIR": str(self.temporary)} | image_variables | dict(variables)
 
-    def command(self, *words: str, volume: Path | None = None) -> tuple[list[str], Path]:
+    def command(self, *words: str, volume: Path | None = None, has_namespaces: bool = True) -> tuple[list[str], Path]:
         """Return the command that runs a program in the image, and its working directory."""
         if not IS_ROOT:
             program = shutil.which(words[0], path=str(Path(sys.executable).parent))
@@ -170,7 +170,9 @@ class Image:
         if volume is not None:
             os.chown(volume, self.uid, self.uid)
         volumes = [] if volume is None else [(str(volume), "/data")]
-        container = Container(words, self.uid, root=self.root, binds=self._binds(), volumes=volumes)
+        container = Container(
+            words, self.uid, root=self.root, binds=self._binds(), volumes=volumes, has_namespaces=has_namespaces
+        )
         return container.launcher(), ROOT
 
     @property
@@ -213,9 +215,9 @@ class Image:
                     process.wait(KILLED_AFTER_S)
             assert self._listing() == self._before, "the container wrote to its own folder"
 
-    def run(self, variables: Mapping[str, str], *words: str, volume: Path | None = None) -> str:
+    def run(self, variables: Mapping[str, str], *words: str, has_namespaces: bool = True) -> str:
         """Run a program in the image to its end, and return its output. Asserts that it succeeds."""
-        command, folder = self.command(*words, volume=volume)
+        command, folder = self.command(*words, has_namespaces=has_namespaces)
         completed = subprocess.run(
             command, cwd=folder, env=self.environment(variables), capture_output=True, text=True, check=False
         )

@@ -79,7 +79,8 @@ def test_build_context_contains_only_copied_files() -> None:
 
 def test_one_container_contains_all_functions_their_packages_and_the_worker() -> None:
     stage = stages()["all"]
-    assert (stage.base, stage.user, stage.command) == ("base", "headwater", ["headwater"])
+    assert (stage.base, stage.user, stage.command) == ("sandboxed", "headwater", ["headwater"])
+    assert stages()["sandboxed"].base == "base"
     copied = {name for source, what, _ in stage.copies if not source for name in what}
     assert copied >= {"shared", "functions", "localcloud/localcloud", "scripts/local", "scripts/container"}
     built = [name for source, what, _ in stage.copies if source == "edge" for name in what]

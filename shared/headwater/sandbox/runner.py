@@ -84,18 +84,26 @@ class Sandbox:
                     _close(pipe)
 
 
-@cache
 def find_sandbox() -> Sandbox:
     """Return a sandbox that works here: by bubblewrap if it is installed, else by system calls.
 
-    Each is tried once. Raises SandboxUnavailable, which says why neither works.
+    Each is tried once in a process. Raises SandboxUnavailable, which says why neither works.
     """
+    found = _find_once()
+    if isinstance(found, str):
+        raise SandboxUnavailable(found)
+    return found
+
+
+@cache
+def _find_once() -> Sandbox | str:
+    """Return a sandbox, or why there is none."""
     problems = []
     for launcher in _LAUNCHERS:
         if (problem := probe(launcher)) is None:
             return Sandbox(launcher)
         problems.append(f"{launcher}: {problem}")
-    raise SandboxUnavailable("Code can't be run safely on this system. " + " ".join(problems))
+    return "Code can't be run safely on this system. " + " ".join(problems)
 
 
 def probe(launcher: Launcher) -> str | None:

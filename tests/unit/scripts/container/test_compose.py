@@ -31,6 +31,12 @@ def test_container_is_hardened_and_published_on_loopback_only() -> None:
     assert "ports" not in SERVICES["postgres"]
 
 
+def test_code_of_agents_is_allowed_by_a_file_of_its_own() -> None:
+    [headwater] = yaml.safe_load((FOLDER / "code.yaml").read_text())["services"].values()
+    assert headwater == {"security_opt": ["seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined"]}
+    assert "bubblewrap" in " ".join(stages()["sandboxed"].runs)
+
+
 def test_state_is_on_the_volume() -> None:
     volume, _, target = SERVICES["headwater"]["volumes"][0].partition(":")
     assert DATA.parent.as_posix() == target
