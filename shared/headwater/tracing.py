@@ -279,7 +279,7 @@ def _google_session() -> "tuple[AuthorizedSession, str]":
     from google.auth.transport.requests import AuthorizedSession
 
     credentials, project = google.auth.default(scopes=[_GOOGLE_SCOPE])
-    return AuthorizedSession(credentials), project or ""
+    return AuthorizedSession(credentials), project or ""  # type: ignore[no-untyped-call]
 
 
 def _provider(settings: Settings, service: str, project: str) -> "TracerProvider":
