@@ -9,7 +9,6 @@ import httpx
 import pytest
 
 from tests.fakes.agent_provider import ScriptedProvider, ToolCall, Turn, follow, scripted_provider
-from tests.harness.pipeline import Repository
 from tests.harness.stacks import RunningStack, running_stack, temporary_data, wait_until
 
 QUESTION = "How do I install the compass?"
@@ -33,19 +32,6 @@ def stack(provider: ScriptedProvider) -> Iterator[RunningStack]:
         (data / ".env").write_text(f"{model}LEASE_S=3\nWATCHDOG_S=2\n")
         with running_stack(data, "--embedding-model", "constant") as running:
             yield running
-
-
-@pytest.fixture(scope="module")
-def client(stack: RunningStack) -> Iterator[httpx.Client]:
-    """Return a client of the API, once a document can be found."""
-    with httpx.Client(base_url=stack.url, headers=stack.authorization, timeout=60, trust_env=False) as client:
-        repository = Repository(stack.data / "repository")
-        repository.write({"guide.md": "# Guide\n\nInstall the compass with pip.\n"})
-        config = {"kind": "git", "name": "guide", "config": {"url": repository.url}}
-        source = client.post("/api/sources", json=config).json()
-        client.post(f"/api/sources/{source['id']}/collect").raise_for_status()
-        wait_until(lambda: client.get("/api/search", params={"q": "compass"}).json()["hits"])
-        yield client
 
 
 class Follower:

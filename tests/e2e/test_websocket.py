@@ -12,8 +12,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from tests.fakes.chat_provider import FakeProvider, fake_provider
-from tests.harness.pipeline import Repository
-from tests.harness.stacks import RunningStack, running_stack, temporary_data, wait_until
+from tests.harness.stacks import RunningStack, running_stack, temporary_data
 
 PIECES = [f"word{n} é😀 " for n in range(60)] + ["[1]."]
 QUESTION = "How do I install the compass?"
@@ -33,19 +32,6 @@ def stack(provider: FakeProvider) -> Iterator[RunningStack]:
         (data / ".env").write_text(f"CHAT_MODEL=openai:fake\nOPENAI_BASE_URL={provider.url}/v1\n")
         with running_stack(data, "--embedding-model", "constant") as running:
             yield running
-
-
-@pytest.fixture(scope="module")
-def client(stack: RunningStack) -> Iterator[httpx.Client]:
-    """Return a client of the API, once a document can be found."""
-    with httpx.Client(base_url=stack.url, headers=stack.authorization, timeout=60, trust_env=False) as client:
-        repository = Repository(stack.data / "repository")
-        repository.write({"guide.md": "# Guide\n\nInstall the compass with pip.\n"})
-        config = {"kind": "git", "name": "guide", "config": {"url": repository.url}}
-        source = client.post("/api/sources", json=config).json()
-        client.post(f"/api/sources/{source['id']}/collect").raise_for_status()
-        wait_until(lambda: client.get("/api/search", params={"q": "compass"}).json()["hits"])
-        yield client
 
 
 def socket(stack: RunningStack, token: str, query: str = "") -> ClientConnection:

@@ -1,7 +1,6 @@
 """A chat function whose model follows a script, with documents and a queue whose tickets tests deliver."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,14 +16,6 @@ from tests.harness.support import queue_settings
 def provider() -> Iterator[ScriptedProvider]:
     with scripted_provider() as provider:
         yield provider
-
-
-@pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[Cloud]:
-    made = Cloud(tmp_path)
-    made.client.pause_queue(name=made.create_queue("chat"))
-    yield made
-    made.stop()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -36,15 +35,6 @@ def provider() -> Iterator[FakeProvider]:
         provider.pieces = ["Hello ", "world [1]."]
         provider.wait, provider.wait_after = threading.Event(), 1
         yield provider
-
-
-@pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[Cloud]:
-    """Cloud Tasks with a paused queue: tests deliver its tickets."""
-    made = Cloud(tmp_path)
-    made.client.pause_queue(name=made.create_queue("chat"))
-    yield made
-    made.stop()
 
 
 @pytest.fixture
