@@ -68,6 +68,7 @@ class Greet(Tool[GreetArguments]):
     name = "greet"
     description = "Write a greeting. Use it when the user asks for one."
     arguments_type = GreetArguments
+    read_only = True  # it changes nothing, so it runs without an approval
 
     def run(self, context: ToolContext, arguments: GreetArguments) -> dict[str, str]:
         return {"greeting": f"{context.settings.get('greeting', 'Hello')}, {arguments.name}!"}

@@ -20,6 +20,7 @@ from functions.chat.retrieval.routes import SearchRoutes
 from functions.chat.retrieval.search import Search
 from functions.chat.sharing.routes import ShareRoutes
 from functions.chat.streams.answer_queue import AnswerQueue
+from functions.chat.tools.routes import ToolRoutes
 from functions.chat.usage.routes import UsageRoutes
 from functions.chat.web.research import Research
 from headwater.config import Settings
@@ -64,6 +65,7 @@ def routes(
         *OpenAIRoutes(answerer, reranking, settings.max_question_chars).routes(),
         *McpRoutes(tools, settings.k_revision or "local").routes(),
         *ModelRoutes(database, answerer.models, settings.prices, has_queue=tickets is not None).routes(),
+        *ToolRoutes(database).routes(),
         *UsageRoutes(database, settings.prices).routes(),
         *_drain_routes(database, settings, answerer, tickets, lifetime),
     ]

@@ -24,11 +24,12 @@ TIMEOUT_S = 60.0
 
 
 class ToolDescription(msgspec.Struct, frozen=True):
-    """What a model is told about a tool; `arguments_schema` is a JSON Schema."""
+    """What a model is told about a tool; `arguments_schema` is a JSON Schema. `read_only`: as `Tool` has it."""
 
     name: str
     description: str
     arguments_schema: dict[str, Any]
+    read_only: bool = False
 
 
 class ToolContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,11 +63,16 @@ Arguments = TypeVar("Arguments", bound=msgspec.Struct)
 
 
 class Tool(ABC, Generic[Arguments]):
-    """A tool. The description tells a model when to use it; titles and descriptions of the arguments' fields help."""
+    """A tool. The description tells a model when to use it; titles and descriptions of the arguments' fields help.
+
+    `read_only`: calls change nothing outside. Then they need no approval unless the workspace's owner asks for it, and
+    a call that was interrupted is repeated.
+    """
 
     name: ClassVar[str]
     description: ClassVar[str]
     arguments_type: ClassVar[type[msgspec.Struct]]
+    read_only: ClassVar[bool] = False
 
     @abstractmethod
     def run(self, context: ToolContext, arguments: Arguments) -> Any:
@@ -79,7 +85,7 @@ class Tool(ABC, Generic[Arguments]):
 
 def describe_tool(tool: type[Tool[Any]]) -> ToolDescription:
     """Describe a tool for a model."""
-    return ToolDescription(tool.name, tool.description, object_schema(tool.arguments_type))
+    return ToolDescription(tool.name, tool.description, object_schema(tool.arguments_type), tool.read_only)
 
 
 def run_tool(tool: Tool[Any], context: ToolContext, arguments: object) -> Any:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from werkzeug.test import TestResponse
+
 from tests.fakes.agent_provider import ToolCall
 from tests.harness.chat_app import ChatApp
 from tests.integration.chat.streams.test_resume import BackgroundReader
@@ -40,3 +42,39 @@ def close_readers() -> None:
     """Wait until all have read to the end."""
     while readers:
         readers.pop().all()
+
+
+def approval(call_id: str, *, approved: bool = True, reason: str = "", **fields: Any) -> dict[str, Any]:
+    """Return the part of a call that a client has approved or rejected, as the AI SDK posts it."""
+    responded = {"id": call_id, "approved": approved, **({"reason": reason} if reason else {})}
+    return {
+        "type": "dynamic-tool",
+        "toolCallId": call_id,
+        "state": "approval-responded",
+        "approval": responded,
+        **fields,
+    }
+
+
+def reply(call_id: str, text: Any) -> dict[str, Any]:
+    """Return the part of a question that a client has answered, as the AI SDK posts it."""
+    return {
+        "type": "dynamic-tool",
+        "toolName": "ask_user",
+        "toolCallId": call_id,
+        "state": "output-available",
+        "output": text,
+    }
+
+
+def post_response(chat: ChatApp, *parts: dict[str, Any]) -> TestResponse:
+    """Post responses to calls of the last answer."""
+    message = {"id": "", "role": "assistant", "parts": list(parts)}
+    return chat.client.post("/api/chat", json={"id": "c1", "messages": [message]})
+
+
+def respond(chat: ChatApp, *parts: dict[str, Any]) -> BackgroundReader:
+    """Post responses, and read what follows. The agent goes on when the queue is drained."""
+    reader = BackgroundReader(post_response(chat, *parts))
+    readers.append(reader)
+    return reader

@@ -1,6 +1,7 @@
 """Calls of tools by an agent: each is stored before it begins and when it ends, together with its events.
 
-A call that was interrupted is made again if its tool changes nothing. Otherwise the model is told, and decides.
+A call that was interrupted is made again if its tool changes nothing. Otherwise the model is told, and decides. A call
+that needs an approval waits (`responses`).
 """
 
 from collections.abc import Callable
@@ -9,26 +10,31 @@ from typing import Any
 import msgspec
 from sqlalchemy.engine import Connection
 
-from functions.chat.agents import store
+from functions.chat.agents import call_store, store
+from functions.chat.agents.call_store import CallState
+from functions.chat.agents.posted_responses import MAX_INPUT_BYTES
 from functions.chat.agents.prompt import passages_text
 from functions.chat.agents.store import Agent
 from functions.chat.answers.evidence import source_part
 from functions.chat.streams import message_log
-from functions.chat.streams.tool_parts import ToolError, ToolInput, ToolOutput, ToolText
+from functions.chat.streams.tool_parts import ApprovalRequest, ToolError, ToolInput, ToolOutput, ToolText
 from functions.chat.streams.ui_message_stream import Part
+from functions.chat.tools.approvals import read_approvals
+from functions.chat.tools.ask_user import ASK_USER
 from functions.chat.tools.text import clean
 from functions.chat.tools.toolbox import Result, Toolbox
 from headwater.database.transactions import Database
 from headwater.schemas import has_nul
 from headwater.tools import ToolContext
 
-MAX_INPUT_BYTES = 200_000
-"""Arguments of a call as JSON."""
-
 INTERRUPTED = (
     "This call was interrupted, and it is unknown whether it had its effect. It was not repeated. "
     "Check before you call it again."
 )
+
+
+class Waiting(Exception):
+    """A call waits for the person who asked."""
 
 
 class Calls:
@@ -45,26 +51,56 @@ class Calls:
     ) -> tuple[str, bool]:
         """Return the result of a call for the model, and whether it is an error.
 
-        `before` writes what comes before the call in the log. Raises AnswerEnded, LeaseLost.
+        `before` writes what comes before the call in the log. Raises Waiting, AnswerEnded, LeaseLost.
         """
         problem = _problem(arguments)
-        shown = {} if problem else arguments
-        part = ToolInput(tool_call_id=call_id, tool_name=clean(name, 100), input=shown)
         with self._database.transaction(self._agent.answer.workspace_id) as tx:
             before(tx)
-            begun = store.begin_call(tx, self._agent, call_id, part)
-        if begun and begun.output is not None:
-            return begun.output, begun.is_error
+            call = call_store.read(tx, self._agent, call_id)
+            if call is None:
+                is_waiting = self._begin(tx, call_id, name, arguments, problem)
+            elif call.state == "approved":
+                call_store.start(tx, self._agent, call_id)
+        if is_waiting if call is None else call.state in ("approval", "answer"):
+            raise Waiting
+        if call and call.output is not None:
+            return call.output, call.is_error
         if problem:
             result = Result(problem, is_error=True)
-        elif begun and not self._toolbox.may_repeat(name):
+        elif call and call.state == "running" and not self._toolbox.may_repeat(name):
             result = Result(INTERRUPTED, is_error=True)
+        elif call and call.input is not None:
+            result = self._toolbox.call(name, self._context, call.input)
+            return self._end(call_id, result, _changed(call.input))
         else:
             result = self._toolbox.call(name, self._context, arguments)
         return self._end(call_id, result)
 
-    def _end(self, call_id: str, result: Result) -> tuple[str, bool]:
-        """Store the result and its events. Passages get the next numbers of the answer."""
+    def _begin(self, tx: Connection, call_id: str, name: str, arguments: dict[str, Any], problem: str) -> bool:
+        """Store a call and its first events. Returns whether it waits for the person."""
+        state: CallState = "running" if problem else self._first_state(tx, name, arguments)
+        call_store.add(tx, self._agent, call_id, name, state)
+        shown = {} if problem else arguments
+        parts: list[Part] = [ToolInput(tool_call_id=call_id, tool_name=clean(name, 100), input=shown)]
+        if state == "approval":
+            parts.append(ApprovalRequest(approval_id=call_id, tool_call_id=call_id))
+        message_log.append(tx, self._agent.answer, parts)
+        return state != "running"
+
+    def _first_state(self, tx: Connection, name: str, arguments: dict[str, Any]) -> CallState:
+        """Return what a new call does: begin, or wait for an approval. Calls that can only fail begin."""
+        if not self._toolbox.accepts(name, arguments):
+            return "running"
+        if name == ASK_USER:
+            return "answer"
+        chosen = read_approvals(tx, self._agent.answer.workspace_id)
+        approval = chosen.get(name) or self._toolbox.default_approval(name)
+        if approval == "never" or (approval == "first" and call_store.was_approved(tx, self._agent, name)):
+            return "running"
+        return "approval"
+
+    def _end(self, call_id: str, result: Result, note: str = "") -> tuple[str, bool]:
+        """Store the result and its events; only the model reads `note`. Passages get the next numbers of the answer."""
         with self._database.transaction(self._agent.answer.workspace_id) as tx:
             store.lock(tx, self._agent)
             parts: list[Part] = []
@@ -73,14 +109,20 @@ class Calls:
                 first = store.number_passages(tx, self._agent, len(result.passages))
                 parts += [source_part(n, passage) for n, passage in enumerate(result.passages, start=first)]
                 text = clean(passages_text(result.passages, first, result.note))
-            seconds = round(store.seconds_of_call(tx, self._agent, call_id), 2)
-            store.end_call(tx, self._agent, call_id, text, is_error=result.is_error)
+            seconds = round(call_store.seconds(tx, self._agent, call_id), 2)
+            for_model = note + text
+            call_store.end(tx, self._agent, call_id, for_model, is_error=result.is_error)
             if result.is_error:
                 parts.append(ToolError(tool_call_id=call_id, error_text=text))
             else:
                 parts.append(ToolOutput(tool_call_id=call_id, output=ToolText(text, seconds)))
             message_log.append(tx, self._agent.answer, parts)
-        return text, result.is_error
+        return for_model, result.is_error
+
+
+def _changed(arguments: dict[str, Any]) -> str:
+    """Return what the model is told before the result of a call whose arguments the person has changed."""
+    return f"(The person has changed the arguments to {clean(msgspec.json.encode(arguments).decode(), 5_000)}.)\n\n"
 
 
 def _problem(arguments: dict[str, Any]) -> str:

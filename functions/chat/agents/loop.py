@@ -5,7 +5,7 @@ Imports LangChain and LangGraph: import it when an agent runs.
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from langchain.agents import create_agent
 from langchain.agents.middleware import AgentMiddleware
@@ -13,8 +13,9 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import StructuredTool
 from langgraph.prebuilt.tool_node import ToolCallRequest
+from langgraph.types import interrupt
 
-from functions.chat.agents.calls import Calls
+from functions.chat.agents.calls import Calls, Waiting
 from functions.chat.agents.checkpoints import Checkpoints
 from functions.chat.agents.turns import AgentModel, Turns
 from functions.chat.answers.prompt import Turn
@@ -36,9 +37,13 @@ class _CallTools(AgentMiddleware[Any, Any]):
     def wrap_tool_call(self, request: ToolCallRequest, handler: Callable[..., Any]) -> ToolMessage:  # noqa: ARG002
         """Run a call."""
         call, messages = request.tool_call, request.state["messages"]
-        text, is_error = self._calls.run(
-            str(call["id"]), call["name"], call["args"], lambda tx: self._turns.write(tx, messages)
-        )
+        try:
+            text, is_error = self._calls.run(
+                str(call["id"]), call["name"], call["args"], lambda tx: self._turns.write(tx, messages)
+            )
+        except Waiting:
+            interrupt(call["id"])  # ends the graph's run; the next one makes the call again
+            raise
         status = "error" if is_error else "success"
         return ToolMessage(text, tool_call_id=call["id"], name=call["name"], status=status)
 
@@ -52,8 +57,10 @@ def run_agent(
     calls: Calls,
     checkpoints: Checkpoints,
     is_time_up: Callable[[], bool],
-) -> list[BaseMessage] | None:
-    """Go on with an agent from its last checkpoint. Returns its messages when it has answered, None if time is up.
+) -> list[BaseMessage] | Literal["time is up", "waiting"]:
+    """Go on with an agent from its last checkpoint. Returns its messages when it has answered.
+
+    Otherwise returns whether time is up, or all that it can do now is to wait for the person.
 
     Raises what the model raises, AnswerEnded, LeaseLost.
     """
@@ -72,14 +79,19 @@ def run_agent(
     }
     has_begun = checkpoints.get_tuple(config) is not None
     given = None if has_begun else {"messages": [_to_message(turn) for turn in begin_with]}
+    is_cut = False
     with closing(
         cast(Any, graph.stream(cast(Any, given), config, stream_mode="updates", durability="sync"))
     ) as updates:
         for _ in updates:
             if is_time_up():
+                is_cut = True
                 break
     state = graph.get_state(config)
-    return None if state.next else state.values["messages"]
+    if not state.next:
+        messages: list[BaseMessage] = state.values["messages"]
+        return messages
+    return "time is up" if is_cut else "waiting"
 
 
 def _to_message(turn: Turn) -> BaseMessage:

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from functions.chat.agents import answer_log, store
 from functions.chat.agents.limits import Limits, notice
 from functions.chat.agents.prompt import system_prompt
+from functions.chat.agents.responses import pause
 from functions.chat.agents.store import Agent
 from functions.chat.answers.compose import MODEL_UNAVAILABLE
 from functions.chat.answers.prompt import ModelMisconfigured
@@ -24,6 +25,7 @@ from functions.chat.retrieval.search import Search
 from functions.chat.streams import message_log
 from functions.chat.streams.message_log import AnswerEnded
 from functions.chat.streams.ui_message_stream import CutMetadata, ErrorPart, FinishPart, Part
+from functions.chat.tools.ask_user import AskUser
 from functions.chat.tools.code import RunCommand, RunPython, is_available
 from functions.chat.tools.knowledge import GrepDocuments, ListDocuments, ReadDocument, Related, SearchKnowledge
 from functions.chat.tools.toolbox import Toolbox
@@ -59,12 +61,13 @@ class Working(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """What a step has come to: the agent goes on, has answered, has ended otherwise, or was stopped by a request.
+    """What a step has come to: the agent goes on, waits for the person, has answered, has ended otherwise, or was
+    stopped by a request.
 
     `write` stores the last turn of an agent that has answered; `last` and `ending` are the end of one that has not.
     """
 
-    kind: Literal["going on", "answered", "ended", "stopped"]
+    kind: Literal["going on", "waiting", "answered", "ended", "stopped"]
     agent: Agent | None = None
     write: Callable[[Connection], object] | None = None
     last: Part | None = None
@@ -118,8 +121,24 @@ class RunAgent:
         agent = computed.agent
         if computed.kind == "going on" and agent is not None:
             return StepResult(next_steps=[store.next_step(agent)])
+        if computed.kind == "waiting" and agent is not None:
+            return self._wait(tx, step, agent)
         if agent is not None and computed.kind != "stopped":
             self._end(tx, agent, computed)
+        return self._finish(tx, step)
+
+    def _wait(self, tx: Connection, step: Step, agent: Agent) -> StepResult:
+        """End the run until the person responds, or add the next step if the person has done so meanwhile."""
+        try:
+            if not pause(tx, agent):
+                return StepResult(next_steps=[store.next_step(agent)])
+        except AnswerEnded:
+            return self._finish(tx, step)
+        store.end_run(tx, step.run_id, "succeeded")
+        logs.event("agent.waiting", answer_id=agent.answer.id)
+        return StepResult()
+
+    def _finish(self, tx: Connection, step: Step) -> StepResult:
         store.delete(tx, step.workspace_id, store.answer_id(step.key))
         store.end_run(tx, step.run_id, "succeeded")
         return StepResult()
@@ -161,8 +180,10 @@ class RunAgent:
             checkpoints=checkpoints,
             is_time_up=is_time_up,
         )
-        if messages is None:
+        if messages == "time is up":
             return Progress("going on", agent)
+        if messages == "waiting":
+            return Progress("waiting", agent)
         return Progress("answered", agent, lambda tx: turns.write(tx, messages))
 
     def _end(self, tx: Connection, agent: Agent, computed: Progress) -> None:
@@ -198,6 +219,7 @@ class RunAgent:
             ListDocuments(self.database, chosen),
             GrepDocuments(self.database, chosen),
             Related(self.database, chosen),
+            AskUser(),
             *(self._web_tools(agent) if is_configured(self.settings) else []),
             *code,
         ]

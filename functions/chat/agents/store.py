@@ -17,7 +17,7 @@ from functions.chat.agents.limits import Used
 from functions.chat.answers.prompt import Turn
 from functions.chat.streams import message_log
 from functions.chat.streams.message_log import AnswerEnded, AnswerKey
-from functions.chat.streams.ui_message_stream import ModelName, ModelPart, Part, Start
+from functions.chat.streams.ui_message_stream import ModelName, ModelPart, Start
 from headwater.auth.callers import Caller, Role
 from headwater.errors import LeaseLost
 from headwater.queue.ledger import NewStep
@@ -56,18 +56,12 @@ def new_task(
 
 
 class Agent(msgspec.Struct, frozen=True):
-    """An agent's answer, as one step may change it."""
+    """An agent's answer, as one step may change it. `responses`: how many the person had given when the step began."""
 
     answer: AnswerKey
     fence: int
     task: Task
-
-
-class Call(msgspec.Struct, frozen=True):
-    """A call of a tool that was begun before. `output` is None if it did not end."""
-
-    output: str | None
-    is_error: bool
+    responses: int
 
 
 def begin(tx: Connection, answer: AnswerKey, task: Task, model: ModelName) -> None:
@@ -76,7 +70,13 @@ def begin(tx: Connection, answer: AnswerKey, task: Task, model: ModelName) -> No
     values = {"workspace_id": answer.workspace_id, "id": answer.id, "task": msgspec.json.encode(task).decode()}
     tx.execute(_END_LEASE, values)
     tx.execute(_INSERT, values)
-    tx.execute(_OPEN_RUN, {**values, "queue": QUEUE, "kind": KIND})
+    open_run(tx, answer)
+
+
+def open_run(tx: Connection, answer: AnswerKey) -> None:
+    """Add a run whose first step goes on with the agent of an answer. The caller wakes the queue."""
+    values = {"workspace_id": answer.workspace_id, "id": answer.id, "queue": QUEUE, "kind": KIND}
+    tx.execute(_OPEN_RUN, values)
 
 
 def take(tx: Connection, workspace_id: uuid.UUID, message_id: uuid.UUID) -> Agent | None:
@@ -84,9 +84,8 @@ def take(tx: Connection, workspace_id: uuid.UUID, message_id: uuid.UUID) -> Agen
     row = tx.execute(_TAKE, {"workspace_id": workspace_id, "id": message_id}).one_or_none()
     if row is None:
         return None
-    return Agent(
-        AnswerKey(workspace_id, row.conversation_id, message_id), row.fence, msgspec.json.decode(row.task, type=Task)
-    )
+    answer = AnswerKey(workspace_id, row.conversation_id, message_id)
+    return Agent(answer, row.fence, msgspec.json.decode(row.task, type=Task), row.responses)
 
 
 def lock(tx: Connection, agent: Agent) -> Any:
@@ -123,31 +122,10 @@ def set_turns(tx: Connection, agent: Agent, turns: int) -> None:
     tx.execute(_SET_TURNS, {**_values(agent), "turns": turns})
 
 
-def begin_call(tx: Connection, agent: Agent, call_id: str, part: Part) -> Call | None:
-    """Begin a call of a tool, and append `part` to the log. Returns the call if it was begun before."""
-    lock(tx, agent)
-    values = {**_values(agent), "call_id": call_id}
-    if tx.execute(_BEGIN_CALL, values).rowcount:
-        message_log.append(tx, agent.answer, [part])
-        return None
-    row = tx.execute(_READ_CALL, values).one()
-    return Call(row.output, row.is_error)
-
-
 def number_passages(tx: Connection, agent: Agent, count: int) -> int:
     """Reserve numbers for passages; returns the first."""
     total: int = tx.execute(_NUMBER, {**_values(agent), "count": count}).scalar_one()
     return total - count + 1
-
-
-def seconds_of_call(tx: Connection, agent: Agent, call_id: str) -> float:
-    """Return the time since a call was begun."""
-    return float(tx.execute(_SECONDS, {**_values(agent), "call_id": call_id}).scalar_one())
-
-
-def end_call(tx: Connection, agent: Agent, call_id: str, output: str, *, is_error: bool) -> None:
-    """Store the result of a call."""
-    tx.execute(_END_CALL, {**_values(agent), "call_id": call_id, "output": output, "is_error": is_error})
 
 
 def next_step(agent: Agent) -> NewStep:
@@ -194,11 +172,11 @@ _STATE = "m.workspace_id = a.workspace_id and m.id = a.message_id"
 _TAKE = sa.text(f"""
     update agents a set fence = fence + 1 from messages m
     where {_STATE} and m.state = 'streaming' and a.workspace_id = :workspace_id and a.message_id = :id
-    returning a.fence, a.task::text as task, m.conversation_id
+    returning a.fence, a.task::text as task, a.responses, m.conversation_id
 """)
 
 _COLUMNS = """
-    a.fence, a.turns, a.passages, a.model_calls, a.tokens, a.cost, a.stopping, m.state,
+    a.fence, a.turns, a.passages, a.model_calls, a.tokens, a.cost, a.stopping, a.responses, m.state,
     extract(epoch from clock_timestamp() - a.created_at)::float8 as seconds
 """
 
@@ -224,15 +202,6 @@ _COUNT = sa.text(f"""
 """)
 _SET_TURNS = sa.text(f"update agents set turns = :turns {_HERE}")
 _NUMBER = sa.text(f"update agents set passages = passages + :count {_HERE} returning passages")
-
-_BEGIN_CALL = sa.text("""
-    insert into agent_calls (message_id, workspace_id, id) values (:id, :workspace_id, :call_id) on conflict do nothing
-""")
-_READ_CALL = sa.text(f"select output, is_error from agent_calls {_HERE} and id = :call_id")
-_SECONDS = sa.text(f"""
-    select extract(epoch from clock_timestamp() - started_at)::float8 from agent_calls {_HERE} and id = :call_id
-""")
-_END_CALL = sa.text(f"update agent_calls set output = :output, is_error = :is_error {_HERE} and id = :call_id")
 
 _DELETE = sa.text(f"delete from agents {_HERE}")
 

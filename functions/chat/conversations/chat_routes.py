@@ -9,6 +9,8 @@ import flask
 import msgspec
 
 from functions.chat.agents import store
+from functions.chat.agents.posted_responses import read_responses
+from functions.chat.agents.responses import NOT_WAITING, respond
 from functions.chat.agents.step import NO_MODEL
 from functions.chat.agents.store import new_task
 from functions.chat.answers.evidence import Mode
@@ -27,14 +29,14 @@ from functions.chat.streams.ui_message_stream import CONTENT_TYPE, HEADERS, Abor
 from functions.chat.streams.writer import Writer
 from headwater.conversations import check_conversation_id, row_id
 from headwater.database.transactions import Database
-from headwater.errors import UnprocessableContent
+from headwater.errors import Conflict, UnprocessableContent
 from headwater.filters.parse import parse_filter
 from headwater.web.app import Call, Reply, Route
 from headwater.web.shutdown import Lifetime
 
 
 class PostedMessage(msgspec.Struct, frozen=True):
-    """A message as the AI SDK posts it. Only parts of type `text` are read."""
+    """A message as the AI SDK posts it. Of a question, only parts of type `text` are read; of an answer, its calls."""
 
     role: Literal["system", "user", "assistant"]
     parts: list[dict[str, Any]]
@@ -48,6 +50,10 @@ class ChatRequest(msgspec.Struct, frozen=True):
     with a stored id is asked again: with the same text it gets another answer, with another text it is another version
     of the question. With `continues`, the id of an incomplete answer, `messages` isn't read: another answer to the same
     question begins with the text of that one and continues it.
+
+    If the last message is an agent's answer, its parts respond to calls that wait: those in the state
+    `approval-responded` approve a call, with the `input` that it is to have, or reject it with a reason; the `output`
+    of a call of `ask_user` is the person's answer. A response counts once. The agent goes on, and the stream continues.
 
     `filter` says which documents the answer is from, as in a search. A question without one has the filter of the
     question before; one with an empty filter has none. `half_life_days` prefers recent documents. `model` is one of
@@ -122,6 +128,8 @@ class ChatRoutes:
         """
         request: ChatRequest = call.body
         conversation_id = check_conversation_id(request.id)
+        if request.continues is None and request.messages and request.messages[-1].role == "assistant":
+            return self._respond(call, conversation_id, request.messages[-1])
         if request.continues is None:
             message_id, question = read_question(request.messages, self.max_question_chars)
         parse_filter(request.filter or "")
@@ -178,6 +186,21 @@ class ChatRoutes:
         )
         return _stream(writer.write(self.answerer.answer(asked, model)))
 
+    def _respond(self, call: Call, conversation_id: str, message: PostedMessage) -> flask.Response:
+        """Store the person's responses to calls of an agent, and stream what follows."""
+        given = read_responses(message.parts, self.max_question_chars)
+        if not given:
+            raise UnprocessableContent("The last message is an answer without a response to one of its calls.")
+        with self.database.transaction(call.workspace_id) as tx:
+            conversations.read_title(tx, call.caller, conversation_id)
+            answer, _ = message_log.find_last(tx, call.workspace_id, row_id(call.caller, conversation_id))
+            if answer is None or message.id not in ("", str(answer.id)):
+                raise Conflict(NOT_WAITING)
+            after, goes_on = respond(tx, answer, given)
+            if goes_on:
+                self.queue.start(tx)
+        return _stream(self.replayer.replay(answer, after=after, request_id=call.request_id))
+
     def _check_agents(self, request: ChatRequest) -> None:
         """Raise UnprocessableContent if this installation can't run agents, or a request is not for one."""
         if request.continues is not None:
@@ -212,6 +235,7 @@ class ChatRoutes:
             try:
                 if answer:
                     message_log.end(tx, answer, "stopped", Abort())
+                    store.delete(tx, answer.workspace_id, answer.id)
             except message_log.AnswerEnded:
                 answer = None
         return Stopped(answer is not None)

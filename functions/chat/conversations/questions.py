@@ -100,7 +100,10 @@ def go_on(tx: Connection, caller: Caller, conversation_id: str, answer_id: uuid.
 
 
 def _check_idle(tx: Connection, caller: Caller, stored_id: str) -> None:
-    if message_log.find_running(tx, caller.workspace_id, stored_id):
+    running = message_log.find_running(tx, caller.workspace_id, stored_id)
+    if running and running.is_waiting:
+        raise Conflict("This conversation has an answer that waits for you. Respond to it, or stop it.")
+    if running:
         raise Conflict("This conversation has a running answer. Wait until it is complete, or stop it.")
 
 

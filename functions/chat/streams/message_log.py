@@ -48,12 +48,13 @@ class AnswerEnded(Exception):
 
 
 class AnswerKey(msgspec.Struct, frozen=True):
-    """Identifies an answer, and how often its writing has begun."""
+    """Identifies an answer, and how often its writing has begun. `is_waiting`: for the person, so no step writes it."""
 
     workspace_id: uuid.UUID
     conversation_id: str
     id: uuid.UUID
     writing: int = 1
+    is_waiting: bool = False
 
 
 Rewrite = Callable[[Connection, AnswerKey], bool]
@@ -101,7 +102,7 @@ def find_running(
     row = tx.execute(_RUNNING, values).one_or_none()
     if row is None:
         return None
-    answer = AnswerKey(workspace_id, conversation_id, row.id, row.writing)
+    answer = AnswerKey(workspace_id, conversation_id, row.id, row.writing, row.is_waiting)
     if row.is_expired and rewrite is not None and rewrite(tx, answer):
         return msgspec.structs.replace(answer, writing=answer.writing + 1)
     # Check again under a lock: the writer may have renewed its lease.
@@ -199,7 +200,8 @@ _DELETE_EVENTS_OF_ANSWER = sa.text("""
 """)
 
 _RUNNING = sa.text("""
-    select id, writing, coalesce(alive_until < clock_timestamp(), false) as is_expired from messages
+    select id, writing, coalesce(alive_until < clock_timestamp(), false) as is_expired,
+      waiting_since is not null as is_waiting from messages
     where workspace_id = :workspace_id and conversation_id = :conversation_id and state = 'streaming'
 """)
 
@@ -227,7 +229,8 @@ _LOCK_EXPIRED = sa.text("""
 """)
 
 _END = sa.text("""
-    update messages set state = :state, parts = cast(:parts as jsonb), notice = :notice, alive_until = null
+    update messages set state = :state, parts = cast(:parts as jsonb), notice = :notice, alive_until = null,
+      waiting_since = null
     where workspace_id = :workspace_id and id = :id
 """)
 

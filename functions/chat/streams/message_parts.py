@@ -5,7 +5,16 @@ from typing import Any
 
 import msgspec
 
-from functions.chat.streams.tool_parts import ToolError, ToolInput, ToolOutput, ToolPart
+from functions.chat.streams.tool_parts import (
+    ApprovalRequest,
+    ApprovalResponse,
+    OutputDenied,
+    ToolApproval,
+    ToolError,
+    ToolInput,
+    ToolOutput,
+    ToolPart,
+)
 from functions.chat.streams.ui_message_stream import (
     DONE,
     ModelPart,
@@ -53,11 +62,8 @@ class _Message:
                 self._parts[key], self._texts[key] = None, []
             case TextDelta() | ReasoningDelta():
                 self._texts["text" if isinstance(part, TextDelta) else "reasoning", part.id].append(part.delta)
-            case ToolInput():
-                call = ToolPart(tool_call_id=part.tool_call_id, tool_name=part.tool_name, input=part.input)
-                self._parts["tool", part.tool_call_id] = call
-            case ToolOutput() | ToolError():
-                self._end_call(part)
+            case _:
+                self._add_to_call(part)
 
     def parts(self) -> list[StoredPart]:
         """Return the parts."""
@@ -66,14 +72,32 @@ class _Message:
             self._parts[kind, id_] = TextPart(text) if kind == "text" else ReasoningPart(id=id_, text=text)
         return [part for part in self._parts.values() if part is not None]
 
-    def _end_call(self, part: ToolOutput | ToolError) -> None:
-        call = self._parts["tool", part.tool_call_id]
+    def _add_to_call(self, part: Any) -> None:
+        """Begin or change a call of a tool."""
+        match part:
+            case ToolInput() if ("tool", part.tool_call_id) in self._parts:
+                self._change_call(part.tool_call_id, input=part.input)
+            case ToolInput():
+                call = ToolPart(tool_call_id=part.tool_call_id, tool_name=part.tool_name, input=part.input)
+                self._parts["tool", part.tool_call_id] = call
+            case ApprovalRequest():
+                approval = ToolApproval(part.approval_id)
+                self._change_call(part.tool_call_id, state="approval-requested", approval=approval)
+            case ApprovalResponse():
+                approval = ToolApproval(part.approval_id, part.approved, part.reason)
+                self._change_call(part.approval_id, state="approval-responded", approval=approval)
+            case OutputDenied():
+                self._change_call(part.tool_call_id, state="output-denied")
+            case ToolOutput():
+                self._change_call(part.tool_call_id, state="output-available", output=part.output)
+            case ToolError():
+                self._change_call(part.tool_call_id, state="output-error", error_text=part.error_text)
+
+    def _change_call(self, call_id: str, **changes: Any) -> None:
+        """Change the part of a call. The id of an approval is that of its call."""
+        call = self._parts["tool", call_id]
         assert isinstance(call, ToolPart)
-        if isinstance(part, ToolOutput):
-            call = msgspec.structs.replace(call, state="output-available", output=part.output)
-        else:
-            call = msgspec.structs.replace(call, state="output-error", error_text=part.error_text)
-        self._parts["tool", part.tool_call_id] = call
+        self._parts["tool", call_id] = msgspec.structs.replace(call, **changes)
 
 
 def closing_events(data: Iterable[str], last: Part) -> list[str]:

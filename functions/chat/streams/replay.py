@@ -19,6 +19,7 @@ from functions.chat.streams.ui_message_stream import (
     error_part,
     failure_events,
     sse,
+    waiting_events,
 )
 from headwater import logs
 from headwater.database.transactions import Database
@@ -96,6 +97,6 @@ class Replayer:
                 running = message_log.find_running(tx, answer.workspace_id, answer.conversation_id, rewrite)
                 events = message_log.read(tx, answer, after)
             if events or (running is not None and running.id == answer.id):
-                return events
+                return events if events or running is None or not running.is_waiting else waiting_events()
             # The events were deleted with the conversation or by a newer question.
             return abort_events(after)

@@ -307,6 +307,11 @@ def failure_events(last: ErrorPart) -> list[Event]:
     return [Event(0, encode(last)), Event(0, DONE)]
 
 
+def waiting_events() -> list[Event]:
+    """Return the end of a stream whose answer waits for the person. Not logged: a response continues the answer."""
+    return [Event(0, encode(FinishPart("tool-calls"))), Event(0, DONE)]
+
+
 def error_part(error: Exception, request_id: str) -> ErrorPart:
     """Return an error's message as a part. Messages of unexpected errors are replaced, with the request id added."""
     detail = str(problem(error)["detail"])

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from functions.chat.tools.approvals import Approval
 from functions.chat.tools.knowledge import Found
 from functions.chat.tools.text import clean
 from functions.chat.web.ranking import Evidence
@@ -38,14 +39,18 @@ class Toolbox:
         found = [describe_tool(type(tool)) for tool in self._built_in.values()]
         for name in self._added:
             try:
-                found.append(_describe_added(name))
+                found.append(describe_added(name))
             except HeadwaterError as error:
                 logs.event("tool.broken", severity=30, tool=name, error=error)
         return sorted(found, key=lambda tool: tool.name)
 
     def may_repeat(self, name: str) -> bool:
         """Return whether a call that was interrupted may be made again: that of a tool that changes nothing."""
-        return name in self._built_in
+        return name in self._built_in or self._is_read_only(name)
+
+    def default_approval(self, name: str) -> Approval:
+        """Return when calls need an approval if the workspace's owner has not said so."""
+        return "never" if self.may_repeat(name) else "always"
 
     def call(self, name: str, context: ToolContext, arguments: Any) -> Result:
         """Run a tool. Errors become results; raises only what says that this process can't go on."""
@@ -58,6 +63,23 @@ class Toolbox:
         except Exception as error:  # noqa: BLE001 - the boundary: a tool's fault must not end the agent
             logs.event("tool.failed", severity=40, tool=name, error=error)
             return Result(FAILED, is_error=True)
+
+    def accepts(self, name: str, arguments: Any) -> bool:
+        """Return False if a call can only fail: there is no such tool, or a built-in one refuses the arguments."""
+        tool = self._built_in.get(name)
+        if tool is None:
+            return name in self._added
+        try:
+            msgspec.convert(arguments, tool.arguments_type)
+        except msgspec.ValidationError:
+            return False
+        return True
+
+    def _is_read_only(self, name: str) -> bool:
+        try:
+            return name in self._added and describe_added(name).read_only
+        except HeadwaterError:  # it is broken, and a call says how
+            return False
 
     def _call(self, name: str, context: ToolContext, arguments: Any) -> Result:
         tool = self._built_in.get(name)
@@ -78,5 +100,6 @@ class Toolbox:
 
 
 @cache
-def _describe_added(name: str) -> ToolDescription:
+def describe_added(name: str) -> ToolDescription:
+    """Describe a tool of an extension. Raises HeadwaterError if it is broken."""
     return open_tool(name).describe()

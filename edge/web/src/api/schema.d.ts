@@ -102,6 +102,32 @@ export interface paths {
         patch: operations["updateChatSettings"];
         trace?: never;
     };
+    "/api/chat/tools": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List tools
+         * @description List the tools that agents of this installation may have, and when their calls need an approval.
+         */
+        get: operations["listTools"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change tools
+         * @description Say which tools need the approval of the person who asked. It holds at once, also for running answers.
+         *
+         *     Requires the role `owner`.
+         */
+        patch: operations["changeTools"];
+        trace?: never;
+    };
     "/api/chat/{id}/stop": {
         parameters: {
             query?: never;
@@ -1814,6 +1840,8 @@ export interface components {
          *
          *     A new question follows the message `parent_id`, by default the last of the conversation's current path. A question with a stored id is asked again: with the same text it gets another answer, with another text it is another version of the question. With `continues`, the id of an incomplete answer, `messages` isn't read: another answer to the same question begins with the text of that one and continues it.
          *
+         *     If the last message is an agent's answer, its parts respond to calls that wait: those in the state `approval-responded` approve a call, with the `input` that it is to have, or reject it with a reason; the `output` of a call of `ask_user` is the person's answer. A response counts once. The agent goes on, and the stream continues.
+         *
          *     `filter` says which documents the answer is from, as in a search. A question without one has the filter of the question before; one with an empty filter has none. `half_life_days` prefers recent documents. `model` is one of `GET /api/models`, by default that of the question before. `mode`: whether the answer is from documents, the web, or both, or an agent's, which searches documents and runs code in steps of its own.
          */
         ChatRequest: {
@@ -2830,7 +2858,7 @@ export interface components {
         };
         /**
          * PostedMessage
-         * @description A message as the AI SDK posts it. Only parts of type `text` are read.
+         * @description A message as the AI SDK posts it. Of a question, only parts of type `text` are read; of an answer, its calls.
          */
         PostedMessage: {
             /** @enum {string} */
@@ -3491,6 +3519,26 @@ export interface components {
             state: "done" | "streaming";
         };
         /**
+         * ToolApproval
+         * @description The approval of a call, which may be open.
+         */
+        ToolApproval: {
+            id: string;
+            approved?: boolean;
+            reason?: string;
+        };
+        /**
+         * ToolChanges
+         * @description When calls need an approval, by the names of tools: `always`, `first`, `never`, null for the default.
+         *
+         *     `first`: the first call of a conversation. Omitted tools stay as they are.
+         */
+        ToolChanges: {
+            approvals: {
+                [key: string]: ("always" | "first" | "never") | null;
+            };
+        };
+        /**
          * ToolChoice
          * @description The tool that a model must call: `function.name` in chat completions, `name` in responses.
          */
@@ -3501,6 +3549,13 @@ export interface components {
             name: string;
             /** @default null */
             function: components["schemas"]["ChosenFunction"] | null;
+        };
+        /**
+         * ToolList
+         * @description The tools of agents, in the order of their names.
+         */
+        ToolList: {
+            tools: components["schemas"]["ToolSummary"][];
         };
         /**
          * ToolPart
@@ -3516,11 +3571,23 @@ export interface components {
              * @default input-available
              * @enum {string}
              */
-            state: "input-available" | "output-available" | "output-error";
+            state: "approval-requested" | "approval-responded" | "input-available" | "output-available" | "output-denied" | "output-error";
             /** @default null */
             output: components["schemas"]["ToolText"] | null;
             /** @default null */
             errorText: string | null;
+            approval?: components["schemas"]["ToolApproval"];
+        };
+        /**
+         * ToolSummary
+         * @description A tool. `approval`: when its calls need one, null if the owner has not said so; then the default holds.
+         */
+        ToolSummary: {
+            name: string;
+            description: string;
+            approval: ("always" | "first" | "never") | null;
+            /** @enum {string} */
+            default_approval: "always" | "first" | "never";
         };
         /**
          * ToolText
@@ -3879,6 +3946,74 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ChatSettings"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listTools: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToolList"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeTools: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ToolChanges"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToolList"];
                 };
             };
             /** @description An error */
