@@ -20,6 +20,7 @@ from functions.chat.retrieval.routes import SearchRoutes
 from functions.chat.retrieval.search import Search
 from functions.chat.sharing.routes import ShareRoutes
 from functions.chat.streams.answer_queue import AnswerQueue
+from functions.chat.streams.group_commit import GroupCommit
 from functions.chat.tools.routes import ToolRoutes
 from functions.chat.usage.routes import UsageRoutes
 from functions.chat.web.research import Research
@@ -56,10 +57,11 @@ def routes(
     sources = Sources(search, FileSearch(database, embedder, recorder), research)
     answerer = Answerer(database, settings, sources)
     queue = AnswerQueue(tickets)
+    commits = GroupCommit(database)
     tools = ToolBox(database, search, answerer, settings.max_question_chars)
     return [
         *SearchRoutes(database, search, settings.max_question_chars).routes(),
-        *ChatRoutes(database, answerer, lifetime, settings.max_question_chars, queue=queue).routes(),
+        *ChatRoutes(commits, answerer, lifetime, settings.max_question_chars, queue=queue).routes(),
         *ConversationRoutes(database, queue).routes(),
         *ShareRoutes(database).routes(),
         *OpenAIRoutes(answerer, reranking, settings.max_question_chars).routes(),
@@ -67,21 +69,22 @@ def routes(
         *ModelRoutes(database, answerer.models, settings.prices, has_queue=tickets is not None).routes(),
         *ToolRoutes(database).routes(),
         *UsageRoutes(database, settings.prices).routes(),
-        *_drain_routes(database, settings, answerer, tickets, lifetime),
+        *_drain_routes(settings, answerer, commits, tickets, lifetime),
     ]
 
 
 def _drain_routes(
-    database: Database, settings: Settings, answerer: Answerer, tickets: Tickets | None, lifetime: Lifetime
+    settings: Settings, answerer: Answerer, commits: GroupCommit, tickets: Tickets | None, lifetime: Lifetime
 ) -> list[Route]:
     """Return the route that runs the steps of the queue `chat`."""
     if tickets is None:
         return []
+    database = commits.database
     worker = Worker(
         database,
         settings,
         {
-            "answer": WriteAnswer(answerer, lifetime),
+            "answer": WriteAnswer(answerer, commits, lifetime),
             "agent": RunAgent(
                 database,
                 settings,

@@ -11,6 +11,7 @@ from itertools import groupby
 from queue import Empty, SimpleQueue
 from typing import cast
 
+from functions.chat.answers.pace import pace_s, running_answer
 from functions.chat.answers.pieces import Piece, Thought
 from headwater.errors import UpstreamError
 from headwater.outbound.deadline import while_wanted, within
@@ -31,11 +32,11 @@ def batch_tokens(
 ) -> Generator[list[Piece], None, None]:
     """Yield the pieces in groups, and an empty group whenever no piece has arrived for `silence_s`.
 
-    The first text is yielded at once. A later group holds the pieces that arrive within `group_s` of its first, up to
-    about `group_chars` characters. Adjacent
-    pieces of text are joined, and so are adjacent thoughts. An error raised by `pieces` is raised here after the pieces
-    before it. Raises UpstreamError if all of it takes longer than `timeout_s`, which is also the deadline of the
-    provider's connection. After this generator is closed, the thread soon closes `pieces` and ends.
+    The first text is yielded at once. A later group is yielded `group_s` after the one before (later with many running
+    answers, `pace`), or as soon as it has about `group_chars` characters. Adjacent pieces of text are joined, and so
+    are adjacent thoughts. An error raised by `pieces` is raised here after the pieces before it. Raises UpstreamError
+    if all of it takes longer than `timeout_s`, which is also the deadline of the provider's connection. After this
+    generator is closed, the thread soon closes `pieces` and ends.
     """
     queue: _Queue = SimpleQueue()
     closed = threading.Event()
@@ -45,11 +46,12 @@ def batch_tokens(
     ).start()
     deadline = time.monotonic() + timeout_s
     end: _End | None = None
-    has_text = False
+    due = 0.0
     try:
         while end is None:
-            group, end = _take_group(queue, silence_s, group_s if has_text else 0.0, group_chars)
-            has_text = has_text or any(isinstance(piece, str) for piece in group)
+            group, end = _take_group(queue, silence_s, due, group_chars)
+            if due or any(isinstance(piece, str) for piece in group):
+                due = time.monotonic() + max(group_s, pace_s())
             if group or end is None:
                 yield group
             if end is None and time.monotonic() > deadline:
@@ -63,7 +65,7 @@ def batch_tokens(
 def _feed(pieces: Iterable[Piece], queue: _Queue, closed: threading.Event, timeout_s: float) -> None:
     error: BaseException | None = None
     try:
-        with within(timeout_s), while_wanted(lambda: not closed.is_set()):
+        with within(timeout_s), while_wanted(lambda: not closed.is_set()), running_answer():
             for piece in pieces:
                 if closed.is_set():
                     return
@@ -76,10 +78,10 @@ def _feed(pieces: Iterable[Piece], queue: _Queue, closed: threading.Event, timeo
         queue.put(_End(error))
 
 
-def _take_group(queue: _Queue, silence_s: float, group_s: float, group_chars: int) -> tuple[list[Piece], _End | None]:
-    """Wait for a piece, then for the pieces right after it."""
+def _take_group(queue: _Queue, silence_s: float, due: float, group_chars: int) -> tuple[list[Piece], _End | None]:
+    """Wait for a piece, then until the group is due, for the pieces after it."""
     pieces: list[Piece] = []
-    chars, wait_s, until = 0, silence_s, 0.0
+    chars, wait_s = 0, silence_s
     while chars < group_chars:
         try:
             piece = queue.get(timeout=wait_s) if wait_s > 0 else queue.get_nowait()
@@ -87,8 +89,7 @@ def _take_group(queue: _Queue, silence_s: float, group_s: float, group_chars: in
             break
         if isinstance(piece, _End):
             return list(_join(pieces)), piece
-        until = until or time.monotonic() + group_s
-        wait_s = until - time.monotonic()
+        wait_s = due - time.monotonic()
         pieces.append(piece)
         chars += len(piece if isinstance(piece, str) else piece.text if isinstance(piece, Thought) else "")
     return list(_join(pieces)), None

@@ -18,6 +18,7 @@ from functions.chat.conversations.conversations import shorten
 from functions.chat.conversations.model_choice import read_workspace_chat
 from functions.chat.conversations.questions import Begun, read_question
 from functions.chat.streams import message_log
+from functions.chat.streams.group_commit import GroupCommit
 from functions.chat.streams.ui_message_stream import ErrorPart
 from functions.chat.streams.writer import Writer
 from functions.chat.usage.metering import MeteredModel
@@ -73,8 +74,9 @@ class Writing(NamedTuple):
 class WriteAnswer:
     """Handler of the steps `answer`, whose key is the answer's id."""
 
-    def __init__(self, answerer: Answerer, lifetime: Lifetime) -> None:
+    def __init__(self, answerer: Answerer, commits: GroupCommit, lifetime: Lifetime) -> None:
         self.answerer = answerer
+        self.commits = commits
         self.lifetime = lifetime
 
     def gather(self, tx: Connection, step: Step) -> Writing | None:
@@ -102,7 +104,7 @@ class WriteAnswer:
         if gathered is None:
             return
         answer = gathered.question.answer
-        writer = Writer(self.answerer.database, answer, request_id=logs.trace.get(), lifetime=self.lifetime)
+        writer = Writer(self.commits, answer, request_id=logs.trace.get(), lifetime=self.lifetime)
         writer.write_unread(self.answerer.answer(gathered.question, gathered.model))
 
     def apply(self, tx: Connection, step: Step, _: None) -> StepResult:

@@ -24,11 +24,11 @@ from functions.chat.retrieval.routes import check_question
 from functions.chat.retrieval.settings import HalfLife
 from functions.chat.streams import message_log
 from functions.chat.streams.answer_queue import AnswerQueue
+from functions.chat.streams.group_commit import GroupCommit
 from functions.chat.streams.replay import Replayer
 from functions.chat.streams.ui_message_stream import CONTENT_TYPE, HEADERS, Abort, ModelName
 from functions.chat.streams.writer import Writer
 from headwater.conversations import check_conversation_id, row_id
-from headwater.database.transactions import Database
 from headwater.errors import Conflict, UnprocessableContent
 from headwater.filters.parse import parse_filter
 from headwater.web.app import Call, Reply, Route
@@ -88,19 +88,20 @@ class ChatRoutes:
 
     def __init__(
         self,
-        database: Database,
+        commits: GroupCommit,
         answerer: Answerer,
         lifetime: Lifetime,
         max_question_chars: int,
         *,
         queue: AnswerQueue,
     ) -> None:
-        self.database = database
+        self.commits = commits
+        self.database = commits.database
         self.answerer = answerer
         self.lifetime = lifetime
         self.max_question_chars = max_question_chars
         self.queue = queue
-        self.replayer = Replayer(database, lifetime, queue=queue)
+        self.replayer = Replayer(commits.database, lifetime, queue=queue)
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -182,7 +183,7 @@ class ChatRoutes:
             return _stream(self.replayer.replay(begun.answer, after=0, request_id=call.request_id))
         asked = stored.question(call.caller, begun, workspace.instructions)
         writer = Writer(
-            self.database, begun.answer, request_id=call.request_id, lifetime=self.lifetime, queue=self.queue
+            self.commits, begun.answer, request_id=call.request_id, lifetime=self.lifetime, queue=self.queue
         )
         return _stream(writer.write(self.answerer.answer(asked, model)))
 

@@ -91,9 +91,10 @@ def _openai_protocol(
 ) -> "BaseChatModel":
     from pydantic import SecretStr
 
+    from functions.chat.models.joined_chunks import JoiningCompletions
     from functions.chat.models.openai_reasoning import ReasoningChatOpenAI
 
-    return ReasoningChatOpenAI(
+    chat = ReasoningChatOpenAI(
         model=model,
         api_key=SecretStr(key or "none"),
         base_url=url,
@@ -103,13 +104,17 @@ def _openai_protocol(
         timeout=settings.chat_timeout_s,
         max_retries=retries,
     )
+    chat.client = JoiningCompletions(chat.client)
+    return chat
 
 
 def _azure_openai(settings: Settings, model: str, retries: int) -> "BaseChatModel":
     from langchain_openai import AzureChatOpenAI
     from pydantic import SecretStr
 
-    return AzureChatOpenAI(
+    from functions.chat.models.joined_chunks import JoiningCompletions
+
+    chat = AzureChatOpenAI(
         azure_deployment=model,
         model=model,
         api_key=SecretStr(settings.azure_openai_api_key),
@@ -120,6 +125,8 @@ def _azure_openai(settings: Settings, model: str, retries: int) -> "BaseChatMode
         timeout=settings.chat_timeout_s,
         max_retries=retries,
     )
+    chat.client = JoiningCompletions(chat.client)
+    return chat
 
 
 def _anthropic(settings: Settings, model: str, retries: int) -> "BaseChatModel":

@@ -1,11 +1,15 @@
-"""Note whether a stream of OpenAI's protocol ended with `[DONE]`, which its client does not report.
+"""Read streams of OpenAI's protocol: whether they ended with `[DONE]`, which its client does not report, and how often.
 
-Some servers send no `finish_reason`. Then `[DONE]` is the difference between a whole answer and a cut one.
+Some servers send no `finish_reason`. Then `[DONE]` is the difference between a whole answer and a cut one. With many
+running answers, each is read less often, so that one read has several tokens.
 """
 
 import threading
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+
+from functions.chat.answers.pace import pace_s
 
 if TYPE_CHECKING:
     import httpx2
@@ -34,7 +38,9 @@ def client_that_notes_done(timeout_s: float) -> "httpx2.Client":
             _last.tail = b""
             for data in self._stream:
                 _last.tail = (_last.tail + data)[-_TAIL_BYTES:]
+                next_read = time.monotonic() + pace_s()
                 yield data
+                time.sleep(max(0.0, next_read - time.monotonic()))
 
         def close(self) -> None:
             self._stream.close()

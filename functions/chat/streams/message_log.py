@@ -27,6 +27,7 @@ from functions.chat.streams.ui_message_stream import (
     Part,
     encode,
 )
+from headwater.database.transactions import json_rows
 
 LEASE_S = 30
 """Seconds without a renewal after which a writer counts as dead. A client that does not read can block its writer."""
@@ -121,11 +122,33 @@ def find_last(tx: Connection, workspace_id: uuid.UUID, conversation_id: str) -> 
     return AnswerKey(workspace_id, conversation_id, row.id, row.writing), row.is_open
 
 
-def append(tx: Connection, answer: AnswerKey, parts: Sequence[Part]) -> list[Event]:
-    """Append parts to a running answer and renew its lease. Returns their events. Raises AnswerEnded."""
+def append(tx: Connection, answer: AnswerKey, parts: Sequence[Part], *, after: int | None = None) -> list[Event]:
+    """Append parts to a running answer and renew its lease. Returns their events. Raises AnswerEnded.
+
+    With `after`, the number of the writer's last event, later events are returned if there are any: they are of these
+    parts, whose commit succeeded, though the connection broke before it was reported.
+    """
     if tx.execute(_RENEW_LEASE, {**_values(answer), "lease_s": LEASE_S}).rowcount == 0:
         raise AnswerEnded
+    if after is not None and (events := read(tx, answer, after)):
+        return events
     return _insert_events(tx, answer, [encode(part) for part in parts])
+
+
+def append_many(
+    tx: Connection, workspace_id: uuid.UUID, groups: Sequence[tuple[AnswerKey, Sequence[Part]]]
+) -> dict[uuid.UUID, list[Event]]:
+    """Append parts to running answers of a workspace. Returns the events of each answer to which they were appended.
+
+    The others have ended, or another transaction has locked them. Leases are renewed in their second third.
+    """
+    data = {answer.id: [encode(part) for part in parts] for answer, parts in groups}
+    rows = [{"id": answer.id, "writing": answer.writing, "data": data[answer.id]} for answer, _ in groups]
+    values = {"workspace_id": workspace_id, "groups": json_rows(rows), "lease_s": LEASE_S, "max": MAX_EVENTS}
+    return {
+        row.id: [Event(seq, text) for seq, text in enumerate(data[row.id], row.before + 1)]
+        for row in tx.execute(_APPEND_MANY, values)
+    }
 
 
 def end(tx: Connection, answer: AnswerKey, ending: Ending, last: Part) -> list[Event]:
@@ -215,6 +238,31 @@ _RENEW_LEASE = sa.text("""
     update messages set alive_until = case when alive_until is not null
       then clock_timestamp() + make_interval(secs => cast(:lease_s as float)) end
     where workspace_id = :workspace_id and id = :id and state = 'streaming' and writing = :writing
+""")
+
+_APPEND_MANY = sa.text("""
+    with given as (
+      select * from json_to_recordset(cast(:groups as json)) as each (id uuid, writing integer, data json)
+    ), locked as (
+      select m.id, m.writing, m.alive_until, given.data from messages m
+      join given on given.id = m.id and given.writing = m.writing
+      where m.workspace_id = :workspace_id and m.state = 'streaming'
+      for no key update of m skip locked
+    ), renewed as (
+      update messages m set alive_until = clock_timestamp() + make_interval(secs => cast(:lease_s as float))
+      from locked where m.workspace_id = :workspace_id and m.id = locked.id
+        and m.alive_until < clock_timestamp() + make_interval(secs => cast(:lease_s as float) * 2 / 3)
+    ), numbered as (
+      select id, data, (
+        select coalesce(max(seq), (writing - 1) * cast(:max as integer)) from message_events
+        where workspace_id = :workspace_id and message_id = id) as before
+      from locked
+    ), added as (
+      insert into message_events (message_id, workspace_id, seq, data)
+      select id, :workspace_id, before + n, text
+      from numbered, json_array_elements_text(data) with ordinality as new (text, n)
+    )
+    select id, before from numbered
 """)
 
 _LOCK = sa.text("""

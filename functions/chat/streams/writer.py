@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from functions.chat.streams import message_log
 from functions.chat.streams.answer_queue import WATCH_AFTER_S, AnswerQueue
+from functions.chat.streams.group_commit import GroupCommit
 from functions.chat.streams.ui_message_stream import (
     KEEP_ALIVE,
     KEEP_ALIVE_S,
@@ -28,7 +29,6 @@ from functions.chat.streams.ui_message_stream import (
     sse,
 )
 from headwater import errors, logs
-from headwater.database.transactions import Database
 from headwater.web.shutdown import Lifetime
 
 
@@ -49,7 +49,7 @@ class Writer:
 
     def __init__(
         self,
-        database: Database,
+        commits: GroupCommit,
         answer: message_log.AnswerKey,
         *,
         request_id: str,
@@ -57,7 +57,8 @@ class Writer:
         keep_alive_s: float = KEEP_ALIVE_S,
         queue: AnswerQueue | None = None,
     ) -> None:
-        self.database = database
+        self.commits = commits
+        self.database = commits.database
         self.queue = queue or AnswerQueue(None)
         self.answer = answer
         self.request_id = request_id
@@ -137,8 +138,7 @@ class Writer:
         for parts in groups:
             if self.lifetime.is_over():
                 return False
-            with self.database.transaction(self.answer.workspace_id) as tx:
-                events = message_log.append(tx, self.answer, parts)
+            events = self.commits.append(self.answer, parts, self._sent)
             if time.monotonic() - started >= WATCH_AFTER_S:
                 self.queue.watch()
             if events:

@@ -12,6 +12,7 @@ from functions.chat.answers.prompt import NO_PASSAGES
 from functions.chat.conversations.questions import ask
 from functions.chat.models.extractive import INTRODUCTION
 from functions.chat.streams import message_log
+from functions.chat.streams.group_commit import GroupCommit
 from functions.chat.streams.ui_message_stream import DONE, KEEP_ALIVE, Part, Start, TextDelta, TextStart
 from functions.chat.streams.writer import Writer
 from headwater.auth.callers import Caller
@@ -191,7 +192,9 @@ def test_missing_api_key_is_reported_before_storing_anything(database: FreshData
 
 
 def test_silent_model_produces_keep_alives(chat: ChatApp) -> None:
-    writer = Writer(chat.database, begin_answer(chat), request_id="r", lifetime=chat.lifetime, keep_alive_s=0.0)
+    writer = Writer(
+        GroupCommit(chat.database), begin_answer(chat), request_id="r", lifetime=chat.lifetime, keep_alive_s=0.0
+    )
 
     def parts() -> Generator[list[Part], None, None]:
         yield [Start("m")]
