@@ -133,6 +133,10 @@ class TestMailbox:
         self._own(path)
         return name
 
+    def forbid(self, name: str, folder: str = "INBOX") -> None:
+        """Take the server's permission to read a message."""
+        self._find(name, folder).chmod(0)
+
     def remove(self, name: str, folder: str = "INBOX") -> None:
         """Remove a message, as another client that expunges it."""
         self._find(name, folder).unlink()

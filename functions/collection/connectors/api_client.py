@@ -106,9 +106,14 @@ class _Request(msgspec.Struct, frozen=True):
 
 
 class ApiClient:
-    """A client of the API at `api`. `headers` authorize requests."""
+    """A client of the API at `api`. `headers` authorize requests.
+
+    Raises SystemicError if they can't be sent, such as those of a token with typographic dashes.
+    """
 
     def __init__(self, http: "GuardedHttp", api: str, service: ApiService, headers: Mapping[str, str]) -> None:
+        if not all(value.isascii() and value.isprintable() for value in headers.values()):
+            raise SystemicError("The token has characters that no token has. Copy it again from where it was made.")
         self.url = api.rstrip("/")
         self._service = service
         self._http = http

@@ -7,7 +7,12 @@ from dataclasses import replace
 import msgspec
 from sqlalchemy.engine import Connection
 
-from functions.collection.connectors.registry import UnavailableKind, describe_kinds, kind_for_new_source
+from functions.collection.connectors.registry import (
+    UnavailableKind,
+    built_in_kinds,
+    describe_kinds,
+    kind_for_new_source,
+)
 from functions.collection.names import check_name
 from functions.collection.runs import start
 from functions.collection.runs.start import StartedRun
@@ -16,6 +21,7 @@ from functions.collection.sources.check import SourceChecks
 from functions.collection.sources.connect import SourceOpener
 from functions.collection.sources.credentials import Credentials
 from functions.collection.sources.sources import NewSource, Source, SourceChanges, SourceList
+from functions.collection.sources.tokens import normalise_token
 from headwater.auth import audit_log
 from headwater.config import Settings
 from headwater.connectors import Period, SourceKind
@@ -122,7 +128,8 @@ class SourceRoutes:
         """
         new: NewSource = call.body
         check_name(new.name)
-        new = msgspec.structs.replace(new, config=kind_for_new_source(new.kind).normalise(new.config))
+        config = kind_for_new_source(new.kind).normalise(new.config)
+        new = msgspec.structs.replace(new, config=config, token=_normalise_token(new.token, new.kind))
         credentials = Credentials(uuid.uuid4(), new.kind, new.config, new.token, None)
         self.checks.check(call.workspace_id, credentials, call.is_wanted)
         with self.database.transaction(call.workspace_id) as tx:
@@ -156,6 +163,9 @@ class SourceRoutes:
             source = sources.read_source_credentials(
                 tx, call.workspace_id, call.path["id"], changes, settings=self.settings
             )
+        if changes.token is not msgspec.UNSET:
+            changes = msgspec.structs.replace(changes, token=_normalise_token(changes.token, source.kind))
+            source = replace(source, token=changes.token or None)
         if changes.config is not msgspec.UNSET:
             source = replace(source, config=sources.normalise_config(source, changes.config))
             changes = msgspec.structs.replace(changes, config=source.config)
@@ -193,6 +203,11 @@ class SourceRoutes:
             if (query.everything or query.period) and not is_new:
                 raise start.open_run_conflict(run_id, "collect")
         return StartedRun(run_id)
+
+
+def _normalise_token(token: str | None, kind: str) -> str | None:
+    """Check a new token. Those of extensions may have any number of lines."""
+    return normalise_token(token, has_lines=kind not in built_in_kinds())
 
 
 def _record_change(tx: Connection, call: Call, source: Source, changes: SourceChanges) -> None:

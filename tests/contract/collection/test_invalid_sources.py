@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from functions.collection.connectors.registry import describe_kinds
 from tests.harness.databases import FreshDatabase
 from tests.harness.function_server import serve_function
 from tests.harness.git_server import Server, serve
@@ -175,3 +176,42 @@ def test_invalid_field_is_named(laptop: httpx.Client, changes: dict[str, Any], w
 @pytest.mark.parametrize("field", ["include", "exclude"])
 def test_nul_character_in_a_pattern_is_rejected(laptop: httpx.Client, git_server: Server, field: str) -> None:
     assert_rejected(add_source(laptop, f"{git_server.url}/docs", **{field: ["\0"]}), "NUL")
+
+
+SECRET_KINDS = {
+    "git": {"url": "https://example.invalid/a"},
+    "github": {"url": "https://github.com/a/b"},
+    "gitlab": {"url": "https://gitlab.com/a/b"},
+    "confluence": {"url": "https://a.example.invalid"},
+    "notion": {},
+    "google_drive": {},
+    "mail": {"host": "imap.example.invalid", "user": "anna"},
+    "bucket": {"url": "https://s3.example.invalid/bucket"},
+    "wordpress": {"url": "https://blog.example.invalid"},
+}
+
+
+def test_each_kind_with_a_secret_is_tried() -> None:
+    assert {kind.kind for kind in describe_kinds()[0] if kind.secret} == SECRET_KINDS.keys()
+
+
+@pytest.mark.parametrize("kind", SECRET_KINDS)
+@pytest.mark.parametrize("token", ["first-line\nsecond-line", "one\x1b[0m"])
+def test_token_that_cannot_be_sent_is_refused(cloud: httpx.Client, kind: str, token: str) -> None:
+    body = {"kind": kind, "name": "d", "config": SECRET_KINDS[kind], "token": token}
+    response = cloud.post("/api/sources", json=body)
+    assert_rejected(response, "token has", "at position", "Copy it again")
+    assert "line\n" not in response.text
+    assert "first-line" not in response.text
+
+
+@pytest.mark.parametrize("kind", ["github", "gitlab", "notion", "confluence"])
+def test_token_with_letters_that_no_header_has_is_refused(cloud: httpx.Client, kind: str) -> None:
+    body = {"kind": kind, "name": "d", "config": SECRET_KINDS[kind], "token": "abc\u2013def"}
+    assert_rejected(cloud.post("/api/sources", json=body), "The token has characters that no token has")
+
+
+def test_changed_token_that_cannot_be_sent_is_refused(laptop: httpx.Client, git_server: Server) -> None:
+    source = add_source(laptop, f"{git_server.url}/docs").json()
+    response = laptop.patch(f"/api/sources/{source['id']}", json={"token": "first-line\nsecond-line"})
+    assert_rejected(response, "token has a line break at position 11")

@@ -8,21 +8,29 @@ import imaplib
 import logging
 import socket
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from imapclient import IMAPClient
 from imapclient.exceptions import LoginError
 
 from functions.collection.connectors.mail.config import PORTS, ListedFolder, MailConfig, OAuthSecret, read_secret
-from functions.collection.connectors.mail.errors import UnreadableAnswer, busy_pause_s, translated_errors
-from functions.collection.connectors.mail.mailbox import FolderStatus
+from functions.collection.connectors.mail.errors import (
+    AnswerTooLarge,
+    ConnectionEnded,
+    RefusedCommand,
+    UnreadableAnswer,
+    busy_pause_s,
+    translated_errors,
+)
+from functions.collection.connectors.mail.mailbox import FolderStatus, Headers
 from functions.collection.connectors.mail.messages import Message, read_headers
 from functions.collection.connectors.mail.oauth import request_access_token
 from functions.collection.connectors.mail.structure import read_parts
 from headwater.connectors import ConnectorContext
-from headwater.errors import PermanentError, SystemicError, UpstreamError
+from headwater.errors import HeadwaterError, PermanentError, SystemicError, UpstreamError
 from headwater.outbound.deadline import within
 from headwater.outbound.guarded_socket import connect_guarded, is_public
 from headwater.outbound.sockets import tls_context
@@ -37,6 +45,11 @@ MAX_LINE_BYTES = 4_000_000
 MAX_LINES = 50_000
 """Of an answer to a command."""
 MAX_FOLDERS = 2_000
+MAX_DESCRIPTION_BYTES = 2_000_000
+"""Of what a server says of one message: its headers and structure."""
+MAX_UNREADABLE = 50
+"""Messages that can't be read before the listing fails: so many are a problem of the server."""
+MAX_RECONNECTS = 60
 _HEADERS = "MESSAGE-ID REFERENCES IN-REPLY-TO SUBJECT DATE FROM"
 _WITHOUT_STRUCTURE = ("RFC822.SIZE", "INTERNALDATE", f"BODY.PEEK[HEADER.FIELDS ({_HEADERS})]<0.16384>")
 _HEADER_ITEMS = (*_WITHOUT_STRUCTURE, "BODYSTRUCTURE")
@@ -90,13 +103,13 @@ class _GuardedImap(imaplib.IMAP4):
         self._take(len(line))
         self._lines_left -= 1
         if len(line) > MAX_LINE_BYTES:
-            raise PermanentError(f"{self.host} sent a line of more than {MAX_LINE_BYTES:,} bytes.")
+            raise AnswerTooLarge(f"{self.host} sent a line of more than {MAX_LINE_BYTES:,} bytes.")
         return bytes(line)
 
     def _take(self, size: int) -> None:
         self._bytes_left -= size
         if self._bytes_left < 0 or self._lines_left < 0:
-            raise PermanentError(f"{self.host} sent a larger answer than it was asked for.")
+            raise AnswerTooLarge(f"{self.host} sent a larger answer than it was asked for.")
 
 
 class _GuardedClient(IMAPClient):  # type: ignore[misc]  # the library has no types
@@ -114,15 +127,33 @@ class _GuardedClient(IMAPClient):  # type: ignore[misc]  # the library has no ty
         self.socket().settimeout(COMMAND_S)
 
 
-class Session:
-    """A connection to a server that is logged in. `redactor` keeps what it was logged in with out of errors."""
+class Readable(NamedTuple):
+    """What was fetched of messages, by UID, and why nothing was of others."""
 
-    def __init__(self, client: _GuardedClient, host: str, redactor: Redactor) -> None:
-        self._client = client
+    found: dict[int, dict[bytes, Any]]
+    unreadable: dict[int, str]
+
+
+class Session:
+    """A connection to a server that is logged in. `connect` makes one; `redactor` keeps its secrets out of errors."""
+
+    def __init__(self, connect: Callable[[], _GuardedClient], host: str, redactor: Redactor) -> None:
+        self._connect = connect
         self._host = host
         self._redactor = redactor
-        with self._command():
-            self._has_mod_sequences = client.has_capability("CONDSTORE")
+        self._folder = ""
+        self._unreadable = self._reconnects = 0
+        self._client = connect()
+        try:
+            with self._command():
+                self._has_mod_sequences = self._client.has_capability("CONDSTORE")
+        except BaseException:
+            _close(self._client)
+            raise
+
+    def close(self) -> None:
+        """Log out."""
+        _close(self._client)
 
     def folders(self) -> list[ListedFolder]:
         """List the folders."""
@@ -141,6 +172,7 @@ class Session:
 
     def select(self, folder: str) -> int:
         """Select a folder to read. Returns its UIDVALIDITY."""
+        self._folder = folder
         with self._command():
             return int(self._client.select_folder(folder, readonly=True).get(b"UIDVALIDITY", 0))
 
@@ -152,32 +184,45 @@ class Session:
         with self._command():
             return [int(uid) for uid in self._client.search(criteria)]
 
-    def headers(self, uids: list[int]) -> dict[int, tuple[bytes, Message]]:
+    def headers(self, uids: list[int]) -> Headers:
         """Fetch what is known of messages, by UID. Those that are gone are missing.
 
-        Servers describe some broken messages in a way that can't be read: these have no texts and files.
+        Servers describe some broken messages in a way that can't be read: these have no texts and files. What isn't
+        known even then is unreadable, with its reason.
         """
-        try:
-            return self._headers(uids, _HEADER_ITEMS)
-        except UnreadableAnswer:
-            if len(uids) == 1:
-                return self._headers(uids, _WITHOUT_STRUCTURE)
-        half = len(uids) // 2
-        return self.headers(uids[:half]) | self.headers(uids[half:])
+        described, undescribed = self.fetch_readable(uids, _HEADER_ITEMS, MAX_DESCRIPTION_BYTES)
+        unreadable: dict[int, str] = {}
+        if undescribed:
+            without, unreadable = self.fetch_readable([*undescribed], _WITHOUT_STRUCTURE, MAX_DESCRIPTION_BYTES)
+            described |= without
+        self._unreadable += len(unreadable)
+        if self._unreadable > MAX_UNREADABLE:
+            reason = next(iter(unreadable.values()))
+            raise UpstreamError(f"More than {MAX_UNREADABLE} messages of {self._folder} can't be read. {reason}")
+        return Headers({uid: _read_message(items) for uid, items in described.items()}, unreadable)
 
-    def _headers(self, uids: list[int], wanted: Sequence[str]) -> dict[int, tuple[bytes, Message]]:
-        found = {}
-        for uid, items in self.fetch(uids, wanted).items():
-            received = items.get(b"INTERNALDATE")
-            size = items.get(b"RFC822.SIZE")
-            message_id, message = read_headers(
-                find_section(items, "HEADER"),
-                int(received.timestamp()) if received else 0,
-                size if isinstance(size, int) else 0,
-            )
-            texts, files = read_parts(items.get(b"BODYSTRUCTURE"))
-            found[uid] = message_id, Message(message.date, message.subject, message.references, texts, files)
-        return found
+    def fetch_readable(self, uids: Sequence[int], items: Sequence[str], bytes_each: int) -> Readable:
+        """Fetch items of messages, by UID, and find those that make the command fail. Others aren't affected."""
+        try:
+            max_bytes = max(bytes_each, min(MAX_ANSWER_BYTES, len(uids) * bytes_each))
+            return Readable(self.fetch(uids, items, max_bytes), {})
+        except (UnreadableAnswer, RefusedCommand, ConnectionEnded, AnswerTooLarge) as error:
+            if isinstance(error, ConnectionEnded | AnswerTooLarge):
+                self._reconnect(error)
+            if len(uids) == 1:
+                return Readable({}, dict.fromkeys(uids, error.message))
+        half = len(uids) // 2
+        first, second = (self.fetch_readable(part, items, bytes_each) for part in (uids[:half], uids[half:]))
+        return Readable(first.found | second.found, first.unreadable | second.unreadable)
+
+    def _reconnect(self, error: HeadwaterError) -> None:
+        """Connect anew after an answer that has no end, or that wasn't read to it."""
+        self._reconnects += 1
+        if self._reconnects > MAX_RECONNECTS:
+            raise error
+        _close(self._client)
+        self._client = self._connect()
+        self.select(self._folder)
 
     def fetch(
         self, uids: Sequence[int], items: Sequence[str], max_bytes: int = MAX_ANSWER_BYTES
@@ -204,14 +249,18 @@ def open_session(config: MailConfig, secret: str | None, context: ConnectorConte
         with redacting(Redactor([login.refresh_token, login.client_secret])):
             token = request_access_token(context.http(), login, allow_plain=context.allow_private)
     redactor = Redactor([password or token])
-    with _logged_in(config, context, redactor, password=password, token=token) as client:
-        yield Session(client, config.host, redactor)
+    connect = partial(_connect, config, context, redactor, password=password, token=token)
+    session = Session(connect, config.host, redactor)
+    try:
+        yield session
+    finally:
+        session.close()
 
 
-@contextmanager
-def _logged_in(
+def _connect(
     config: MailConfig, context: ConnectorContext, redactor: Redactor, *, password: str, token: str
-) -> Iterator[_GuardedClient]:
+) -> _GuardedClient:
+    """Connect and log in."""
     tls = tls_context()
     with redacting(redactor), translated_errors(config.host), within(COMMAND_S):
         client = _GuardedClient(config, context, tls)
@@ -220,13 +269,19 @@ def _logged_in(
             if config.security == "starttls":
                 client.starttls(tls)
             _log_in(client, config.user, password, token)
-        yield client
-    finally:
-        with suppress(Exception), within(LOGOUT_S):
-            client._imap.expect(MAX_LINE_BYTES)
-            client.logout()
-        with suppress(OSError):
-            client.shutdown()
+    except BaseException:
+        _close(client)
+        raise
+    return client
+
+
+def _close(client: _GuardedClient) -> None:
+    """Log out and close the connection."""
+    with suppress(Exception), within(LOGOUT_S):
+        client._imap.expect(MAX_LINE_BYTES)
+        client.logout()
+    with suppress(OSError):
+        client.shutdown()
 
 
 def _log_in(client: _GuardedClient, user: str, password: str, token: str) -> None:
@@ -251,6 +306,15 @@ def _log_in(client: _GuardedClient, user: str, password: str, token: str) -> Non
             else "Check the user and password. Many providers need an app password."
         )
         raise SystemicError(f"{client.host} refuses the login ({quote(error)}). {advice}") from error
+
+
+def _read_message(items: dict[bytes, Any]) -> tuple[bytes, Message]:
+    """Return the id of a message, and what is known of it."""
+    received, size = items.get(b"INTERNALDATE"), items.get(b"RFC822.SIZE")
+    received_s, size = int(received.timestamp()) if received else 0, size if isinstance(size, int) else 0
+    message_id, message = read_headers(find_section(items, "HEADER"), received_s, size)
+    texts, files = read_parts(items.get(b"BODYSTRUCTURE"))
+    return message_id, Message(message.date, message.subject, message.references, texts, files)
 
 
 def find_section(items: dict[bytes, Any], section: str) -> bytes:

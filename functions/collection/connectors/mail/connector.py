@@ -6,7 +6,7 @@ Every listing is complete: it has the documents of all messages that are in the 
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -87,7 +87,8 @@ class MailConnector(Connector[MailConfig]):
         documents = self._documents(mailbox, config)
         name = self._keep(mailbox)
         entries = [one for one in documents.entries() if self._is_in_period(one.key, documents, mailbox)]
-        return Listing(name, entries, skipped=documents.skipped, cursor=name)
+        skipped = [*documents.skipped, *mailbox.unreadable()]
+        return Listing(name, entries, skipped=skipped, cursor=name)
 
     def _is_in_period(self, key: str, documents: Documents, mailbox: Mailbox) -> bool:
         """Whether a backfill lists a document: by the dates of the conversation's messages, or of the attachment's."""
@@ -115,7 +116,7 @@ class MailConnector(Connector[MailConfig]):
                     wanted |= {one: wanted_texts(mailbox.messages[one]) for one in _ids(key, documents, mailbox)}
                 found = reader.read(wanted)
                 for key in keys:
-                    yield _conversation(key, documents, mailbox, found)
+                    yield _conversation(key, documents, mailbox, found, reader.unreadable)
             for entry in entries:
                 if entry.key in documents.attachments:
                     yield self._attachment(entry.key, documents, reader)
@@ -125,6 +126,8 @@ class MailConnector(Connector[MailConfig]):
 
         message_id, file = documents.attachments[key]
         found = reader.read({message_id: wanted_file(file, self.context.max_file_bytes)})
+        if message_id in reader.unreadable:
+            return Fetched(key, None, "", error=f"The message can't be read: {reader.unreadable[message_id]}")
         if message_id not in found:
             return Fetched(key, None, "", error="The message was deleted from the mailbox.")
         content = decode_file(find_section(found[message_id], file.section), file.encoding)
@@ -180,10 +183,16 @@ def _groups(keys: Sequence[str], documents: Documents, mailbox: Mailbox) -> Iter
         yield group
 
 
-def _conversation(key: str, documents: Documents, mailbox: Mailbox, found: Found) -> Fetched:
+def _conversation(
+    key: str, documents: Documents, mailbox: Mailbox, found: Found, unreadable: Mapping[bytes, str]
+) -> Fetched:
     from functions.collection.connectors.mail.connection import find_section
 
-    present = [one for one in _ids(key, documents, mailbox) if one in found]
+    ids = _ids(key, documents, mailbox)
+    present = [one for one in ids if one in found]
+    reasons = [unreadable[one] for one in ids if one in unreadable]
+    if not present and reasons:
+        return Fetched(key, None, "multipart/digest", error=f"The message can't be read: {reasons[0]}")
     if not present:
         return Fetched(key, None, "multipart/digest", error="The messages were deleted from the mailbox.")
     messages = [mailbox.messages[one] for one in present]
@@ -198,6 +207,8 @@ def _conversation(key: str, documents: Documents, mailbox: Mailbox, found: Found
     ]
     is_cut = any(part.size > MAX_TEXT_BYTES for message in messages for part in message.texts)
     warnings = [f"texts of more than {MAX_TEXT_BYTES:,} bytes are cut"] if is_cut else []
+    if reasons:
+        warnings.append(f"{len(reasons)} of its messages can't be read: {reasons[0]}")
     subject = messages[0].base_subject or "(no subject)"
     return Fetched(key, compose(subject, key, composed, warnings), "multipart/digest")
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from imapclient.exceptions import CapabilityError, ProtocolError
 
-from headwater.errors import HeadwaterError, SystemicError, UpstreamError
+from headwater.errors import HeadwaterError, PermanentError, SystemicError, UpstreamError
 from headwater.outbound.deadline import exceeded_limit_s, is_not_wanted
 from headwater.redaction import quote
 
@@ -24,6 +24,18 @@ _NOT_IMAP = (ValueError, TypeError, KeyError, IndexError, AttributeError, Assert
 
 class UnreadableAnswer(UpstreamError):
     """The answer to a command was read to its end, and is not IMAP."""
+
+
+class RefusedCommand(UpstreamError):
+    """The server answered a command with `NO` or `BAD`, and not because it is asked too much."""
+
+
+class ConnectionEnded(UpstreamError):
+    """The connection ended in the middle of a command. Some servers end it at a message that they can't open."""
+
+
+class AnswerTooLarge(PermanentError):
+    """The answer is larger than the command may have. It wasn't read to its end, so the connection can't be used."""
 
 
 def busy_pause_s(error: Exception) -> float | None:
@@ -57,7 +69,6 @@ def _lasting(error: Exception, host: str) -> SystemicError | None:
 
 def _passing(error: Exception, host: str) -> UpstreamError | None:
     limit_s = exceeded_limit_s(error)
-    pause_s = None
     match error:
         case _ if limit_s is not None:
             message = f"{host} did not finish its answer in {limit_s:g} s. Try again later."
@@ -70,13 +81,15 @@ def _passing(error: Exception, host: str) -> UpstreamError | None:
         case ProtocolError():
             return UnreadableAnswer(f"The answer of {host} is not valid IMAP. Try again later.")
         case imaplib.IMAP4.abort():
-            message = f"{host} ended the connection ({quote(error)}). Try again later."
+            return ConnectionEnded(f"{host} ended the connection ({quote(error)}). Try again later.")
         case imaplib.IMAP4.error():
-            message, pause_s = f"{host} refuses a command ({quote(error)}). Try again later.", busy_pause_s(error)
+            pause_s = busy_pause_s(error)
+            kind = UpstreamError if pause_s else RefusedCommand
+            return kind(f"{host} refuses a command ({quote(error)}). Try again later.", pause_s)
         case OSError():
             message = f"{host} cannot be reached ({quote(error)}). Check the server's name and the port."
         case _ if isinstance(error, _NOT_IMAP):
             return UnreadableAnswer(f"The answer of {host} is not valid IMAP. Try again later.")
         case _:
             return None
-    return UpstreamError(message, pause_s)
+    return UpstreamError(message)

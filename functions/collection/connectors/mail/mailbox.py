@@ -7,7 +7,8 @@ UIDVALIDITY has changed, those of all are; messages keep their ids, so no docume
 
 import time
 import zlib
-from typing import Protocol
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -29,12 +30,24 @@ class FolderStatus(msgspec.Struct, frozen=True, array_like=True):
     mod_sequence: int = 0
 
 
+class Headers(NamedTuple):
+    """What is known of messages, each with its id, by UID; and why nothing is known of others."""
+
+    messages: dict[int, tuple[bytes, Message]]
+    unreadable: dict[int, str]
+
+
 class Folder(msgspec.Struct, array_like=True):
-    """A folder: its status when it was listed last, None if that isn't finished, and its messages' ids by UID."""
+    """A folder: its status when it was listed last, None if that isn't finished, and its messages' ids by UID.
+
+    `unreadable` has the reasons why nothing is known of other messages, by UID. They are tried again when the folder
+    has changed.
+    """
 
     uid_validity: int
     status: FolderStatus | None = None
     uids: dict[int, bytes] = {}
+    unreadable: dict[int, str] = {}
 
 
 class Mailbox(msgspec.Struct, array_like=True):
@@ -47,6 +60,12 @@ class Mailbox(msgspec.Struct, array_like=True):
     messages: dict[bytes, Message] = {}
     todo: list[str] | None = None
     previous: str = ""
+
+    def unreadable(self) -> Iterator[tuple[str, str]]:
+        """Yield a key and a reason for each message that can't be read."""
+        for name, folder in self.folders.items():
+            for uid, reason in folder.unreadable.items():
+                yield f"{name}/unreadable-{folder.uid_validity}-{uid}", f"the message can't be read: {reason}"
 
     def places(self) -> dict[bytes, list[tuple[str, int]]]:
         """Return the folders and UIDs of each message."""
@@ -72,7 +91,7 @@ class MailServer(Protocol):
     def search(self, config: MailConfig) -> list[int]:
         """Return the UIDs of the selected folder's messages."""
 
-    def headers(self, uids: list[int]) -> dict[int, tuple[bytes, Message]]:
+    def headers(self, uids: list[int]) -> Headers:
         """Fetch what is known of messages, by UID."""
 
 
@@ -99,14 +118,16 @@ def _update_folder(mailbox: Mailbox, name: str, server: MailServer, config: Mail
     status = server.status(name)
     if folder.status == status and status.uid_next:
         return True
-    folder.status = None
+    if folder.status is not None:
+        folder.status, folder.unreadable = None, {}
     if server.select(name) != status.uid_validity:
         raise UpstreamError(f"The server numbers the messages of {name} anew. Try again later.")
     if folder.uid_validity != status.uid_validity:
-        folder.uid_validity, folder.uids = status.uid_validity, {}
+        folder.uid_validity, folder.uids, folder.unreadable = status.uid_validity, {}, {}
     present = set(server.search(config))
     folder.uids = {uid: message_id for uid, message_id in folder.uids.items() if uid in present}
-    new = sorted(present - folder.uids.keys(), reverse=True)
+    folder.unreadable = {uid: reason for uid, reason in folder.unreadable.items() if uid in present}
+    new = sorted(present - folder.uids.keys() - folder.unreadable.keys(), reverse=True)
     known = sum(len(one.uids) for one in mailbox.folders.values())
     if known + len(new) > MAX_MESSAGES:
         raise PermanentError(
@@ -116,9 +137,14 @@ def _update_folder(mailbox: Mailbox, name: str, server: MailServer, config: Mail
     for start in range(0, len(new), FETCH_MESSAGES):
         if start and time.monotonic() > until:
             return False
-        for uid, (message_id, message) in server.headers(new[start : start + FETCH_MESSAGES]).items():
+        found = server.headers(new[start : start + FETCH_MESSAGES])
+        for uid, (message_id, message) in found.messages.items():
             folder.uids[uid] = message_id
             mailbox.messages.setdefault(message_id, message)
+        folder.unreadable |= found.unreadable
+        if not folder.uids and len(found.unreadable) > 1:
+            reason = next(iter(found.unreadable.values()))
+            raise UpstreamError(f"No message of {name} can be read. {reason}")
     folder.status = status
     return True
 
@@ -127,6 +153,7 @@ def encode(mailbox: Mailbox) -> bytes:
     """Return a mailbox as bytes, the same for the same messages."""
     for folder in mailbox.folders.values():
         folder.uids = dict(sorted(folder.uids.items()))
+        folder.unreadable = dict(sorted(folder.unreadable.items()))
     mailbox.folders = dict(sorted(mailbox.folders.items()))
     mailbox.messages = dict(sorted(mailbox.messages.items()))
     return zlib.compress(msgspec.msgpack.encode(mailbox), 1)

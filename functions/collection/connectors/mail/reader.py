@@ -20,7 +20,7 @@ REFRESH_S = 300.0
 """Time to list what has changed since the listing, or everything if what was known is lost."""
 MAX_TEXT_BYTES = 200_000
 """Of a part with text, before it is decoded; longer ones are cut."""
-MAX_COMMAND_BYTES = 32_000_000
+MAX_COMMAND_BYTES = 24_000_000
 _OVERHEAD_BYTES = 4_000
 """Names of items, and what a server may tell in between."""
 
@@ -49,13 +49,14 @@ def wanted_file(file: AttachedFile, max_bytes: int) -> Wanted:
 
 
 class MessageReader:
-    """Fetches parts of the messages of a mailbox."""
+    """Fetches parts of the messages of a mailbox. `unreadable` has why the server doesn't send some, by id."""
 
     def __init__(self, session: "Session", mailbox: Mailbox, config: MailConfig) -> None:
         self._session = session
         self._mailbox = mailbox
         self._config = config
         self._places = mailbox.places()
+        self.unreadable: dict[bytes, str] = {}
         self._is_fresh = False
         self._selected = ""
         self._is_current = False
@@ -69,13 +70,13 @@ class MessageReader:
         self._selected = ""
 
     def read(self, wanted: Mapping[bytes, Wanted]) -> Found:
-        """Fetch parts of messages, by id. Those that were deleted are missing."""
+        """Fetch parts of messages, by id. Those that were deleted, or can't be read, are missing."""
         found = self._read(wanted)
-        missing = {one: parts for one, parts in wanted.items() if one not in found}
+        missing = {one: parts for one, parts in wanted.items() if one not in found and one not in self.unreadable}
         if missing and not self._is_fresh:
             self.refresh()
             found |= self._read(missing)
-        if any(one not in found and one in self._places for one in missing):
+        if any(one in self._places and one not in found and one not in self.unreadable for one in missing):
             raise UpstreamError("Messages were moved while they were collected. Try again later.")
         return found
 
@@ -91,9 +92,9 @@ class MessageReader:
                 self._is_current = self._session.select(folder) == self._mailbox.folders[folder].uid_validity
             if self._is_current:  # else the UIDs are those of other messages
                 for chunk in _chunks(sorted(uids), parts):
-                    limit = len(chunk) * (parts.max_bytes + _OVERHEAD_BYTES)
-                    for uid, items in self._session.fetch(chunk, parts.items, limit).items():
-                        found[uids[uid]] = items
+                    answer = self._session.fetch_readable(chunk, parts.items, parts.max_bytes + _OVERHEAD_BYTES)
+                    found |= {uids[uid]: items for uid, items in answer.found.items()}
+                    self.unreadable |= {uids[uid]: reason for uid, reason in answer.unreadable.items()}
         return found
 
 

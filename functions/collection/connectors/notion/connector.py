@@ -72,8 +72,8 @@ class NotionConnector(Connector[NotionConfig]):
 
     def check(self, config: NotionConfig, secret: str | None) -> None:
         """Ask who the token belongs to, and whether it can read any page."""
-        api = self._api(config, secret)
         try:
+            api = self._api(config, secret)
             api.get_json("/v1/users/me", timeout_s=CHECK_S)
             found = as_dict(api.post_json("/v1/search", {"page_size": 1}, timeout_s=CHECK_S))
         except HeadwaterError as error:

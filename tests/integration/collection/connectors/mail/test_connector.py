@@ -75,6 +75,37 @@ def test_unchanged_mailbox_costs_a_command_for_each_folder(pipeline: Pipeline, m
     assert [verb for verb in verbs if verb not in ("CAPABILITY", "LOGOUT")] == ["LIST", "STATUS", "STATUS"]
 
 
+def test_message_that_the_server_cannot_open_spoils_no_other(pipeline: Pipeline, mailbox: TestMailbox) -> None:
+    for number in range(12):
+        mailbox.deliver(message(number, f"Text {number}", subject=f"Subject {number}"))
+    mailbox.forbid(mailbox.deliver(message(12, "Nobody reads this.", subject="Lost")))
+    source = add_mailbox(pipeline, mailbox)
+    run = pipeline.collect(source)
+    assert (run.state, run.counts.added) == ("succeeded", 12)
+    [(key, reason)] = pipeline.rows("select key, warning from run_items where action = 'skipped'")
+    assert key.startswith("INBOX/unreadable-")
+    assert "the message can't be read: localhost" in reason
+
+
+def test_text_that_the_server_cannot_open_spoils_no_other(pipeline: Pipeline, mailbox: TestMailbox) -> None:
+    mailbox.deliver(message(0, "First text.", subject="Pump"))
+    answer = mailbox.deliver(message(1, "Second text.", subject="Re: Pump", answers=[0]))
+    alone = mailbox.deliver(message(2, "Third text.", subject="Valve"))
+    mailbox.deliver(message(3, "Fourth text.", subject="Motor"))
+    reader = open_mailbox(pipeline, mailbox)
+    listing = reader.list(None, frozenset())
+    for name in (answer, alone):
+        mailbox.forbid(name)
+    files = {
+        file.key.split("/")[-1].partition("-")[0]: file for file in reader.fetch(listing.snapshot, listing.entries)
+    }
+    assert "The message can't be read: localhost" in str(files["valve"].error)
+    assert b"Fourth text." in (files["motor"].content or b"")
+    pump = files["pump"].content or b""
+    shown = [text in pump for text in (b"First text.", b"Second text.", b"X-Headwater-Warning: ")]
+    assert shown == [True, False, True]
+
+
 def test_new_uid_validity_fetches_and_embeds_nothing_again(pipeline: Pipeline, mailbox: TestMailbox) -> None:
     for number in range(10):
         mailbox.deliver(message(number, f"Text {number}", subject=f"Subject {number}"))

@@ -143,6 +143,43 @@ def test_message_that_the_server_describes_badly_spoils_no_other(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"* 2 FETCH (UID 2 BODYSTRUCTURE (\r\n", "is not valid IMAP"),
+        (b"* 2 FETCH (UID 2 BODYSTRUCTURE (" + b'("TEXT" "PLAIN")' * 300_000 + b"))\r\n", "larger answer than it was"),
+    ],
+    ids=["unreadable", "too large"],
+)
+def test_message_that_cannot_be_described_is_skipped_with_its_reason(
+    answer: bytes, reason: str, tmp_path: Path
+) -> None:
+    first = TWO_MESSAGES.partition(b"* 2 FETCH")[0]
+    with imap_server() as server:
+
+        def send(connection: socket.socket) -> None:
+            command = server.commands[-1]
+            connection.sendall(
+                (first if "1" in command.split()[2].split(",") else b"")
+                + (answer if "2" in command.split()[2] else b"")
+            )
+
+        server.answers["FETCH"] = send
+        listing = list_mailbox(server, tmp_path)
+        assert [entry.key.rpartition("-")[0] for entry in listing.entries] == ["2024/05/one"]
+        [(key, told)] = listing.skipped
+        assert key == "INBOX/unreadable-1-2"
+        assert reason in told
+        server.commands.clear()
+        connector, config = connect(server.port, tmp_path)
+        again = connector.list(config, "secret-word", listing.cursor, frozenset())
+        assert (again.entries, again.skipped) == (listing.entries, listing.skipped)
+        assert not any("FETCH" in command for command in server.commands)
+        server.answers |= {"STATUS": b"* STATUS INBOX (UIDVALIDITY 1 UIDNEXT 4 MESSAGES 2)\r\n", "FETCH": TWO_MESSAGES}
+        mended = connector.list(config, "secret-word", listing.cursor, frozenset())
+        assert (len(mended.entries), mended.skipped) == (2, [])
+
+
+@pytest.mark.parametrize(
     ("reply", "error", "pause_s"),
     [
         ("NO [AUTHENTICATIONFAILED] no", SystemicError, None),
