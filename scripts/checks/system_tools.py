@@ -18,6 +18,7 @@ TOOLS = {
     "pgbouncer": (("pgbouncer",), "pgbouncer"),
     "searx": (("searx-run",), "searx"),
     "sshd": (("sshd",), "openssh-server"),
+    "tesseract": (("tesseract",), "tesseract-ocr"),
 }
 # Debian installs servers into a folder that is in root's PATH only.
 _PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin"))
@@ -54,7 +55,10 @@ def install() -> None:
     print(f"test: installing {', '.join(packages)}", flush=True)
     command = ("--yes", "--no-install-recommends", "install", *packages)
     # The package lists may be up to date already; updating them takes longest.
-    if not (_apt(*command) or (_apt("update") and _apt(*command))):
+    if _apt(*command) or (_apt("update") and _apt(*command)):
+        return
+    one_by_one = [_apt("--yes", "--no-install-recommends", "install", package) for package in packages]
+    if not all(one_by_one):
         print("test: they could not be installed; the tests that need them are skipped", flush=True)
 
 

@@ -13,6 +13,9 @@ import msgspec
 from headwater.errors import PermanentError
 from headwater.schemas import has_nul
 
+SCANNED_PDF = "application/x-scanned-pdf"
+"""The media type of PDF files whose pages are images. No built-in parser reads it; an extension may."""
+
 BlockKind = Literal["heading", "text", "code", "table", "list", "quote", "html", "rule", "jsx"]
 
 
@@ -68,6 +71,14 @@ class Parser(Protocol):
 
     def __call__(self, name: str, content: bytes, media_type: str) -> Parsed:
         """Parse one file."""
+
+
+class OtherParserNeeded(PermanentError):
+    """The parser can't read the file, but an extension for `media_type` can, if one is installed."""
+
+    def __init__(self, message: str, media_type: str) -> None:
+        super().__init__(message)
+        self.media_type = media_type
 
 
 def check_parsed(parsed: Parsed) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from functions.collection.chunking.chunk import Chunk, chunk
-from functions.collection.documents.parsed_file import ParsedFile, SourceFile
+from functions.collection.documents.parsed_file import ParsedFile, SourceFile, Unparsed
 from functions.collection.parsers.choose import load_built_in, true_parser
 from functions.collection.parsers.limits import count_chunks_within_limits, limit_warnings, too_many_chunks
 from functions.collection.parsers.parse import ParsedDocument, complete
@@ -15,7 +15,7 @@ from headwater.embedding.registry import load_tokenizer
 from headwater.errors import PermanentError
 from headwater.extensions.discovery import Extension
 from headwater.extensions.methods import load
-from headwater.parsers import Parser, check_parsed
+from headwater.parsers import OtherParserNeeded, Parser, check_parsed
 from headwater.passages import about, excerpt
 from headwater.processes.child import limit_memory
 from headwater.words.analysis import DEFAULT_LANGUAGE, count_chunk_words
@@ -33,7 +33,7 @@ class FileParser:
         self._tokenizer = load_tokenizer(model, Path(model_dir))
         limit_memory(memory_bytes)
 
-    def parse(self, files: tuple[SourceFile, ...]) -> Iterator[list[ParsedFile | str]]:
+    def parse(self, files: tuple[SourceFile, ...]) -> Iterator[list[ParsedFile | Unparsed]]:
         """Parse and chunk files. Yields one list, with the reason in place of a file that cannot be parsed.
 
         A text whose language can't be detected has its source's, or that of most other files.
@@ -41,25 +41,27 @@ class FileParser:
         results = [self._parse(file) for file in files]
         documents = [result for result in results if isinstance(result, ParsedDocument)]
         chunks = iter(chunk(documents, self._tokenizer))
-        detected = [None if isinstance(result, str) else detect_language(result.text) for result in results]
+        detected = [None if isinstance(result, Unparsed) else detect_language(result.text) for result in results]
         most = Counter(filter(None, detected)).most_common(1)
         others = most[0][0] if most else DEFAULT_LANGUAGE
         yield [
             result
-            if isinstance(result, str)
+            if isinstance(result, Unparsed)
             else _parsed_file(file.key, result, next(chunks), detected=language, others=file.language or others)
             for file, result, language in zip(files, results, detected, strict=True)
         ]
 
-    def _parse(self, file: SourceFile) -> ParsedDocument | str:
+    def _parse(self, file: SourceFile) -> ParsedDocument | Unparsed:
         kind = true_parser(file.parser, file.content)
         parser = self._extension_parser or load_built_in(kind)
         try:
             parsed = parser(file.key, file.content, file.media_type)
             if self._extension_parser:
                 check_parsed(parsed)
+        except OtherParserNeeded as error:
+            return Unparsed(error.message, error.media_type)
         except PermanentError as error:
-            return error.message
+            return Unparsed(error.message)
         if kind != file.parser and not self._extension_parser:
             warning = f"the file was read as {kind}, because of its content; its name says otherwise"
             parsed = msgspec.structs.replace(parsed, warnings=(*parsed.warnings, warning))

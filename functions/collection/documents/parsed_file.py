@@ -22,14 +22,25 @@ class SourceFile(msgspec.Struct, frozen=True, array_like=True):
     language: str | None = None
 
 
+class Unparsed(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Why a parser can't read a file. `media_type` is that of extensions that can, "" for none."""
+
+    reason: str
+    media_type: str = ""
+
+
 class ParseFailure(msgspec.Struct, frozen=True):
-    """Why a file could not be read. `may_pass`: a later attempt may succeed although the file is unchanged."""
+    """Why a file could not be read. `may_pass`: a later attempt may succeed although the file is unchanged.
+
+    `media_type` is that of extensions that can read it, "" for none.
+    """
 
     reason: str
     may_pass: bool
+    media_type: str = ""
 
 
-class ParsedFile(msgspec.Struct, frozen=True, array_like=True):
+class ParsedFile(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """A parsed file with its chunks. All offsets are into `text`, in code points.
 
     `words` counts the words of each chunk, with its title and headings: word ids with how often they occur.

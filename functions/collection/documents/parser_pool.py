@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from functions.collection.documents.parsed_file import ParsedFile, ParseFailure, SourceFile
+from functions.collection.documents.parsed_file import ParsedFile, ParseFailure, SourceFile, Unparsed
 from functions.collection.parsers.choose import choose
 from headwater.config import Settings, minimal_environment
 from headwater.connectors import Fetched
@@ -151,7 +151,10 @@ class ParserPool:
                 yield from self._parse_batch(workspace_id, [chosen], model, wait_s)
             return
         for chosen, result in zip(batch, results, strict=True):
-            yield chosen.file, _warn_of_ignored(result, chosen.ignored)
+            if other := _other_parser(chosen, result):
+                yield from self._parse_batch(workspace_id, [other], model, wait_s)
+            else:
+                yield chosen.file, _warn_of_ignored(result, chosen.ignored)
 
     def _parse_alone(self, process: _ParserProcess, source: SourceFile) -> ParsedFile | ParseFailure:
         cpu_s, megabytes = self.limits.cpu_s, self.limits.memory_bytes / 1024**2
@@ -186,12 +189,17 @@ class ParserPool:
         results = process.call(
             "parse",
             sources,
-            kind=list[ParsedFile | str],
+            kind=list[ParsedFile | Unparsed],
             timeout_s=WALL_FACTOR * cpu_s,
             cpu_s=cpu_s,
             max_bytes=MAX_PARSED_BYTES,
         )
-        return [ParseFailure(result, may_pass=False) if isinstance(result, str) else result for result in results]
+        return [
+            ParseFailure(result.reason, may_pass=False, media_type=result.media_type)
+            if isinstance(result, Unparsed)
+            else result
+            for result in results
+        ]
 
     @contextmanager
     def _lease(
@@ -260,6 +268,16 @@ def _choose(file: Fetched, language: str | None) -> _Chosen | ParseFailure:
     extension, name = (choice.parser, "") if isinstance(choice.parser, Extension) else (None, choice.parser.name)
     source = SourceFile(file.key, file.content, file.media_type, name, file.title, language)
     return _Chosen(file, source, extension, choice.ignored)
+
+
+def _other_parser(chosen: _Chosen, result: ParsedFile | ParseFailure) -> _Chosen | None:
+    """Choose the extension that can read a file which the built-in parser can't; None if there is none."""
+    if chosen.extension or not isinstance(result, ParseFailure) or not result.media_type:
+        return None
+    parser = choose("", result.media_type).parser
+    if not isinstance(parser, Extension):
+        return None
+    return _Chosen(chosen.file, msgspec.structs.replace(chosen.source, parser=""), parser, None)
 
 
 def _has_room(batch: Sequence[_Chosen], more: _Chosen) -> bool:

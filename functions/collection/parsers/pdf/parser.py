@@ -5,7 +5,7 @@ from typing import Any
 
 from functions.collection.parsers.writer import MarkdownWriter
 from headwater.errors import PermanentError
-from headwater.parsers import Parsed
+from headwater.parsers import SCANNED_PDF, OtherParserNeeded, Parsed
 
 READS = ("application/pdf", "application/x-pdf", ".pdf")
 VERSION = 1
@@ -37,8 +37,10 @@ def parse(name: str, content: bytes, media_type: str) -> Parsed:  # noqa: ARG001
     blank = [index + 1 for index, page in enumerate(pages) if not page.lines and page.has_image]
     if not any(page.lines for page in pages):
         if blank:
-            raise PermanentError(
-                "it has no text: its pages are images, as scanners make them. Recognise their text first"
+            raise OtherParserNeeded(
+                "it has no text: its pages are images, as scanners make them. Recognise their text first, or install "
+                "an extension that does (OCR)",
+                SCANNED_PDF,
             )
         raise PermanentError("it has no text")
     writer = MarkdownWriter()
