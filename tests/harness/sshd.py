@@ -32,19 +32,24 @@ UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
+SetEnv PATH={folder}/bin:/usr/local/bin:/usr/bin:/bin
 {accept}
 """
 
 
 @dataclass(frozen=True)
 class SshServer:
-    """A running server. `private_key` may log in; `fingerprint` is of the server's key."""
+    """A running server. `private_key` may log in; `fingerprint` is of the server's key.
+
+    Programs in the folder `commands` can be run by clients, beside the system's.
+    """
 
     port: int
     user: str
     private_key: str
     fingerprint: str
     log: Path
+    commands: Path
 
     def url(self, repository: Path) -> str:
         return f"ssh://{self.user}@127.0.0.1:{self.port}{repository}"
@@ -74,7 +79,8 @@ def serve_ssh(folder: Path, *, protocol_v2: bool = True, key_type: str = "ed2551
             time.sleep(0.05)
         fingerprint = _run("ssh-keygen", "-lf", str(folder / "host_key.pub")).split()[1]
         user = pwd.getpwuid(os.geteuid()).pw_name
-        yield SshServer(port, user, (folder / "key").read_text(), fingerprint, log)
+        (folder / "bin").mkdir(exist_ok=True)
+        yield SshServer(port, user, (folder / "key").read_text(), fingerprint, log, folder / "bin")
     finally:
         process.terminate()
         process.wait(10)

@@ -1,4 +1,4 @@
-"""Config of a Git source: repository, branch, folder and patterns; and the web addresses of its documents. Pure."""
+"""Config and limits of a Git source: repository, branch, folder, patterns; web addresses of its documents. Pure."""
 
 import hashlib
 import re
@@ -85,6 +85,15 @@ class GitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = None
 
+    submodules: Annotated[
+        bool,
+        Meta(
+            title="Submodules",
+            description="Collects the files of submodules too, from their own repositories. The token is sent to the "
+            "repository's own server only.",
+        ),
+    ] = False
+
     def normalised(self) -> "GitConfig":
         """Return the config as it is stored; raises UnprocessableContent with the invalid field and the reason."""
         self.selector()
@@ -120,6 +129,23 @@ class GitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Return the folder of a `file:` URL, None for any other URL."""
         parts = urlsplit(self.url)
         return unquote(parts.path) if parts.scheme == "file" else None
+
+
+class GitLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Sizes in bytes and times in seconds.
+
+    `max_batch_bytes` limits the packed answer to one request for several files; above it they are fetched one by one.
+    A pack of any size may unpack to `min_unpacked_bytes`: twenty versions of the same files pack to the size of one.
+    `max_trees_bytes` limits the trees held in memory during a listing; a million files take less.
+    """
+
+    max_repo_bytes: int = 2 * 1024**3
+    max_file_bytes: int = 10_000_000
+    max_batch_bytes: int = 32_000_000
+    min_unpacked_bytes: int = 1_000_000_000
+    max_trees_bytes: int = 128_000_000
+    transfer_s: float = 300.0
+    check_s: float = 10.0
 
 
 def _normalise_url(url: str) -> str:

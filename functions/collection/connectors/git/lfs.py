@@ -1,20 +1,21 @@
 """Read the content of files in Git LFS: ask the server's batch API where it is, download it, and check its SHA-256.
 
-https://github.com/git-lfs/git-lfs/blob/main/docs/api/batch.md. The token is sent to the repository's own host only. The
-addresses of contents come from the server, and pass the guarded client like any other.
+https://github.com/git-lfs/git-lfs/blob/main/docs/api/batch.md. The token is sent to the repository's own host only. For
+repositories on SSH, the server names the API and what authorizes requests (docs/api/server-discovery.md). All addresses
+that come from servers pass the guarded client like any other.
 """
 
 import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import msgspec
 
 from functions.collection.connectors.git.repository import too_large
-from headwater.errors import PermanentError, UpstreamError
+from headwater.errors import PermanentError, SystemicError, UpstreamError
 from headwater.outbound.addresses import AddressRefused
 from headwater.outbound.deadline import DeadlineExceeded, within
 from headwater.outbound.http_errors import translate_http_error
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 MAX_POINTER_BYTES = 1_024
 MAX_ANSWER_BYTES = 4_000_000
+MAX_ACCESS_BYTES = 64_000
 MAX_HEADERS = 20
 BATCH_S, DOWNLOAD_S = 30.0, 120.0
 _POINTER = re.compile(
@@ -33,6 +35,7 @@ _POINTER = re.compile(
     rb"oid sha256:([0-9a-f]{64})\nsize ([0-9]{1,15})\n?"
 )
 _NO_ADDRESS = "is in Git LFS, and the server names no web address of its content"
+_AUTHENTICATE = "git-lfs-authenticate"
 _TYPE = "application/vnd.git-lfs+json"
 _CHUNK = 65_536
 
@@ -78,17 +81,61 @@ def read_pointer(content: bytes) -> Pointer | None:
     return Pointer(found[1].decode(), int(found[2])) if found else None
 
 
-class LfsServer:
-    """The LFS server of one repository. `http` is a guarded client, `authorization` its header for the own host."""
+class LfsAccess(msgspec.Struct, frozen=True):
+    """Where the API of an LFS server is, and the headers that authorize requests to its host."""
 
-    def __init__(
-        self, url: str, *, http: "urllib3.PoolManager", authorization: Mapping[str, str], max_file_bytes: int
-    ) -> None:
-        base = url.rstrip("/")
-        self._url = f"{base if base.endswith('.git') else f'{base}.git'}/info/lfs/objects/batch"
-        self._host = urlsplit(url).netloc
+    href: str
+    header: dict[str, str] = {}
+
+
+class RunsCommands(Protocol):
+    """A connection by SSH (`ssh.GitSsh`)."""
+
+    def run(self, command: str, max_bytes: int) -> bytes:
+        """Run a command for a download from the repository. Returns what it prints."""
+
+
+def access_by_url(url: str, authorization: Mapping[str, str]) -> LfsAccess:
+    """Return the usual API of a repository with a web address.
+
+    >>> access_by_url("https://example.com/acme/handbook", {}).href
+    'https://example.com/acme/handbook.git/info/lfs'
+    """
+    base = url.rstrip("/")
+    return LfsAccess(f"{base if base.endswith('.git') else f'{base}.git'}/info/lfs", dict(authorization))
+
+
+def access_by_ssh(client: RunsCommands) -> LfsAccess:
+    """Ask a server by SSH where its API is; raises LfsError with the reason, or UpstreamError."""
+    try:
+        found = msgspec.json.decode(client.run(_AUTHENTICATE, MAX_ACCESS_BYTES), type=LfsAccess)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise LfsError(f"is in Git LFS, and the answer of {_AUTHENTICATE} can't be read") from error
+    except SystemicError:
+        raise
+    except PermanentError as error:
+        raise LfsError(f"is in Git LFS, and {error.message}; enter the repository's https address") from error
+    if len(found.header) > MAX_HEADERS or not is_web_address(found.href):
+        raise LfsError(_NO_ADDRESS)
+    return found
+
+
+def is_web_address(text: str) -> bool:
+    """Whether a text is an address with http or https."""
+    try:
+        return urlsplit(text).scheme in ("http", "https")
+    except ValueError:
+        return False
+
+
+class LfsServer:
+    """The LFS server of one repository. `http` is a guarded client."""
+
+    def __init__(self, access: LfsAccess, *, http: "urllib3.PoolManager", max_file_bytes: int) -> None:
+        self._url = f"{access.href.rstrip('/')}/objects/batch"
+        self._host = quote(urlsplit(access.href).netloc, 100)
         self._http = http
-        self._authorization = dict(authorization)
+        self._authorization = access.header
         self._max_file_bytes = max_file_bytes
 
     def read(self, pointer: Pointer) -> bytes:
@@ -96,12 +143,9 @@ class LfsServer:
         if pointer.size > self._max_file_bytes:
             raise LfsError(too_large(pointer.size, self._max_file_bytes))
         action = self._find(pointer)
-        try:
-            parts = urlsplit(action.href)
-        except ValueError as error:
-            raise LfsError(_NO_ADDRESS) from error
-        if parts.scheme not in ("http", "https") or len(action.header) > MAX_HEADERS:
+        if not is_web_address(action.href) or len(action.header) > MAX_HEADERS:
             raise LfsError(_NO_ADDRESS)
+        parts = urlsplit(action.href)
         own = self._authorization if (parts.scheme, parts.netloc) == self._origin else {}
         # What the server wants sent to the content's address counts more than the token.
         headers = {**({} if any(name.lower() == "authorization" for name in action.header) else own), **action.header}

@@ -13,8 +13,7 @@ from dulwich.objects import ObjectID
 from dulwich.refs import Ref
 from dulwich.repo import Repo
 
-from functions.collection.connectors.git.config import GitConfig
-from functions.collection.connectors.git.limits import GitLimits
+from functions.collection.connectors.git.config import GitConfig, GitLimits
 from functions.collection.connectors.git.repository import MAX_NESTED_TAGS, Blob, too_large, unknown_branch, unknown_tag
 from functions.collection.connectors.git.tree import SelectedFiles, walk
 from headwater.errors import PermanentError

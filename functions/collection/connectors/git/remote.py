@@ -13,9 +13,8 @@ from typing import IO, Protocol
 
 import msgspec
 
-from functions.collection.connectors.git.config import GitConfig
+from functions.collection.connectors.git.config import GitConfig, GitLimits
 from functions.collection.connectors.git.errors import ObjectNotAvailable, TransferTooLarge
-from functions.collection.connectors.git.limits import GitLimits
 from functions.collection.connectors.git.pack import BLOB, COMMIT, TAG, TREE, PackFile, PackTooLarge, read_object_header
 from functions.collection.connectors.git.repository import MAX_NESTED_TAGS, Blob, too_large, unknown_branch, unknown_tag
 from functions.collection.connectors.git.tree import SelectedFiles, walk

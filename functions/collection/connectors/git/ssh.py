@@ -113,6 +113,27 @@ class GitSsh(TraditionalGitClient):
                 self._path, wanted, walker, write, depth=depth, ref_prefix=[b"HEAD"], filter_spec=filter_spec
             )
 
+    def run(self, command: str, max_bytes: int) -> bytes:
+        """Run a command with the path of the repository and the argument `download`. Returns what it prints.
+
+        Raises PermanentError with the reason if it fails, or prints more than `max_bytes`.
+        """
+        with self._translated_errors():
+            channel = self._open_channel()
+            path = self._path.replace("'", "'\\''")
+            channel.exec_command(f"{command} '{path}' download".encode())
+            output = bytearray()
+            with self._deadline.apply():
+                channel.settimeout(limited(None))
+                while len(output) <= max_bytes and (piece := channel.recv(max_bytes + 1)):
+                    output += piece
+                is_whole = len(output) <= max_bytes
+                status = channel.recv_exit_status() if is_whole else -1
+            if status == 0:
+                return bytes(output)
+            reason = self._reason() if is_whole else "its answer is too long"
+            raise PermanentError(f"{command} failed on {self._host} ({reason or f'exit status {status}'})")
+
     def check_time(self) -> None:
         """Raise UpstreamError if `deadline_s` is over."""
         with self._translated_errors():
@@ -136,8 +157,7 @@ class GitSsh(TraditionalGitClient):
         """Run a command of Git on the server."""
         name = path.decode() if isinstance(path, bytes) else path
         with self._deadline.apply():
-            transport = self._transport or self._log_in()
-            channel = self._channel = transport.open_session(timeout=limited(CONNECT_S))
+            channel = self._open_channel()
             channel.update_environment({"GIT_PROTOCOL": "version=2"})  # servers may ignore it
             channel.exec_command(b"git-%s '%s'" % (cmd, name.replace("'", "'\\''").encode()))
 
@@ -154,6 +174,12 @@ class GitSsh(TraditionalGitClient):
         reader = LimitedReader(read_piece, self.url, self._max_bytes, self._deadline)
         self._protocol = Protocol(reader.read, write, channel.close, shutdown_write=channel.shutdown_write)
         return self._protocol, channel.recv_ready, None
+
+    def _open_channel(self) -> paramiko.Channel:
+        with self._deadline.apply():
+            transport = self._transport or self._log_in()
+            self._channel = transport.open_session(timeout=limited(CONNECT_S))
+        return self._channel
 
     def _log_in(self) -> paramiko.Transport:
         """Connect, check the server's key, and log in."""

@@ -24,11 +24,14 @@ class SelectedFiles(NamedTuple):
     """`files` maps paths from the repository's root to the SHAs of their blobs, `skipped` maps paths to reasons.
 
     `unmatched` counts the files that no pattern includes, by file extension in lower case, "" without one.
+    `submodules` maps the folders of submodules to the SHAs of their commits, `modules` is that of `.gitmodules`.
     """
 
     files: dict[str, str]
     skipped: dict[str, str]
     unmatched: Mapping[str, int]
+    submodules: Mapping[str, str] = {}
+    modules: str | None = None
 
 
 class _TreeEntry(NamedTuple):
@@ -46,6 +49,7 @@ def walk(read_tree: ReadTree, root: str, path: str | None, selector: Selector) -
     files: dict[str, str] = {}
     skipped: dict[str, str] = {}
     unmatched: Counter[str] = Counter()
+    submodules: dict[str, str] = {}
     for entry in _walk_entries(read_tree, _locate(read_tree, root, path)):
         key = entry.path.decode("utf-8", "backslashreplace")
         # The patterns may select files in a submodule or a folder.
@@ -55,12 +59,16 @@ def walk(read_tree: ReadTree, root: str, path: str | None, selector: Selector) -
                 continue
             if selector.excludes(key):
                 continue
+        if S_ISGITLINK(entry.mode):
+            submodules[key] = entry.sha
         reason = _skip_reason(entry)
         if reason:
             skipped[_shorten(key)] = reason
         else:
             files[key] = entry.sha
-    return SelectedFiles(files, skipped, +unmatched)
+    top = _children(read_tree, _TreeEntry(b"", stat.S_IFDIR, root)) if submodules else []
+    modules = next((entry.sha for entry in top if entry.path == b".gitmodules"), None)
+    return SelectedFiles(files, skipped, +unmatched, submodules, modules)
 
 
 def file_extension(path: str) -> str:
@@ -80,7 +88,7 @@ def _skip_reason(entry: _TreeEntry) -> str | None:
     if stat.S_ISDIR(entry.mode):
         return f"the folder's path is longer than {MAX_KEY_BYTES:,} bytes, so its files are not collected"
     if S_ISGITLINK(entry.mode):
-        return "a submodule is another repository; add it as a source of its own"
+        return "a submodule is another repository; turn submodules on, or add it as a source of its own"
     if stat.S_ISLNK(entry.mode):
         return "a symbolic link is not followed; its target is collected at its own path"
     if len(entry.path) > MAX_KEY_BYTES:

@@ -16,9 +16,8 @@ from functions.chat.answers.pieces import Piece
 from functions.chat.answers.prompt import ModelInput
 from functions.chat.answers.token_batches import batch_tokens
 from functions.chat.models.models import load_model
-from functions.collection.connectors.git.config import GitConfig
+from functions.collection.connectors.git.config import GitConfig, GitLimits
 from functions.collection.connectors.git.connector import GitConnector
-from functions.collection.connectors.git.limits import GitLimits
 from functions.collection.runs.bulk import JobStarter
 from headwater.auth.jwks import Jwks
 from headwater.blobs import open_blobs

@@ -29,8 +29,9 @@ def test_git_is_described_with_schema_secret_and_identity() -> None:
     assert git.secret is not None
     assert git.secret.title == "Access token or private key"
     properties = git.config_schema["properties"]
-    assert [*properties] == ["url", "branch", "revision", "path", "include", "exclude", "host_key"]
-    assert all(field["title"] and field["description"] and field["examples"] for field in properties.values())
+    assert [*properties] == ["url", "branch", "revision", "path", "include", "exclude", "host_key", "submodules"]
+    assert all(field["title"] and field["description"] for field in properties.values())
+    assert all(field["examples"] for name, field in properties.items() if name != "submodules")
     assert git.config_schema["required"] == ["url"]
     assert properties["include"]["default"][:3] == ("**/*.md", "**/*.mdx", "**/*.markdown")
 
@@ -48,6 +49,7 @@ def test_normalise_returns_every_field_in_its_stored_form() -> None:
         "include": list(DOCUMENTS),
         "exclude": [],
         "host_key": None,
+        "submodules": False,
     }
 
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from functions.collection.connectors.git.config import GitConfig
+from functions.collection.connectors.git.config import GitConfig, GitLimits
 from functions.collection.connectors.git.connector import NO_COMMIT, GitConnector
-from functions.collection.connectors.git.limits import GitLimits
 from functions.collection.connectors.registry import SourceReader
 from functions.collection.sources.connect import SourceOpener
 from functions.collection.sources.credentials import Credentials

@@ -1,5 +1,7 @@
 """Git over SSH from a real sshd: deploy keys, host keys, both versions of the protocol, and the guard."""
 
+import base64
+import json
 import logging
 from collections.abc import Iterator
 from functools import partial
@@ -12,13 +14,15 @@ from functions.collection.connectors.confidential import ConfidentialReader
 from functions.collection.connectors.git.connector import GitConnector
 from functions.collection.connectors.registry import kind_for_new_source
 from headwater.blobs import open_blobs
-from headwater.connectors import ConnectorContext
+from headwater.connectors import ConnectorContext, Fetched
 from headwater.errors import HeadwaterError, UnprocessableContent, UpstreamError
 from headwater.outbound.guarded_http import guarded_http
 from headwater.outbound.guarded_socket import connect_guarded
-from tests.harness.git_server import File, Name, commit, git, make_repository
+from tests.fakes.lfs_server import CONTENT, TOKEN, Lfs, pointer
+from tests.harness.git_server import File, Name, commit, git, make_repository, serve
 from tests.harness.sshd import SshServer, make_key, serve_ssh
 
+BASIC = base64.b64encode(f"any:{TOKEN}".encode()).decode()
 FILES: dict[Name, File] = {"README.md": b"# Handbook\n", "docs/pump.md": b"# Pump\n", "logo.png": b"\x89PNG"}
 
 
@@ -163,7 +167,7 @@ def test_nothing_of_the_key_is_logged(server: SshServer, folder: Path, caplog: p
 
 
 def test_time_is_limited(server: SshServer, folder: Path) -> None:
-    from functions.collection.connectors.git.limits import GitLimits
+    from functions.collection.connectors.git.config import GitLimits
 
     connector = GitConnector(
         http=guarded_http(allow_private=True),
@@ -181,3 +185,60 @@ def test_time_is_limited(server: SshServer, folder: Path) -> None:
 
 def _connect_and_wait(host: str, port: int, timeout_s: float) -> Any:
     return connect_guarded(host, port, allow_private=True, timeout_s=timeout_s)
+
+
+@pytest.fixture
+def lfs_folder(folder: Path) -> Path:
+    return make_repository(folder / "it's lfs.git", {"a.md": pointer(), "b.md": b"# Plain\n"})
+
+
+def authenticate(server: SshServer, answer: str, status: int = 0) -> None:
+    """Let the server answer git-lfs-authenticate."""
+    program = server.commands / "git-lfs-authenticate"
+    (server.commands / "answer").write_text(answer)
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" > {server.commands}/asked\ncat {server.commands}/answer\n')
+    with program.open("a") as script:
+        script.write(f"echo no access for you >&2\nexit {status}\n" if status else "")
+    program.chmod(0o755)
+
+
+def read_lfs(server: SshServer, repository: Path, **config: Any) -> dict[str, Fetched]:
+    reader = open_source(server, repository, url=server.url(repository).replace(" ", "%20"), **config)
+    listing = reader.list(None, frozenset())
+    return {file.key: file for file in reader.fetch(listing.snapshot, listing.entries)}
+
+
+def test_contents_in_lfs_are_read_where_the_server_says(server: SshServer, lfs_folder: Path, tmp_path: Path) -> None:
+    with serve(tmp_path, partial=True) as web:
+        lfs = Lfs(web)
+        access = {"href": f"{web.url}/project.git/info/lfs", "header": {"Authorization": f"Basic {BASIC}"}}
+        authenticate(server, json.dumps(access))
+        files = read_lfs(server, lfs_folder)
+        assert (files["a.md"].content, files["b.md"].content) == (CONTENT, b"# Plain\n")
+        assert lfs.authorizations[0] == ("/project.git/info/lfs/objects/batch", TOKEN)
+    assert (server.commands / "asked").read_text().split(" download")[0] == str(lfs_folder)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "reason"),
+    [
+        ("", 1, "git-lfs-authenticate failed on 127.0.0.1 (no access for you)"),
+        ("no JSON", 0, "the answer of git-lfs-authenticate can't be read"),
+        ("x" * 100_000, 0, "its answer is too long"),
+        ('{"href": "file:///etc/passwd"}', 0, "names no web address"),
+        ('{"href": "http://[/"}', 0, "names no web address"),
+        ('{"href": "http://169.254.169.254/latest"}', 0, "never fetches from"),
+    ],
+)
+def test_lfs_server_that_cannot_be_read_fails_its_file_only(
+    server: SshServer, lfs_folder: Path, answer: str, status: int, reason: str
+) -> None:
+    authenticate(server, answer, status)
+    files = read_lfs(server, lfs_folder)
+    assert reason in str(files["a.md"].error)
+    assert (files["a.md"].content, files["b.md"].content) == (None, b"# Plain\n")
+
+
+def test_server_without_lfs_is_reported(server: SshServer, lfs_folder: Path) -> None:
+    (server.commands / "git-lfs-authenticate").unlink(missing_ok=True)
+    assert "git-lfs-authenticate failed on 127.0.0.1" in str(read_lfs(server, lfs_folder)["a.md"].error)

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from functions.collection.connectors.git.config import GitConfig
+from functions.collection.connectors.git.config import GitConfig, GitLimits
 from functions.collection.connectors.git.connector import GitConnector
-from functions.collection.connectors.git.limits import GitLimits
 from headwater.blobs import Blobs, open_blobs
 from headwater.connectors import Entry
 from headwater.errors import HeadwaterError, PermanentError, SystemicError, UnprocessableContent, UpstreamError
