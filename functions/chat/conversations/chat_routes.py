@@ -166,7 +166,7 @@ class ChatRoutes:
                     instructions=workspace.instructions,
                 )
                 self.queue.start(tx)
-                store.begin(tx, begun.answer, task, ModelName(model.name, model.configured))
+                store.begin(tx, begun.answer, task, ModelName(model.name, model.configured, agent=True))
             else:
                 stored = AnswerRequest(
                     call.caller.subject,

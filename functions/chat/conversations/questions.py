@@ -23,10 +23,10 @@ from functions.chat.conversations.conversations import (
 )
 from functions.chat.conversations.tree import MessageTree
 from functions.chat.streams import message_log
-from functions.chat.streams.ui_message_stream import StoredPart, TextPart
+from functions.chat.streams.ui_message_stream import ModelPart, StoredPart, TextPart
 from headwater.auth.callers import LOCAL, Caller, ensure_local_workspace
 from headwater.conversations import row_id
-from headwater.errors import Conflict, NotFound
+from headwater.errors import Conflict, NotFound, UnprocessableContent
 
 MAX_HISTORY_MESSAGES = 100
 """Messages before a question that are read, at most."""
@@ -82,7 +82,8 @@ def ask(
 def go_on(tx: Connection, caller: Caller, conversation_id: str, answer_id: uuid.UUID) -> Begun:
     """Start another answer to the question of an incomplete one, to continue its text.
 
-    Raises NotFound, Conflict if an answer is running or the given one is complete.
+    Raises NotFound, Conflict if an answer is running or the given one is complete, UnprocessableContent if it is an
+    agent's.
     """
     set_current(tx, caller, conversation_id, answer_id)  # locks the conversation's row, as `ask` does
     _check_idle(tx, caller, row_id(caller, conversation_id))
@@ -93,9 +94,11 @@ def go_on(tx: Connection, caller: Caller, conversation_id: str, answer_id: uuid.
     question, cut = read_messages(tx, caller, conversation_id, [question_id, answer_id])
     if cut.state == "complete":
         raise Conflict("This answer is complete. Ask for more with another question.")
+    parts = msgspec.convert(cut.parts, list[StoredPart])
+    if any(isinstance(part, ModelPart) and part.data.agent for part in parts):
+        raise UnprocessableContent("continues: an agent's answer can't be continued. Ask for the rest.")
     answer = _begin(tx, caller, conversation_id, question_id)
     history = _read_history(tx, caller, conversation_id, before)
-    parts = msgspec.convert(cut.parts, list[StoredPart])
     return Begun(answer, _text(question.parts), history, _text(cut.parts), parts)
 
 

@@ -51,12 +51,14 @@ class Start(PartBase, frozen=True, tag="start"):
 class ModelName(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """The model that answers; `configured` is false for the built-in extractive model.
 
-    `insteadOf`: the models that come before it and failed, or have failed a short time ago.
+    `insteadOf`: the models that come before it and failed, or have failed a short time ago. `agent`: it calls tools as
+    an agent.
     """
 
     name: str
     configured: bool
     instead_of: tuple[str, ...] = ()
+    agent: bool = False
 
 
 class ModelPart(PartBase, frozen=True, tag="data-model"):

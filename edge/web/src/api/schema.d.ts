@@ -2705,13 +2705,15 @@ export interface components {
          * ModelName
          * @description The model that answers; `configured` is false for the built-in extractive model.
          *
-         *     `insteadOf`: the models that come before it and failed, or have failed a short time ago.
+         *     `insteadOf`: the models that come before it and failed, or have failed a short time ago. `agent`: it calls tools as an agent.
          */
         ModelName: {
             name: string;
             configured: boolean;
             /** @default [] */
             insteadOf: string[];
+            /** @default false */
+            agent: boolean;
         };
         /**
          * ModelPart

@@ -39,6 +39,9 @@ export type BudgetState = Schemas["BudgetState"];
 export type ChatModelList = Schemas["ChatModelList"];
 
 export type ChatSettings = Schemas["ChatSettings"];
+export type ToolList = Schemas["ToolList"];
+export type ToolSummary = Schemas["ToolSummary"];
+export type Approval = ToolSummary["default_approval"];
 export type SearchSettings = Schemas["SearchSettings"];
 
 export type EmbeddingModel = Schemas["EmbeddingModel"];
@@ -115,7 +118,7 @@ export interface Conversation {
 export type Attachment = Schemas["ConversationFile"];
 export type AttachmentText = Schemas["ConversationFileText"];
 export type Citation = Optional<Schemas["Citation"], "conversationFile">;
-export type Model = Optional<Schemas["ModelName"], "insteadOf">;
+export type Model = Optional<Schemas["ModelName"], "insteadOf" | "agent">;
 export type WebCitation = Schemas["WebCitation"];
 /** What is done for an answer from the web. */
 export type Stage = Schemas["Stage"];

@@ -1,9 +1,20 @@
 import { memo, type ReactNode } from "react";
 import type { Message } from "../api/types";
 import { AnswerText } from "./answer-text";
-import { isOfWeb, modelOf, passagesOf, sortPassages, stagesOf, textOf, thoughtsOf, toolCallsOf } from "./message-parts";
+import {
+  isOfWeb,
+  modelOf,
+  passagesOf,
+  sortPassages,
+  stagesOf,
+  textOf,
+  thoughtsOf,
+  toolCallsOf,
+  waitingCallsOf,
+} from "./message-parts";
 import { PassageList } from "./passage-list";
 import { progressOf, ToolCalls } from "./tool-calls";
+import { WaitingCalls, type CallResponse } from "./waiting-calls";
 import { progress, WebSearch } from "./web-search";
 
 const ENDINGS = {
@@ -18,16 +29,24 @@ interface Props {
   isStreaming: boolean;
   /** Whether the stream says that the model is thinking. */
   isThinking?: boolean;
+  /** Responds to a call of an agent; null while no response can be sent. */
+  onRespond?: ((callId: string, response: CallResponse) => void) | null;
 }
 
 /** An answer: its text, its citations and how it ended. */
-export const Answer = memo(function Answer({ message, isStreaming, isThinking = false }: Props): ReactNode {
+export const Answer = memo(function Answer({
+  message,
+  isStreaming,
+  isThinking = false,
+  onRespond = null,
+}: Props): ReactNode {
   const text = textOf(message);
   const thoughts = thoughtsOf(message);
   const passages = passagesOf(message);
   const model = modelOf(message);
   const stages = stagesOf(message);
   const calls = toolCallsOf(message);
+  const waiting = waitingCallsOf(message);
   const { cited, others } = sortPassages(text, passages);
   const state = message.metadata?.state ?? "complete";
   return (
@@ -50,6 +69,7 @@ export const Answer = memo(function Answer({ message, isStreaming, isThinking = 
       ) : (
         <AnswerText text={text} passages={passages} isStreaming={isStreaming} />
       )}
+      <WaitingCalls calls={waiting} onRespond={onRespond} />
       {state !== "complete" && <p className="note">{message.metadata?.notice ?? ENDINGS[state]}</p>}
       {!isStreaming && cited.length > 0 && (
         <section className="cited">

@@ -41,7 +41,7 @@ export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
   // Until the models are known, and after agents were switched off, the mode of the last visit may not be offered.
   const mode = modes.some((one) => one.mode === chosenMode) ? chosenMode : "documents";
   const [model, setModel] = useState("");
-  const { messages, status, isThinking, problem, ask, askAgain, stop, ...branches } = useConversation(
+  const { messages, status, isThinking, problem, ask, askAgain, respond, stop, ...branches } = useConversation(
     id,
     stored,
     { filter, mode, ...(model !== "" && { model }) },
@@ -58,6 +58,7 @@ export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
   const last = messages.at(-1);
   const isUnanswered = last?.role === "user";
   const isIdle = status === "idle";
+  const shown = { messages, status, isThinking, respond };
 
   const askQuestion = (text: string): void => {
     writeDraft("");
@@ -75,7 +76,7 @@ export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
         {(messages.length > 0 || problem) && <h1 className="hidden">Conversation</h1>}
         <div className="thread" role="log" aria-label="Conversation">
           {messages.length === 0 && !problem && <EmptyChat />}
-          <Messages conversationId={id} {...{ messages, status, isThinking }} branches={isIdle ? branches : null} />
+          <Messages conversationId={id} {...shown} branches={isIdle ? branches : null} />
           {isUnanswered && (status === "waiting" || status === "answering") && <Waiting>Searching…</Waiting>}
           {isUnanswered && isIdle && !problem && <AskAgain onAsk={askAgain} />}
           {problem && (
@@ -99,7 +100,7 @@ export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
       <AttachmentList {...attachments} areRead={mode !== "agent"} />
       <ModelChoice list={models} model={model} onChange={setModel} />
       <Composer
-        isBusy={status === "waiting" || status === "answering"}
+        isBusy={!isIdle && status !== "checking"}
         onStop={stop}
         text={draft}
         mode={mode}

@@ -49,6 +49,8 @@ it("does not offer to continue an agent's answer, which the API refuses", () => 
     input: {},
   } as const;
   expect(buttons(actions({ ...cut, parts: [call, ...cut.parts] }, IDLE))).toEqual(["Copy", "Ask again"]);
+  const model = { type: "data-model", data: { name: "m", configured: true, agent: true } } as const;
+  expect(buttons(actions({ ...cut, parts: [model, ...cut.parts] }, IDLE))).toEqual(["Copy", "Ask again"]);
 });
 
 it("shows which version of an answer this is", () => {

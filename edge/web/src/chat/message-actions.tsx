@@ -6,7 +6,7 @@ import { ProblemNote } from "../ui/problem-note";
 import { useAction } from "../ui/use-action";
 import { isComposing } from "./composer";
 import { toMarkdown } from "./copy-answer";
-import { textOf, toolCallsOf } from "./message-parts";
+import { modelOf, textOf, toolCallsOf } from "./message-parts";
 
 /** Null while an answer is running: nothing can be changed then. */
 type WhenIdle<T> = T | null;
@@ -155,7 +155,7 @@ interface AnswerActionsProps {
 export function AnswerActions({ message, isLast, onAgain, onContinue, onSwitch }: AnswerActionsProps): ReactNode {
   const isIncomplete = message.metadata !== undefined && message.metadata.state !== "complete";
   const hasText = textOf(message) !== "";
-  const isOfAgent = toolCallsOf(message).length > 0;
+  const isOfAgent = modelOf(message)?.agent === true || toolCallsOf(message).length > 0;
   return (
     <div className="message-actions small" role="group" aria-label="Answer actions">
       <Versions message={message} label="Versions of this answer" onSwitch={onSwitch} />

@@ -54,7 +54,7 @@ export function stagesOf(message: Message): Stage[] {
   return message.parts.flatMap((part) => (part.type === "data-stage" ? [part.data] : []));
 }
 
-/** A call of a tool by an agent. Without `output` and `error` it has not ended. */
+/** A call of a tool by an agent. Without `output`, `error` and `rejection` it has not ended. */
 export interface ToolCall {
   id: string;
   name: string;
@@ -62,7 +62,14 @@ export interface ToolCall {
   output?: string;
   seconds?: number;
   error?: string;
+  /** What the call waits for, from the person who asked. */
+  waitsFor?: "approval" | "answer";
+  /** Why the person has rejected the call; empty without a reason. */
+  rejection?: string;
 }
+
+/** The tool by which agents ask the person. */
+export const ASK_USER = "ask_user";
 
 /** The calls of tools, in the order in which they began. */
 export function toolCallsOf(message: Message): ToolCall[] {
@@ -70,10 +77,19 @@ export function toolCallsOf(message: Message): ToolCall[] {
     if (part.type !== "dynamic-tool") return [];
     const call = { id: part.toolCallId, name: part.toolName, input: (part.input ?? {}) as ToolCall["input"] };
     if (part.state === "output-error") return [{ ...call, error: part.errorText }];
+    if (part.state === "output-denied") return [{ ...call, rejection: part.approval.reason ?? "" }];
+    if (part.state === "approval-requested") return [{ ...call, waitsFor: "approval" }];
+    if (part.state === "input-available" && part.toolName === ASK_USER) return [{ ...call, waitsFor: "answer" }];
     if (part.state !== "output-available") return [call];
     const { text, seconds } = part.output as { text: string; seconds: number };
     return [{ ...call, output: text, seconds }];
   });
+}
+
+/** The calls of an answer that wait for the person. An answer that has ended has none. */
+export function waitingCallsOf(message: Message | undefined): ToolCall[] {
+  if (message?.role !== "assistant" || message.metadata) return [];
+  return toolCallsOf(message).filter((call) => call.waitsFor !== undefined);
 }
 
 export function modelOf(message: Message): Model | null {

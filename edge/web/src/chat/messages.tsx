@@ -6,14 +6,14 @@ import { textOf } from "./message-parts";
 import { RateAnswer } from "./rate-answer";
 import type { ConversationState } from "./use-conversation";
 
-interface Props extends Pick<ConversationState, "messages" | "status" | "isThinking"> {
+interface Props extends Pick<ConversationState, "messages" | "status" | "isThinking" | "respond"> {
   conversationId: string;
   /** What changes the conversation; null while an answer is running. */
   branches: Pick<ConversationState, "edit" | "answerAgain" | "continueAnswer" | "switchTo"> | null;
 }
 
 /** The questions and answers of the path that is shown. */
-export function Messages({ conversationId, messages, status, isThinking, branches }: Props): ReactNode {
+export function Messages({ conversationId, messages, status, isThinking, respond, branches }: Props): ReactNode {
   const onSwitch = branches?.switchTo ?? null;
   return messages.map((message, index) => {
     const isLast = index === messages.length - 1;
@@ -24,8 +24,9 @@ export function Messages({ conversationId, messages, status, isThinking, branche
         key={message.id}
         conversationId={conversationId}
         message={message}
-        isStreaming={status === "answering" && isLast}
+        isStreaming={(status === "answering" || status === "waiting") && isLast}
         isThinking={isThinking}
+        onRespond={status === "asking" ? respond : null}
       >
         <AnswerActions
           message={message}
@@ -49,6 +50,7 @@ function RatedAnswer({
   message: Message;
   isStreaming: boolean;
   isThinking: boolean;
+  onRespond: ConversationState["respond"] | null;
   children: ReactNode;
 }): ReactNode {
   return (

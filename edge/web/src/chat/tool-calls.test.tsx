@@ -27,6 +27,12 @@ it("says whether a call runs, has failed or did not finish", () => {
   expect(text({ ...SEARCH, error: "query is empty." })).toContain("query is empty.");
 });
 
+it("says that a call was rejected, and why", () => {
+  expect(text({ ...SEARCH, rejection: "Too much." })).toContain("rejected");
+  expect(text({ ...SEARCH, rejection: "Too much." })).toContain("Too much.");
+  expect(progressOf([{ ...SEARCH, rejection: "" }])).toBe("Thinking…");
+});
+
 it("shows a program as it is, and a tool that it doesn't know by its name", () => {
   expect(text({ id: "a", name: "run_python", input: { code: "print(1)\n" } })).toBe(
     "Ran Python “print(1)” · not finished print(1)",

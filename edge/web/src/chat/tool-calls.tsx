@@ -2,6 +2,7 @@ import type { ReactNode } from "react";
 import type { ToolCall } from "./message-parts";
 
 const TITLES: Readonly<Record<string, string>> = {
+  ask_user: "Asked you",
   fetch_page: "Read a web page",
   grep_documents: "Looked for text",
   list_documents: "Listed documents",
@@ -25,6 +26,11 @@ export function ToolCalls({ calls, isStreaming }: { calls: readonly ToolCall[]; 
             </summary>
             <pre dir="auto">{input(call)}</pre>
             {call.output !== undefined && <pre dir="auto">{call.output}</pre>}
+            {call.rejection !== undefined && call.rejection !== "" && (
+              <p className="note" dir="auto">
+                {call.rejection}
+              </p>
+            )}
             {call.error !== undefined && (
               <p className="note" dir="auto">
                 {call.error}
@@ -39,8 +45,12 @@ export function ToolCalls({ calls, isStreaming }: { calls: readonly ToolCall[]; 
 
 /** What an agent does now: its call that has not ended. */
 export function progressOf(calls: readonly ToolCall[]): string {
-  const running = calls.find((call) => call.output === undefined && call.error === undefined);
+  const running = calls.find((call) => !hasEnded(call));
   return running ? `${TITLES[running.name] ?? running.name}…` : "Thinking…";
+}
+
+function hasEnded(call: ToolCall): boolean {
+  return call.output !== undefined || call.error !== undefined || call.rejection !== undefined;
 }
 
 function describe(call: ToolCall, isStreaming: boolean): string {
@@ -48,11 +58,13 @@ function describe(call: ToolCall, isStreaming: boolean): string {
   const end =
     call.error !== undefined
       ? "failed"
-      : call.seconds !== undefined
-        ? `${call.seconds.toFixed(1)} s`
-        : isStreaming
-          ? "running"
-          : "not finished";
+      : call.rejection !== undefined
+        ? "rejected"
+        : call.seconds !== undefined
+          ? `${call.seconds.toFixed(1)} s`
+          : isStreaming
+            ? "running"
+            : "not finished";
   const text = subject.split("\n", 1)[0]?.slice(0, 80) ?? "";
   return text === "" ? end : `“${text}” · ${end}`;
 }

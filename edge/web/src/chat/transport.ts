@@ -10,12 +10,12 @@ type Stream = ReturnType<ChatTransport<Message>["sendMessages"]>;
 type Reconnect = ChatTransport<Message>["reconnectToStream"];
 type Chunks = ReadableStream<UIMessageChunk<MessageMetadata>>;
 
-/** Send only the last message, and report whether there was an answer to resume. */
+/** Send only the last message, of an answer only its responses to an agent's calls, and report whether there was an answer to resume. */
 export class Transport extends DefaultChatTransport<Message> {
   readonly #onReconnected: (isResumed: boolean) => void;
   readonly #onRefused: () => void;
   #isAsking = false;
-  /** Whether an answer is being resumed, or the last attempt to do so failed. */
+  /** Whether an answer is being resumed, or the last attempt to do so or to respond to it failed. */
   isReconnecting = false;
 
   constructor(on: { reconnected: (isResumed: boolean) => void; refused: () => void }) {
@@ -34,6 +34,8 @@ export class Transport extends DefaultChatTransport<Message> {
       },
       prepareSendMessagesRequest: ({ id, messages, body }) => {
         const [before, last] = [messages.at(-2), messages.slice(-1)];
+        const responded = last.filter(({ role }) => role === "assistant").map(responsesOf);
+        if (responded.length > 0) return { body: { id, messages: responded } };
         // A message with metadata is stored. The question follows it, even if another tab shows another branch.
         const place = before?.metadata ? { parent_id: before.id } : {};
         return { body: { ...place, ...body, id, messages: last } };
@@ -44,9 +46,11 @@ export class Transport extends DefaultChatTransport<Message> {
   }
 
   override async sendMessages(options: Parameters<ChatTransport<Message>["sendMessages"]>[0]): Stream {
-    this.isReconnecting = false;
+    const isResponse = options.trigger === "submit-message" && options.messages.at(-1)?.role === "assistant";
+    this.isReconnecting = isResponse;
     this.#isAsking = options.trigger === "submit-message";
     const stream = await super.sendMessages(options);
+    this.isReconnecting = false;
     announceChange(options.chatId); // the question is stored
     return stream;
   }
@@ -72,4 +76,14 @@ export class Transport extends DefaultChatTransport<Message> {
       }),
     );
   }
+}
+
+/** An answer with only those parts that respond to calls: the API has the others. */
+function responsesOf(answer: Message): Pick<Message, "id" | "role" | "parts"> {
+  const parts = answer.parts.filter(
+    (part) =>
+      part.type === "dynamic-tool" &&
+      (part.state === "approval-responded" || (part.state === "output-available" && typeof part.output === "string")),
+  );
+  return { id: answer.id, role: answer.role, parts };
 }

@@ -1,7 +1,9 @@
-import { afterEach, expect, it, vi } from "vitest";
+import { expect, it, vi } from "vitest";
 import type { Message } from "../api/types";
+import { requests, bodies, respondWith, stream, stored, noAnswerInProgress } from "../testing/fake-api";
 import { textOf } from "./message-parts";
-import { askAgain, createChat, refresh, switchTo } from "./use-conversation";
+import { refresh } from "./stored-messages";
+import { askAgain, createChat, switchTo } from "./use-conversation";
 
 const QUESTION: Message = { id: "q1", role: "user", parts: [{ type: "text", text: "Why?" }] };
 const STORED_QUESTION: Message = { ...QUESTION, id: "another-id" };
@@ -18,32 +20,6 @@ const FIRST_CHUNKS = [
 ];
 const CONNECTION_ENDED = { type: "error", errorText: "The server had to end this connection." };
 
-const requests: string[] = [];
-const bodies: unknown[] = [];
-
-/** Return the responses in turn. */
-function respondWith(...responses: Response[]): void {
-  vi.stubGlobal("fetch", (path: string, { method = "GET", body }: RequestInit) => {
-    requests.push(`${method} ${path}`);
-    if (typeof body === "string") bodies.push(JSON.parse(body));
-    const response = responses.shift();
-    return response ? Promise.resolve(response) : Promise.reject(new TypeError("Failed to fetch"));
-  });
-}
-
-function stream(...parts: unknown[]): Response {
-  const events = [...parts.map((part) => JSON.stringify(part)), "[DONE]"];
-  return new Response(events.map((event) => `data: ${event}\n\n`).join(""));
-}
-
-function stored(...messages: Message[]): Response {
-  return Response.json({ id: "c1", title: "Why?", messages });
-}
-
-function noAnswerInProgress(): Response {
-  return new Response(null, { status: 204 });
-}
-
 function makeChat(...messages: Message[]): ReturnType<typeof createChat> {
   return createChat(
     "c1",
@@ -52,12 +28,6 @@ function makeChat(...messages: Message[]): ReturnType<typeof createChat> {
     () => undefined,
   );
 }
-
-afterEach(() => {
-  requests.length = 0;
-  bodies.length = 0;
-  vi.unstubAllGlobals();
-});
 
 it("resumes an answer after the server ended its stream", async () => {
   const { chat, transport } = makeChat(QUESTION);

@@ -3,12 +3,15 @@
 import { Chat, useChat } from "@ai-sdk/react";
 import type { ChatStatus } from "ai";
 import { useCallback, useEffect, useState } from "react";
-import { readConversation, stopAnswer, switchBranch } from "../api/conversations";
+import { stopAnswer, switchBranch } from "../api/conversations";
 import { problemOf } from "../api/problem";
 import type { Message, Mode, Problem } from "../api/types";
-import { textOf } from "./message-parts";
+import { textOf, waitingCallsOf } from "./message-parts";
 import { announceChange, useOtherTabs } from "./other-tabs";
+import { respond } from "./respond";
+import { catchUp, readEnded, refresh } from "./stored-messages";
 import { Transport } from "./transport";
+import type { CallResponse } from "./waiting-calls";
 
 const RENDER_EVERY_MS = 50;
 
@@ -24,8 +27,8 @@ export interface Scope {
 
 export interface ConversationState {
   messages: Message[];
-  /** `checking` for an answer in progress, `waiting` for the first part of an answer. */
-  status: "checking" | "idle" | "waiting" | "answering";
+  /** `checking` for an answer in progress, `waiting` for the first part of an answer, `asking` the person to respond. */
+  status: "checking" | "idle" | "waiting" | "answering" | "asking";
   /** Whether the stream said that the model is thinking. */
   isThinking: boolean;
   problem: Problem | null;
@@ -40,6 +43,8 @@ export interface ConversationState {
   continueAnswer: (messageId: string) => void;
   /** Show another version of a message, with what follows it. */
   switchTo: (messageId: string) => Promise<void>;
+  /** Approve, reject or answer a call of an agent that waits. */
+  respond: (callId: string, response: CallResponse) => void;
   stop: () => void;
 }
 
@@ -86,7 +91,7 @@ export function useConversation(
 
   return {
     messages,
-    status: statusOf(status, isChecking),
+    status: statusOf(status, isChecking, messages.at(-1)),
     isThinking,
     problem: error && !isUnauthorized(error) ? problemOf(error) : null,
     ask: (text) => {
@@ -114,6 +119,13 @@ export function useConversation(
       void chat.regenerate({ messageId, body: { ...scope, mode, continues: messageId } });
     },
     switchTo: (messageId) => switchTo(chat, messageId),
+    respond: useCallback(
+      (callId: string, response: CallResponse) => {
+        setIsThinking(false);
+        void respond(chat, callId, response);
+      },
+      [chat],
+    ),
     stop: () => void stop(chat),
   };
 }
@@ -124,9 +136,10 @@ export function askAgain(chat: Chat<Message>, transport: Transport, scope: Scope
   return transport.isReconnecting || !isRejected ? chat.resumeStream() : chat.regenerate({ body: scope });
 }
 
-function statusOf(status: ChatStatus, isChecking: boolean): ConversationState["status"] {
+function statusOf(status: ChatStatus, isChecking: boolean, last: Message | undefined): ConversationState["status"] {
   if (status === "submitted") return "waiting";
   if (status === "streaming") return "answering";
+  if (waitingCallsOf(last).length > 0) return "asking";
   return status === "ready" && isChecking ? "checking" : "idle";
 }
 
@@ -143,6 +156,7 @@ export function createChat(
     },
     refused: () => {
       const question = chat.lastMessage;
+      if (question?.role === "assistant") return; // a response to its agent, who was stopped elsewhere, for example
       chat.messages = chat.messages.slice(0, -1);
       if (question) restoreQuestion(textOf(question), chat.messages.length === 0);
     },
@@ -164,57 +178,6 @@ export function createChat(
 
 function isUnauthorized(error: unknown): boolean {
   return problemOf(error).status === 401;
-}
-
-/** No answer is in progress: read the stored messages, unless the last answer is complete. */
-async function catchUp(chat: Chat<Message>): Promise<void> {
-  const last = chat.lastMessage;
-  if (last?.role !== "assistant" || !last.metadata) await readStored(chat);
-}
-
-/** Show what was asked and answered elsewhere: read the stored messages, and resume an answer in progress. */
-export async function refresh(chat: Chat<Message>): Promise<void> {
-  if (chat.status !== "ready" || chat.messages.length === 0) return;
-  const before = chat.messages;
-  await readStored(chat);
-  if (chat.messages !== before && chat.lastMessage?.role === "user") await chat.resumeStream();
-}
-
-/**
- * An answer has ended: read the stored messages, which have IDs and versions of their own, and say how it ended. While
- * the answer isn't stored, such as after a lost connection, the messages and the error stay.
- */
-async function readEnded(chat: Chat<Message>): Promise<void> {
-  const answer = chat.lastMessage;
-  if (answer?.role !== "assistant" || textOf(answer) === "") return;
-  try {
-    const { messages } = await readConversation(chat.id);
-    if (chat.lastMessage?.id !== answer.id || !messages.some((message) => message.id === answer.id)) return;
-    if (chat.status === "error") chat.clearError();
-    if (chat.status === "ready") chat.messages = messages;
-  } catch {
-    // They are read again when the page gets the focus.
-  }
-}
-
-/** Replace the messages by the stored ones if they differ. Keeps questions that were never sent. */
-async function readStored(chat: Chat<Message>): Promise<void> {
-  try {
-    const { messages } = await readConversation(chat.id);
-    // Stored questions have other IDs, so they are matched by number.
-    const questions = messages.filter((message) => message.role === "user").length;
-    const unstored = chat.messages.filter((message) => message.role === "user").slice(questions);
-    const all = [...messages, ...unstored];
-    if (chat.status === "ready" && describe(all) !== describe(chat.messages)) chat.messages = all;
-  } catch {
-    // Keep the messages as they are; the user can ask again.
-  }
-}
-
-function describe(messages: readonly Message[]): string {
-  return JSON.stringify(
-    messages.map((message) => [textOf(message), message.metadata?.state ?? "complete", message.metadata?.versions]),
-  );
 }
 
 export async function switchTo(chat: Chat<Message>, messageId: string): Promise<void> {

@@ -10,6 +10,7 @@ import { Members } from "./members";
 import { ShareLinks } from "../sharing/share-links";
 import { PersonalData } from "./personal-data";
 import { SearchCard } from "./search-card";
+import { ToolsCard } from "./tools-card";
 
 /** The user's own role; for editors, settings of search; for owners, members, API keys and the audit log. */
 export function WorkspacePage(): ReactNode {
@@ -49,6 +50,7 @@ export function WorkspacePage(): ReactNode {
       {isEditor && <SearchCard />}
       {isEditor && <Feedback />}
       {isOwner && <ChatCard />}
+      {isOwner && <ToolsCard />}
       {isOwner && <Members />}
       {isOwner && <Keys />}
       <ShareLinks />
@@ -76,6 +78,7 @@ function LocalMode(): ReactNode {
       <SearchCard />
       <Feedback />
       <ChatCard />
+      <ToolsCard />
       <ShareLinks />
       <EmbeddingModels />
     </div>

@@ -252,10 +252,12 @@ def test_agent_is_told_the_instructions_of_the_workspace(chat: ChatApp, provider
     assert system["content"].endswith("Answer as a pirate.")
 
 
-def test_agents_answer_can_not_be_continued(chat: ChatApp, provider: ScriptedProvider) -> None:
+@pytest.mark.parametrize("mode", ["agent", "documents"])
+def test_agents_answer_can_not_be_continued(chat: ChatApp, provider: ScriptedProvider, mode: str) -> None:
     ask(chat)
     chat.drain()
-    body = {"mode": "agent", "continues": answer_of(chat)["id"]}
+    chat.rows("update messages set state = 'cut' where role = 'assistant'")
+    body = {"mode": mode, "continues": answer_of(chat)["id"]}
     response = chat.client.post("/api/chat", json={"id": "c1", "messages": [], **body})
     assert response.status_code == 422
     assert "can't be continued" in response.get_json()["detail"]

@@ -1,0 +1,61 @@
+/** Replace the messages of a conversation by the stored ones. */
+
+import type { Chat } from "@ai-sdk/react";
+import { readConversation } from "../api/conversations";
+import type { Message } from "../api/types";
+import { textOf, toolCallsOf, waitingCallsOf } from "./message-parts";
+
+/** No answer is in progress: read the stored messages, unless the last answer is complete. */
+export async function catchUp(chat: Chat<Message>): Promise<void> {
+  const last = chat.lastMessage;
+  if (last?.role !== "assistant" || !last.metadata) await readStored(chat);
+}
+
+/** Show what was asked and answered elsewhere: read the stored messages, and resume an answer in progress. */
+export async function refresh(chat: Chat<Message>): Promise<void> {
+  if (chat.status !== "ready" || chat.messages.length === 0) return;
+  if (waitingCallsOf(chat.lastMessage).length > 0) {
+    await readEnded(chat); // it stays as it is while it waits, with what the person has typed
+    return;
+  }
+  const before = chat.messages;
+  await readStored(chat);
+  if (chat.messages !== before && chat.lastMessage?.role === "user") await chat.resumeStream();
+}
+
+/**
+ * An answer has ended: read the stored messages, which have IDs and versions of their own, and say how it ended. While
+ * the answer isn't stored, such as after a lost connection, the messages and the error stay.
+ */
+export async function readEnded(chat: Chat<Message>): Promise<void> {
+  const answer = chat.lastMessage;
+  if (answer?.role !== "assistant" || (textOf(answer) === "" && toolCallsOf(answer).length === 0)) return;
+  try {
+    const { messages } = await readConversation(chat.id);
+    if (chat.lastMessage?.id !== answer.id || !messages.some((message) => message.id === answer.id)) return;
+    if (chat.status === "error") chat.clearError();
+    if (chat.status === "ready") chat.messages = messages;
+  } catch {
+    // They are read again when the page gets the focus.
+  }
+}
+
+/** Replace the messages by the stored ones if they differ. Keeps questions that were never sent. */
+async function readStored(chat: Chat<Message>): Promise<void> {
+  try {
+    const { messages } = await readConversation(chat.id);
+    // Stored questions have other IDs, so they are matched by number.
+    const questions = messages.filter((message) => message.role === "user").length;
+    const unstored = chat.messages.filter((message) => message.role === "user").slice(questions);
+    const all = [...messages, ...unstored];
+    if (chat.status === "ready" && describe(all) !== describe(chat.messages)) chat.messages = all;
+  } catch {
+    // Keep the messages as they are; the user can ask again.
+  }
+}
+
+function describe(messages: readonly Message[]): string {
+  return JSON.stringify(
+    messages.map((message) => [textOf(message), message.metadata?.state ?? "complete", message.metadata?.versions]),
+  );
+}
