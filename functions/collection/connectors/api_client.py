@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 import msgspec
 
-from functions.collection.connectors.api_values import AccessDenied, Refusal, Refused, read_refusal
+from functions.collection.connectors.api_values import AccessDenied, Refusal, Refused, as_dict, read_refusal
 from headwater.errors import PermanentError, SystemicError, UpstreamError
 from headwater.outbound.deadline import DeadlineExceeded, within
 from headwater.outbound.pacing import wait_for_turn
@@ -77,6 +77,33 @@ class ApiAnswer(msgspec.Struct, frozen=True):
             raise UpstreamError(
                 f"{quote(self.url)} sent an answer that can't be read ({quote(error)}). Check the address."
             ) from None
+
+    def read_list(self, kind: type[T]) -> tuple[list[T], dict[str, str]]:
+        """Decode a list, entry by entry. Returns the entries, and the reasons for those of another form, by name.
+
+        Raises UpstreamError if the answer isn't a list, or no entry of several has the form.
+        """
+        entries: list[T] = []
+        problems: dict[str, str] = {}
+        found = self.read(list[msgspec.Raw])
+        for position, one in enumerate(found, 1):
+            try:
+                entries.append(msgspec.json.decode(one, type=kind))
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                problems[_name_of(one) or str(position)] = f"{quote(self.url)} describes it wrongly ({quote(error)})"
+        if problems and not entries and len(found) > 1:
+            self.read(list[kind])  # type: ignore[valid-type]
+        return entries, problems
+
+
+def _name_of(entry: msgspec.Raw) -> str:
+    """Return the number or name by which a code host knows an entry; "" without one."""
+    try:
+        fields = as_dict(msgspec.json.decode(entry))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+    names = (fields.get(name) for name in ("number", "iid", "tag_name", "slug", "id"))
+    return next((str(name)[:200].replace("\0", "") for name in names if isinstance(name, int | str)), "")
 
 
 class ApiService(msgspec.Struct, frozen=True):

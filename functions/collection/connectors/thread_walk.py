@@ -116,7 +116,10 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """A page of a list. `whole` lists have all that there is, and lack what was deleted."""
+    """A page of a list. `whole` lists have all that there is, and lack what was deleted.
+
+    `unreadable` has reasons for entries that the server describes wrongly, by name.
+    """
 
     found: list[Found]
     next_url: str | None = None
@@ -124,6 +127,7 @@ class Page(msgspec.Struct, frozen=True):
     is_unchanged: bool = False
     whole: bool = False
     tasks: list[Task] = []
+    unreadable: dict[str, str] = {}
 
 
 ReadPage = Callable[[Walk, Task], Page]
@@ -163,6 +167,7 @@ class ThreadLister:
             task.url = ""  # the link to the page has expired: read the list again
             task.restarts += 1
         else:
+            walk.skipped |= {f"{task.prefix}{task.kind}/{name}": reason for name, reason in page.unreadable.items()}
             self._add(walk, task, page, known)
 
     def _add(self, walk: Walk, task: Task, page: Page, known: Any) -> None:
@@ -247,7 +252,8 @@ def _stream_of(walk: Walk, task: Task, page: Page) -> Stream:
     newest = max(walk.newest, before.since)
     if not page.whole:
         return Stream(newest, walk.etag if newest == before.since else "")
-    walk.removed |= dict.fromkeys(key for key in before.keys if key not in walk.keys)
+    is_whole = not any(name.startswith(f"{task.prefix}{task.kind}/") for name in walk.skipped)
+    walk.removed |= dict.fromkeys(key for key in before.keys if is_whole and key not in walk.keys)
     return Stream("", walk.etag, tuple(walk.keys))
 
 

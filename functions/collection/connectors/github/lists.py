@@ -93,8 +93,9 @@ class GitHubLists:
         answer = self._client.get(task.url or first, etag="" if task.url else before.etag)
         if answer.status == 304 or answer.is_missing:  # 410: the repository has no issues
             return Page([], is_unchanged=True)
-        found = [found_thread(thread, task.prefix, self._config) for thread in answer.read(list[Thread])]
-        return Page(found, answer.next_url, etag=answer.headers.get("etag", ""))
+        threads, unreadable = answer.read_list(Thread)
+        found = [found_thread(thread, task.prefix, self._config) for thread in threads]
+        return Page(found, answer.next_url, etag=answer.headers.get("etag", ""), unreadable=unreadable)
 
     def _discussions(self, walk: Walk, task: Task) -> Page:
         since = walk.since(task).since
@@ -113,9 +114,10 @@ class GitHubLists:
         answer = self._client.get(task.url or f"/repos/{task.repository}/releases?{_PAGE}", etag=etag)
         if answer.status == 304:
             return Page([], is_unchanged=True)
-        releases = [] if answer.is_missing else answer.read(list[Release])
+        releases, unreadable = ([], {}) if answer.is_missing else answer.read_list(Release)
         found = [found_release(release, task.prefix) for release in releases]
-        return Page(found, answer.next_url, etag=answer.headers.get("etag", ""), whole=True)
+        etag = answer.headers.get("etag", "")
+        return Page(found, answer.next_url, etag=etag, whole=True, unreadable=unreadable)
 
     def _stars(self, walk: Walk, task: Task) -> Page:
         """Read starred repositories. A push may have changed the README, so its time is the fingerprint."""
@@ -124,10 +126,12 @@ class GitHubLists:
         if answer.status == 304:
             return Page([], is_unchanged=True)
         found = []
-        for each in _existing(answer, self._target.owner).read(list[Repository]):
+        repositories, unreadable = _existing(answer, self._target.owner).read_list(Repository)
+        for each in repositories:
             fingerprint = fingerprint_of(REVISION, each.pushed_at, each.description, each.topics)
             found.append(Found(each.full_name, fingerprint, msgspec.json.encode(each), each.pushed_at or ""))
-        return Page(found, answer.next_url, etag=answer.headers.get("etag", ""), whole=True)
+        etag = answer.headers.get("etag", "")
+        return Page(found, answer.next_url, etag=etag, whole=True, unreadable=unreadable)
 
 
 def _existing(answer: ApiAnswer, name: str) -> ApiAnswer:

@@ -110,17 +110,19 @@ class GitLabLists:
         answer = self._client.get(task.url or first, etag="" if task.url else before.etag)
         if answer.status == 304 or answer.is_missing:
             return Page([], is_unchanged=True)
-        found = [found_thread(thread, task.kind, task.prefix, self._config) for thread in answer.read(list[Thread])]
-        return Page(found, answer.next_url, etag=answer.headers.get("etag", ""))
+        threads, unreadable = answer.read_list(Thread)
+        found = [found_thread(thread, task.kind, task.prefix, self._config) for thread in threads]
+        return Page(found, answer.next_url, etag=answer.headers.get("etag", ""), unreadable=unreadable)
 
     def _releases(self, walk: Walk, task: Task) -> Page:
         etag = "" if task.url else walk.since(task).etag
         answer = self._client.get(task.url or f"/projects/{task.repository}/releases?{_PAGE}", etag=etag)
         if answer.status == 304:
             return Page([], is_unchanged=True)
-        releases = [] if answer.is_missing else answer.read(list[Release])
+        releases, unreadable = ([], {}) if answer.is_missing else answer.read_list(Release)
         found = [found_release(release, task.prefix) for release in releases]
-        return Page(found, answer.next_url, etag=answer.headers.get("etag", ""), whole=True)
+        etag = answer.headers.get("etag", "")
+        return Page(found, answer.next_url, etag=etag, whole=True, unreadable=unreadable)
 
     def _wiki(self, walk: Walk, task: Task) -> Page:
         """Read all pages of a wiki, which GitLab sends in one answer."""
@@ -128,6 +130,6 @@ class GitLabLists:
         answer = self._client.get(f"/projects/{task.repository}/wikis?with_content=1", etag=etag)
         if answer.status == 304:
             return Page([], is_unchanged=True)
-        pages = [] if answer.is_missing else answer.read(list[WikiPage])
+        pages, unreadable = ([], {}) if answer.is_missing else answer.read_list(WikiPage)
         found = [found_page(page, task.prefix) for page in pages]
-        return Page(found, etag=answer.headers.get("etag", ""), whole=True)
+        return Page(found, etag=answer.headers.get("etag", ""), whole=True, unreadable=unreadable)

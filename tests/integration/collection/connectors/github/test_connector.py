@@ -223,8 +223,8 @@ HOSTILE = [
     b"<html>Sign in",
     b"[" * 100_000,
     b'["\\ud800"]',
-    b'[{"number": "x"}]',
-    b'[{"number": 1, "title": null}]',
+    b'[{"number": "x"}, {"number": "y"}]',
+    b'[{"number": 1, "title": null}, {"number": 2, "title": null}]',
     b"\xff\xfe",
     b"",
 ]

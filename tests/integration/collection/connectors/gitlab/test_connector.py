@@ -80,6 +80,21 @@ def test_what_is_deleted_is_removed(server: GitLab, monkeypatch: pytest.MonkeyPa
     assert "issues/1" not in copy.keys
 
 
+def test_entry_that_the_server_describes_wrongly_is_skipped(server: GitLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thread_walk, "COMPLETE_EVERY_S", 0.0)
+    copy = copy_of(server)
+    copy.collect()
+    server.thread(PROJECT, "issues", 2, title=None)
+    server.releases[PROJECT] = [{"tag_name": "v1", "name": 5}, {"tag_name": "v2"}]
+    server.wikis[PROJECT].append({"slug": "odd", "content": ["no", "text"]})
+    copy.collect()
+    listing, reasons = copy.listing, dict(copy.listing.skipped)
+    assert sorted(reasons) == ["issues/2", "releases/v1", "wiki/odd"]
+    assert all("describes it wrongly" in reason for reason in reasons.values())
+    assert (listing.complete, listing.removed) == (False, [])
+    assert copy.keys == sorted([*ALL, "releases/v2"])
+
+
 def test_projects_of_a_group_and_its_subgroups(server: GitLab) -> None:
     server.page_size = 1
     for path in ("acme/site", "acme/archive/old", "acme/fork"):
