@@ -5,6 +5,7 @@ feedparser reads feeds with errors, in any encoding, and expands no external ent
 
 import io
 import json
+import re
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,11 @@ MEMORY_BYTES = 512 * 1024**2
 _FEED_TYPES = frozenset(
     ("application/rss+xml", "application/atom+xml", "application/feed+json", "application/rdf+xml", "text/xml")
 )
+
+_DECLARATION = re.compile(rb"<\?[^>]{0,500}>")
+_DECIMAL_SURROGATE = rb"5529[6-9]|55[3-9]\d\d|56\d{3}|57[0-2]\d\d|573[0-3]\d|5734[0-3]"
+_SURROGATE = rb"&#([xX]0{0,4}[dD][89a-fA-F][0-9a-fA-F]{2}|0{0,4}(?:" + _DECIMAL_SURROGATE + rb"));"
+_SURROGATES = re.compile(_SURROGATE + b"(?:" + _SURROGATE + b")?")
 
 
 class FeedReader:
@@ -80,16 +86,35 @@ def _read_xml(content: bytes, media_type: str, url: str) -> FeedDocument:
     import feedparser
 
     headers = {"content-type": media_type or "application/xml"}  # no address: feedparser would resolve ids too
+    options = {"response_headers": headers, "sanitize_html": False, "resolve_relative_uris": False}
+    content = _mend_surrogates(content)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # feedparser warns of fields that it maps
-        feed = feedparser.parse(
-            io.BytesIO(content), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
-        )
+        try:
+            feed = feedparser.parse(io.BytesIO(content), **options)
+        except UnicodeError:  # the name of the encoding is no text
+            feed = feedparser.parse(io.BytesIO(_DECLARATION.sub(b"", content, count=1)), **options)
     if not feed.get("version"):
         return FeedDocument(False)
     found = [_xml_entry(entry, url) for entry in feed.entries[:MAX_ENTRIES]]
     older = _older(feed.feed.get("links") or [], url)
     return FeedDocument(True, _unique(found), warning=_warn_of_more(len(feed.entries)), older=older)
+
+
+def _mend_surrogates(content: bytes) -> bytes:
+    """Write characters that are divided into two references as one; a half alone is none, and becomes U+FFFD.
+
+    >>> _mend_surrogates(b"&#xD83D;&#xDE00; &#55357;")
+    b'&#128512; &#65533;'
+    """
+
+    def mend(found: re.Match[bytes]) -> bytes:
+        halves = [int(one[1:], 16) if one[:1] in b"xX" else int(one) for one in found.groups() if one]
+        if len(halves) == 2 and halves[0] < 0xDC00 <= halves[1]:
+            return b"&#%d;" % (0x10000 + ((halves[0] - 0xD800) << 10) + halves[1] - 0xDC00)
+        return b"&#65533;" * len(halves)
+
+    return _SURROGATES.sub(mend, content)
 
 
 def _older(links: list[Any], url: str) -> str:
@@ -137,7 +162,7 @@ def _entry(
     plain = _plain(html)
     title = title or " ".join(plain.split()[:12])
     return FeedEntry(
-        key=_storable(entry_key(guid, link, title + html)),
+        key=entry_key(_storable(guid), _storable(link), _storable(title + html)),
         title=_storable(" ".join(title.split())),
         link=_storable(link),
         html=_storable(html),

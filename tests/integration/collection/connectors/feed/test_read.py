@@ -167,6 +167,18 @@ FEEDS: dict[str, tuple[str | bytes, str, list[dict[str, Any]]]] = {
         RSS,
         [{"published": "2024-01-01T08:00:00Z"}],
     ),
+    "emoji in two halves": (rss(item(title="&#xD83D;&#xDE00; &#55357;&#56832; One")), RSS, [{"title": "😀 😀 One"}]),
+    "half of an emoji": (
+        rss(item(title="&#xD83D; One") + item(title="Two", guid="id-2")),
+        RSS,
+        [{"title": "\ufffd One"}, {"title": "Two", "key": "id-2"}],
+    ),
+    "encoding that is no text": (
+        rss(item(), head="").encode().join((b'<?xml version="1.0" encoding="utf-8\xff"?>', b"")),
+        RSS,
+        [ONE],
+    ),
+    "JSON with half of an emoji": (json_feed(id="id-1\ud83d"), "application/json", [{"key": "id-1", "title": "One"}]),
     "date that is none": (rss(item("<pubDate>yesterday</pubDate>")), RSS, [{"published": ""}]),
     "no entries": (rss(""), RSS, []),
     "1,500 entries": (
