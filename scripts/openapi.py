@@ -37,8 +37,12 @@ TAGS = (
     Tag("Search", "Find passages.", r"/api/search"),
     Tag("Chat", "Ask questions, with streamed answers and citations.", r"/api/chat"),
     Tag("Sharing", "Links that show a conversation without sign-in.", r"/api/share|/api/conversations/\{id\}/links"),
+    Tag(
+        "Files of conversations",
+        "Files that are attached to a conversation, and those that its agents write.",
+        r"/api/conversation-files|/api/conversations/\{id\}/files",
+    ),
     Tag("Conversations", "The caller's conversations, and feedback on answers.", r"/api/conversations|/api/feedback"),
-    Tag("Files of conversations", "Files that only one conversation is about.", r"/api/conversation-files"),
     Tag("Documents", "Collected and uploaded documents.", r"/api/documents|/api/sources/\{id\}/documents"),
     Tag("Files", "Files uploaded to a source.", r"/api/files|/api/uploads|/api/sources/\{id\}/(files|uploads)"),
     Tag("Webhooks", "Servers report that a source has changed.", r"/api/hooks|/api/sources/\{id\}/webhook"),

@@ -15,6 +15,7 @@ describe("targetOf", () => {
     ["/api/share-links/1", "chat"],
     ["/api/shared/1", "chat"],
     ["/api/conversations/c1/links", "chat"],
+    ["/api/conversations/c1/files/content", "chat"],
     ["/api/search", "chat"],
     ["/mcp", "chat"],
     ["/api/embedding-models", "collection"],

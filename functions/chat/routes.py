@@ -14,6 +14,7 @@ from functions.chat.conversations.routes import ConversationRoutes
 from functions.chat.doors.mcp import McpRoutes
 from functions.chat.doors.mcp_tools import ToolBox
 from functions.chat.doors.openai_routes import OpenAIRoutes
+from functions.chat.files.routes import FileRoutes
 from functions.chat.retrieval.attached import FileSearch
 from functions.chat.retrieval.reranking import Reranking
 from functions.chat.retrieval.routes import SearchRoutes
@@ -63,6 +64,7 @@ def routes(
         *SearchRoutes(database, search, settings.max_question_chars).routes(),
         *ChatRoutes(commits, answerer, lifetime, settings.max_question_chars, queue=queue).routes(),
         *ConversationRoutes(database, queue).routes(),
+        *FileRoutes(database, settings).routes(),
         *ShareRoutes(database).routes(),
         *OpenAIRoutes(answerer, reranking, settings.max_question_chars).routes(),
         *McpRoutes(tools, settings.k_revision or "local").routes(),

@@ -41,7 +41,7 @@ def routes(
         return new_id
 
     return [
-        *AccountRoutes(database).routes(),
+        *AccountRoutes(database, settings).routes(),
         *ModelRoutes(EmbeddingModels(database, settings, Builds(database, settings, tickets, start_job))).routes(),
         *SourceRoutes(database, settings, tickets, opener).routes(),
         *RunRoutes(database, tickets, retry_run, opener.delete_staged_after_commit).routes(),

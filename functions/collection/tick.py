@@ -23,6 +23,7 @@ from functions.collection.sources.cron import next_time
 from headwater import logs
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import Conflict, UserError
+from headwater.file_store.contents import delete_unused
 from headwater.queue.tickets import Tickets
 from headwater.web.app import Call, Route
 
@@ -53,6 +54,7 @@ def tick_route(database: Database, tickets: Tickets, watch: Callable[[], None], 
         builds.open_all(retry=False)
         sweep(database, tickets.settings)
         delete_expired_uploads(database, tickets.settings)
+        delete_unused(database, tickets.settings)
         with database.transaction(ALL_WORKSPACES) as tx:
             oldest = tx.execute(_OLDEST_STEP).one_or_none()
         waiting = {"oldest_step_s": round(oldest.waited_s), "oldest_queue": oldest.queue} if oldest else {}

@@ -37,6 +37,7 @@ class ToolContext(msgspec.Struct, frozen=True, kw_only=True):
 
     `caller` is the subject who asked, `settings` what the workspace has set for this tool. Fetch only with `http()`,
     which refuses private addresses unless `allow_private` is set. Blobs below `blob_prefix` belong to the tool.
+    `call_key` identifies the call: a service that takes an idempotency key can be given it.
     """
 
     workspace_id: uuid.UUID
@@ -45,6 +46,7 @@ class ToolContext(msgspec.Struct, frozen=True, kw_only=True):
     blob_url: str
     blob_prefix: str
     allow_private: bool
+    call_key: str = ""
 
     def http(self) -> "GuardedHttp":
         """Return a client for addresses that users or models name. It gives an exchange up after 60 s."""

@@ -65,6 +65,7 @@ def contents(world: World) -> list[Any]:
         "messages",
         "conversation_files",
         "conversation_chunks",
+        "file_versions",
         "share_links",
         "schedules",
     )

@@ -21,7 +21,12 @@ from tests.harness.world import REQUIRED_FIELDS
 ROUTES = [(name, route) for name, routes in all_routes().items() for route in routes]
 UNKNOWN = str(uuid.uuid4())
 NUMBER = "99999999999999999999"
-QUERIES = {"/api/sources/<uuid:id>/files": {"path": "a.md"}}
+QUERIES = {
+    "/api/sources/<uuid:id>/files": {"path": "a.md"},
+    "/api/conversations/<id>/files": {"path": "a.md"},
+    "/api/conversations/<id>/files/content": {"path": "a.md"},
+    "/api/conversations/<id>/files/changes": {"path": "a.md"},
+}
 """Query parameters of routes that require some."""
 
 

@@ -3,17 +3,19 @@
 import json
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.fakes.agent_provider import ScriptedProvider, ToolCall, Turn, follow, scripted_provider
+from tests.harness.browser import browse, needs_browser
 from tests.harness.stacks import RunningStack, running_stack, temporary_data, wait_until
 
 QUESTION = "How do I install the compass?"
 SEARCH = ToolCall("search_knowledge", {"query": QUESTION})
-PYTHON = ToolCall("run_python", {"code": "import time; time.sleep(2); print(6 * 7)"})
+PYTHON = ToolCall("run_python", {"code": "import time; time.sleep(2); open('log', 'a').write('x'); print(6 * 7)"})
 TEXT = "Install it with pip [1]; 42."
 
 
@@ -105,5 +107,27 @@ def test_answer_is_whole_after_the_chat_function_is_killed(
     assert answer["metadata"]["state"] == "complete"
     tools = [part for part in answer["parts"] if part["type"] == "dynamic-tool"]
     assert [tool["toolName"] for tool in tools] == ["search_knowledge", "run_python"]
-    assert tools[1]["output"]["text"] == "The command succeeded.\n\n42\n"
+    assert tools[1]["output"]["text"] == "The command succeeded.\n\n42\n\n\nFiles: log (version 1, 1 bytes)"
+    [written] = client.get(f"/api/conversations/c-{moment}/files").json()["files"]
+    assert (written["path"], written["version"], written["bytes"]) == ("log", 1, 1), "written once"
     assert len(provider.requests) == (4 if moment == "model" else 3), "only the turn in flight is asked again"
+
+
+CHART = """
+import struct, zlib
+def chunk(kind, content):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+rows = b"".join(b"\\0" + bytes(v for x in range(64) for v in (x * 4, y * 8, 128)) for y in range(32))
+png = b"\\x89PNG\\r\\n\\x1a\\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 64, 32, 8, 2, 0, 0, 0))
+open("chart.png", "wb").write(png + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+open("report.md", "a").write("See chart.png.\\n")
+"""
+
+
+@needs_browser
+def test_person_sees_compares_and_downloads_the_files_of_an_agent(
+    stack: RunningStack, provider: ScriptedProvider, tmp_path: Path
+) -> None:
+    write = ToolCall("write_file", {"path": "report.md", "content": "# Report\n"})
+    provider.script = follow([write], [ToolCall("run_python", {"code": CHART})], "The chart is in chart.png.")
+    browse("agent-files", tmp_path, stack.url, "Draw a chart.", screenshots=8, token=stack.token)

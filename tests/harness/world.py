@@ -86,7 +86,8 @@ class World:
                 path = before + (known_id if existing else UNKNOWN) + after
         assert "<" not in path, "a new kind of id: add it to `_fill`"
         body = json.dumps(BODIES.get(route.path, {})).encode() if route.body is not None else None
-        query = QUERIES.get(f"{route.method} {path}") or ("?path=a.md" if path.endswith("/files") else "")
+        of_files = path.endswith(("/files", "/files/content", "/files/changes"))
+        query = QUERIES.get(f"{route.method} {path}") or ("?path=a.md" if of_files else "")
         return self.clients[name].request(route.method, path + query, content=body, headers=all_headers)
 
     def token(self, subject: str, **changes: Any) -> str:
@@ -172,6 +173,12 @@ FILL = """
       insert into conversation_chunks (workspace_id, file_id, ordinal, start_offset, end_offset, heading_path, words,
         word_count)
       select :w, id, 0, 0, 19, '{}', cast(:words as sparsevec), 2 from attached
+    ), content as (
+      insert into file_contents (workspace_id, conversation_id, sha256, bytes)
+      select :w, id, '\\x00', 1 from conversation
+    ), version as (
+      insert into file_versions (workspace_id, conversation_id, path, version, sha256, bytes)
+      select :w, id, p, 1, '\\x00', 1 from conversation, unnest(array['a.md', :s]) p
     ), roles as (
       insert into members (workspace_id, subject, role) select :w, r, r from unnest(cast(:roles as text[])) r
     )

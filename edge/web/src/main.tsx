@@ -22,6 +22,7 @@ import "./runs/runs.css";
 import "./sources/sources.css";
 import "./uploads/uploads.css";
 import "./attachments/attachments.css";
+import "./files/files.css";
 import "./sign-in/sign-in.css";
 import "./sharing/sharing.css";
 

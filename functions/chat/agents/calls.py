@@ -17,13 +17,28 @@ from functions.chat.agents.prompt import passages_text
 from functions.chat.agents.store import Agent
 from functions.chat.answers.evidence import source_part
 from functions.chat.streams import message_log
-from functions.chat.streams.tool_parts import ApprovalRequest, ToolError, ToolInput, ToolOutput, ToolText
+from functions.chat.streams.message_log import AnswerEnded
+from functions.chat.streams.tool_parts import (
+    ApprovalRequest,
+    Files,
+    FilesPart,
+    ToolError,
+    ToolInput,
+    ToolOutput,
+    ToolText,
+    WrittenFile,
+)
 from functions.chat.streams.ui_message_stream import Part
 from functions.chat.tools.approvals import read_approvals
 from functions.chat.tools.ask_user import ASK_USER
+from functions.chat.tools.files import describe_changes
 from functions.chat.tools.text import clean
 from functions.chat.tools.toolbox import Result, Toolbox
 from headwater.database.transactions import Database
+from headwater.errors import NotFound, UserError
+from headwater.file_store import versions
+from headwater.file_store.places import Place, Quota
+from headwater.file_store.versions import Version
 from headwater.schemas import has_nul
 from headwater.tools import ToolContext
 
@@ -40,11 +55,14 @@ class Waiting(Exception):
 class Calls:
     """Runs the calls of one agent."""
 
-    def __init__(self, database: Database, agent: Agent, toolbox: Toolbox, context: ToolContext) -> None:
+    def __init__(self, database: Database, agent: Agent, toolbox: Toolbox, context: ToolContext, quota: Quota) -> None:
+        """`quota`: of the files that calls write."""
         self._database = database
         self._agent = agent
         self._toolbox = toolbox
         self._context = context
+        self._quota = quota
+        self._place = Place(agent.answer.workspace_id, agent.answer.conversation_id)
 
     def run(
         self, call_id: str, name: str, arguments: dict[str, Any], before: Callable[[Connection], object]
@@ -65,15 +83,16 @@ class Calls:
             raise Waiting
         if call and call.output is not None:
             return call.output, call.is_error
+        context = msgspec.structs.replace(self._context, call_key=self._key(call_id))
         if problem:
             result = Result(problem, is_error=True)
         elif call and call.state == "running" and not self._toolbox.may_repeat(name):
             result = Result(INTERRUPTED, is_error=True)
         elif call and call.input is not None:
-            result = self._toolbox.call(name, self._context, call.input)
+            result = self._toolbox.call(name, context, call.input)
             return self._end(call_id, result, _changed(call.input))
         else:
-            result = self._toolbox.call(name, self._context, arguments)
+            result = self._toolbox.call(name, context, arguments)
         return self._end(call_id, result)
 
     def _begin(self, tx: Connection, call_id: str, name: str, arguments: dict[str, Any], problem: str) -> bool:
@@ -100,12 +119,24 @@ class Calls:
         return "approval"
 
     def _end(self, call_id: str, result: Result, note: str = "") -> tuple[str, bool]:
-        """Store the result and its events; only the model reads `note`. Passages get the next numbers of the answer."""
+        """Store the result, the files that it wrote, and its events. Passages get the next numbers of the answer.
+
+        Only the model reads `note`.
+        """
         with self._database.transaction(self._agent.answer.workspace_id) as tx:
+            if result.versions:
+                self._lock_files(tx)
             store.lock(tx, self._agent)
             parts: list[Part] = []
+            written: list[Version] = []
+            try:
+                written = self._add_versions(tx, call_id, result)
+            except UserError as error:
+                result = Result(clean(f"{error.message}\n\n{result.text}".rstrip()), is_error=True)
             text = result.text
-            if not result.is_error and not result.text:
+            if result.versions:
+                text = clean(f"{text}\n\n{describe_changes(written)}".lstrip())
+            if not result.is_error and not text:
                 first = store.number_passages(tx, self._agent, len(result.passages))
                 parts += [source_part(n, passage) for n, passage in enumerate(result.passages, start=first)]
                 text = clean(passages_text(result.passages, first, result.note))
@@ -116,13 +147,34 @@ class Calls:
                 parts.append(ToolError(tool_call_id=call_id, error_text=text))
             else:
                 parts.append(ToolOutput(tool_call_id=call_id, output=ToolText(text, seconds)))
+            if written:
+                parts.append(FilesPart(id=call_id, data=Files(call_id, [_written(version) for version in written])))
             message_log.append(tx, self._agent.answer, parts)
         return for_model, result.is_error
+
+    def _lock_files(self, tx: Connection) -> None:
+        try:
+            versions.lock(tx, self._place)
+        except NotFound as error:
+            raise AnswerEnded from error
+
+    def _add_versions(self, tx: Connection, call_id: str, result: Result) -> list[Version]:
+        if not result.versions:
+            return []
+        message_id, key = self._agent.answer.id, self._key(call_id)
+        return versions.add(tx, self._place, result.versions, self._quota, message_id=message_id, key=key)
+
+    def _key(self, call_id: str) -> str:
+        return f"{self._agent.answer.id}/{call_id}"
 
 
 def _changed(arguments: dict[str, Any]) -> str:
     """Return what the model is told before the result of a call whose arguments the person has changed."""
     return f"(The person has changed the arguments to {clean(msgspec.json.encode(arguments).decode(), 5_000)}.)\n\n"
+
+
+def _written(version: Version) -> WrittenFile:
+    return WrittenFile(version.path, version.version, version.bytes, is_deleted=version.sha256 is None)
 
 
 def _problem(arguments: dict[str, Any]) -> str:

@@ -13,11 +13,13 @@ from sqlalchemy.engine import Connection
 
 from functions.chat.agents import answer_log, store
 from functions.chat.agents.limits import Limits, notice
+from functions.chat.agents.output_log import OutputLog
 from functions.chat.agents.prompt import system_prompt
 from functions.chat.agents.responses import pause
 from functions.chat.agents.store import Agent
 from functions.chat.answers.compose import MODEL_UNAVAILABLE
 from functions.chat.answers.prompt import ModelMisconfigured
+from functions.chat.files.files import ConversationFiles
 from functions.chat.models.fallback import FallbackModel
 from functions.chat.models.language_model import LanguageModel
 from functions.chat.models.models import ChatModels
@@ -26,7 +28,9 @@ from functions.chat.streams import message_log
 from functions.chat.streams.message_log import AnswerEnded
 from functions.chat.streams.ui_message_stream import CutMetadata, ErrorPart, FinishPart, Part
 from functions.chat.tools.ask_user import AskUser
+from functions.chat.tools.calculate import Calculate
 from functions.chat.tools.code import RunCommand, RunPython, is_available
+from functions.chat.tools.files import EditFile, ListFiles, ReadFile, WriteFile
 from functions.chat.tools.knowledge import GrepDocuments, ListDocuments, ReadDocument, Related, SearchKnowledge
 from functions.chat.tools.toolbox import Toolbox
 from functions.chat.tools.web import FetchPage, WebSearch
@@ -36,6 +40,7 @@ from headwater import logs
 from headwater.config import Settings
 from headwater.database.transactions import Database
 from headwater.errors import DatabaseUnavailable, HeadwaterError, PermanentError, UpstreamError
+from headwater.file_store.places import Place, Quota
 from headwater.filters.parse import parse_filter
 from headwater.queue.ledger import Step
 from headwater.queue.worker import StepResult
@@ -169,7 +174,7 @@ class RunAgent:
             limits=Limits.of(self.settings),
             timeout_s=self.settings.chat_timeout_s,
         )
-        calls = Calls(self.database, agent, toolbox, self._context(agent))
+        calls = Calls(self.database, agent, toolbox, self._context(agent), Quota.of(self.settings))
         checkpoints = Checkpoints(self.database, agent)
         messages = run_agent(
             agent.task.turns,
@@ -212,7 +217,13 @@ class RunAgent:
 
     def _tools(self, agent: Agent) -> Sequence[Tool[Any]]:
         chosen = parse_filter(agent.task.filter)
-        code: list[Tool[Any]] = [RunPython(), RunCommand()] if self._may_run_code() else []
+        place = Place(agent.answer.workspace_id, agent.answer.conversation_id)
+        files = ConversationFiles(self.database, self.settings, place)
+
+        def output_of(call_key: str) -> OutputLog:
+            return OutputLog(self.database, agent, call_key.partition("/")[2])
+
+        code: list[Tool[Any]] = [RunPython(files, output_of), RunCommand(files, output_of)]
         return [
             SearchKnowledge(self.search, chosen),
             ReadDocument(self.database, chosen),
@@ -221,7 +232,12 @@ class RunAgent:
             Related(self.database, chosen),
             AskUser(),
             *(self._web_tools(agent) if is_configured(self.settings) else []),
-            *code,
+            *(code if self._may_run_code() else []),
+            Calculate(),
+            ListFiles(files),
+            ReadFile(files),
+            WriteFile(files),
+            EditFile(files),
         ]
 
     def _web_tools(self, agent: Agent) -> list[Tool[Any]]:

@@ -8,6 +8,7 @@ import msgspec
 from functions.chat.streams.tool_parts import (
     ApprovalRequest,
     ApprovalResponse,
+    FilesPart,
     OutputDenied,
     ToolApproval,
     ToolError,
@@ -53,7 +54,7 @@ class _Message:
     def add(self, part: Any) -> None:
         """Add the next part of the stream. Parts that no message has are ignored."""
         match part:
-            case ModelPart() | StagePart():
+            case ModelPart() | StagePart() | FilesPart():
                 self._parts[type(part).__name__, part.id] = part
             case SourcePart() | WebSourcePart():
                 self._parts["source", str(len(self._parts))] = part

@@ -65,6 +65,46 @@ class ToolError(PartBase, frozen=True, tag="tool-output-error", kw_only=True):
     dynamic: bool = True
 
 
+class WrittenFile(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A version of a file that a call of a tool has written. `isDeleted`: it says that the file was deleted."""
+
+    path: str
+    version: int
+    bytes: int
+    is_deleted: bool = False
+
+
+class Files(msgspec.Struct, frozen=True, rename="camel"):
+    """The files that a call of a tool has written."""
+
+    tool_call_id: str
+    files: list[WrittenFile]
+
+
+class FilesPart(PartBase, frozen=True, tag="data-files", kw_only=True):
+    """The files that a call of a tool has written."""
+
+    id: str
+    data: Files
+
+
+class Log(msgspec.Struct, frozen=True, rename="camel"):
+    """Output of a program that is running."""
+
+    tool_call_id: str
+    text: str
+
+
+class LogPart(PartBase, frozen=True, tag="data-log", kw_only=True):
+    """The next piece of the output of a call that is running. Not part of the stored message.
+
+    A part with the id of an earlier one takes its place: the call was made again.
+    """
+
+    id: str
+    data: Log
+
+
 class ToolApproval(msgspec.Struct, frozen=True):
     """The approval of a call, which may be open."""
 

@@ -14,6 +14,8 @@ from functions.chat.streams.part_base import PartBase
 from functions.chat.streams.tool_parts import (
     ApprovalRequest,
     ApprovalResponse,
+    FilesPart,
+    LogPart,
     OutputDenied,
     ToolError,
     ToolInput,
@@ -273,11 +275,13 @@ Part = (
     | ApprovalRequest
     | ApprovalResponse
     | OutputDenied
+    | FilesPart
+    | LogPart
     | FinishPart
     | ErrorPart
     | Abort
 )
-StoredPart = TextPart | ReasoningPart | SourcePart | WebSourcePart | StagePart | ModelPart | ToolPart
+StoredPart = TextPart | ReasoningPart | SourcePart | WebSourcePart | StagePart | ModelPart | ToolPart | FilesPart
 """The parts of a stored `UIMessage`."""
 
 

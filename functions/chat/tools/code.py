@@ -1,12 +1,22 @@
-"""Tools that run code in the sandbox. Each call has a sandbox of its own, of which nothing remains but its output."""
+"""Tools that run code in the sandbox, in a folder with the conversation's files.
+
+Each call has a sandbox of its own. What remains of it is its output, and the files that it has changed: new versions,
+which are added when the call ends.
+"""
 
 import threading
-from typing import Annotated
+from collections.abc import Callable, Mapping
+from typing import Annotated, Protocol
 
 import msgspec
 
+from functions.chat.files.files import ConversationFiles
+from functions.chat.tools.files import Changed
 from functions.chat.tools.text import decode
-from headwater.sandbox.limits import Limits
+from functions.chat.tools.working_folder import choose, describe_left_out, find_changes
+from headwater.errors import UserError
+from headwater.file_store.versions import NewVersion
+from headwater.sandbox.limits import Limits, Outcome
 from headwater.sandbox.runner import SandboxUnavailable, find_sandbox
 from headwater.tools import Tool, ToolContext
 
@@ -16,7 +26,20 @@ MAX_AT_ONCE = 2
 
 _running = threading.BoundedSemaphore(MAX_AT_ONCE)
 
-_HERE = "No network, no other files; 60 s, 512 MiB. Nothing remains for the next call. Print the result."
+_HERE = (
+    "It runs in a folder with the conversation's files (list_files); files that it writes there become new versions, "
+    "which the person can open. Nothing else remains for the next call. No network; 60 s, 512 MiB. Print the result."
+)
+
+
+class Output(Protocol):
+    """Where the output of a running program is shown."""
+
+    def write(self, output: bytes) -> None:
+        """Show output."""
+
+    def is_stopped(self) -> bool:
+        """Return whether the program must end. Called several times a second; shows what was written before."""
 
 
 class PythonArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -25,34 +48,76 @@ class PythonArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     code: Annotated[str, msgspec.Meta(max_length=MAX_CODE_CHARS, description="A Python program.")]
 
 
-class RunPython(Tool[PythonArguments]):
-    """A Python program."""
-
-    name = "run_python"
-    description = f"Runs a Python program with the standard library, for calculations and conversions. {_HERE}"
-    arguments_type = PythonArguments
-
-    def run(self, _: ToolContext, arguments: PythonArguments) -> str:
-        """Run it."""
-        return _run(["python3", "main.py"], {"main.py": arguments.code.encode(errors="replace")})
-
-
 class CommandArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What to run."""
 
     command: Annotated[str, msgspec.Meta(max_length=MAX_CODE_CHARS, description="A command line of /bin/sh.")]
 
 
-class RunCommand(Tool[CommandArguments]):
+class _Runs:
+    def __init__(self, files: ConversationFiles, output_of: Callable[[str], Output]) -> None:
+        """`output_of` returns where the output of a call is shown, by its key."""
+        self._files = files
+        self._output_of = output_of
+
+    def _run(self, program: str, path: str, code: str, context: ToolContext) -> Changed:
+        """Run a program, which is written to `path` in the folder. Versions before the call stay."""
+        limits = Limits()
+        with _running:
+            stored = {
+                file.path: file.version
+                for file in self._files.list_files()
+                if file.version is not None and file.path != path
+            }
+            chosen, too_large = choose((name, version.bytes) for name, version in stored.items())
+            before = self._files.read_all([stored[name] for name in chosen])
+            output = self._output_of(context.call_key)
+            outcome = find_sandbox().run(
+                [program, path],
+                {**before, path: code.encode(errors="replace")},
+                limits,
+                on_output=output.write,
+                is_stopped=output.is_stopped,
+            )
+            changes = find_changes(before, outcome, path)
+            versions, problem = self._stage(changes.files)
+        notes = [
+            describe_left_out("Too large for the folder, so the program did not find them", too_large),
+            describe_left_out("Not stored", changes.left_out),
+            problem,
+        ]
+        return Changed("\n\n".join([_report(outcome, limits), *filter(None, notes)]), versions)
+
+    def _stage(self, changed: Mapping[str, bytes | None]) -> tuple[list[NewVersion], str]:
+        """Store contents. Returns the versions to add, or why there are none."""
+        try:
+            return self._files.stage_all(changed), ""
+        except UserError as error:
+            return [], f"The files that it wrote are not stored. {error.message}"
+
+
+class RunPython(_Runs, Tool[PythonArguments]):
+    """A Python program."""
+
+    name = "run_python"
+    description = f"Runs a Python program with the standard library, for calculations and conversions. {_HERE}"
+    arguments_type = PythonArguments
+
+    def run(self, context: ToolContext, arguments: PythonArguments) -> Changed:
+        """Run it."""
+        return self._run("python3", ".program.py", arguments.code, context)
+
+
+class RunCommand(_Runs, Tool[CommandArguments]):
     """A command of the shell."""
 
     name = "run_command"
     description = f"Runs a command line of /bin/sh, with the programs of a small Linux system. {_HERE}"
     arguments_type = CommandArguments
 
-    def run(self, _: ToolContext, arguments: CommandArguments) -> str:
+    def run(self, context: ToolContext, arguments: CommandArguments) -> Changed:
         """Run it."""
-        return _run(["/bin/sh", "command.sh"], {"command.sh": arguments.command.encode(errors="replace")})
+        return self._run("/bin/sh", ".program.sh", arguments.command, context)
 
 
 def is_available() -> bool:
@@ -64,8 +129,5 @@ def is_available() -> bool:
     return True
 
 
-def _run(command: list[str], given: dict[str, bytes]) -> str:
-    limits = Limits()
-    with _running:
-        outcome = find_sandbox().run(command, given, limits)
+def _report(outcome: Outcome, limits: Limits) -> str:
     return f"{outcome.describe(limits)}\n\n{decode(outcome.output) or '(It printed nothing.)'}"

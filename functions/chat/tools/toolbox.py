@@ -7,23 +7,29 @@ from typing import Any
 import msgspec
 
 from functions.chat.tools.approvals import Approval
+from functions.chat.tools.files import Changed
 from functions.chat.tools.knowledge import Found
 from functions.chat.tools.text import clean
 from functions.chat.web.ranking import Evidence
 from headwater import logs
 from headwater.errors import DatabaseUnavailable, HeadwaterError, LeaseLost
 from headwater.extensions.tools import ExtensionTool, open_tool, tool_names
+from headwater.file_store.versions import NewVersion
 from headwater.tools import Tool, ToolContext, ToolDescription, describe_tool
 
 FAILED = "The tool failed for a reason that is no fault of the arguments. Go on without it."
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What a call returned: a text for the model, or passages, which the agent numbers, and a note on them."""
+    """What a call returned: a text for the model, or passages, which the agent numbers, and a note on them.
+
+    `versions` of files are added with the end of the call.
+    """
 
     text: str = ""
     passages: Sequence[Evidence] = ()
     note: str = ""
+    versions: Sequence[NewVersion] = ()
     is_error: bool = False
 
 
@@ -96,6 +102,8 @@ class Toolbox:
             value = tool.run(context, decoded)
         if isinstance(value, Found):
             return Result(passages=value.passages, note=value.note)
+        if isinstance(value, Changed):
+            return Result(clean(value.text), versions=value.versions)
         return Result(clean(value if isinstance(value, str) else msgspec.json.encode(value).decode()))
 
 

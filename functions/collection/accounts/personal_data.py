@@ -4,6 +4,7 @@
 the person of its own conversations.
 """
 
+import base64
 from collections.abc import Iterator
 from typing import Literal
 
@@ -12,18 +13,22 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.collection.accounts import keys, members
+from headwater import logs
 from headwater.auth import audit_log
 from headwater.auth.callers import KEY_PREFIX, LOCAL, Caller
 from headwater.database.transactions import Database
-from headwater.errors import Conflict, NotFound
+from headwater.errors import Conflict, HeadwaterError, NotFound
+from headwater.file_store.contents import Contents
+from headwater.file_store.places import Place
 
 Holding = Literal["deleted", "anonymous", "kept", "nothing"]
 
 TABLES: dict[str, Holding] = {
     "conversations": "deleted",
-    "messages": "deleted",  # with their conversations, as the next nine
+    "messages": "deleted",  # with their conversations, as the next ten
     "conversation_files": "deleted",
     "conversation_chunks": "deleted",
+    "file_versions": "deleted",
     "message_events": "deleted",
     "agents": "deleted",
     "agent_calls": "deleted",
@@ -49,6 +54,7 @@ TABLES: dict[str, Holding] = {
     "vectors": "nothing",
     "word_segments": "nothing",
     "word_postings": "nothing",
+    "file_contents": "nothing",  # hashes of contents; the tick deletes the blobs, then these rows
     "uploaded_files": "nothing",
     "file_uploads": "nothing",
     "host_turns": "nothing",
@@ -85,8 +91,11 @@ class DeletedData(msgspec.Struct, frozen=True):
     left: bool
 
 
-def export(database: Database, caller: Caller) -> Iterator[bytes]:
-    """Yield a JSON object with all data of the caller, in short transactions. The audit log has the export."""
+def export(database: Database, contents: Contents, caller: Caller) -> Iterator[bytes]:
+    """Yield a JSON object with all data of the caller, in short transactions. The audit log has the export.
+
+    The contents of files come last, one at a time. `base64` is null for one that can't be read.
+    """
     values = {"workspace_id": caller.workspace_id, "subject": caller.subject, "key_id": caller.key_id}
     with database.transaction(caller.workspace_id) as tx:
         audit_log.record(tx, caller, "data.exported", caller.subject)
@@ -101,7 +110,26 @@ def export(database: Database, caller: Caller) -> Iterator[bytes]:
         for row in rows:
             yield f"{separator}{row}".encode()
             separator = ",\n"
+    yield b'\n],\n"file_contents": ['
+    yield from _export_contents(database, contents, caller)
     yield b"\n]}\n"
+
+
+def _export_contents(database: Database, contents: Contents, caller: Caller) -> Iterator[bytes]:
+    values = {"workspace_id": caller.workspace_id, "subject": caller.subject}
+    with database.transaction(caller.workspace_id) as tx:
+        rows = tx.execute(_CONTENTS, values).all()
+    separator = "\n"
+    for row in rows:
+        encoded = None
+        try:
+            content = contents.get(Place(caller.workspace_id, row.id), row.sha256)
+            encoded = base64.b64encode(content).decode()
+        except HeadwaterError as error:
+            logs.event("data.content_not_exported", severity=30, error=error)
+        found = {"conversation_id": row.client_id, "sha256": row.sha256, "base64": encoded}
+        yield separator.encode() + msgspec.json.encode(found)
+        separator = ",\n"
 
 
 def delete_own(tx: Connection, caller: Caller, *, leave: bool) -> DeletedData:
@@ -243,6 +271,12 @@ _CONVERSATION_IDS = sa.text("""
     select id from conversations where workspace_id = :workspace_id and subject = :subject order by created_at, id
 """)
 
+_CONTENTS = sa.text("""
+    select distinct c.id, coalesce(c.client_id, c.id) as client_id, encode(v.sha256, 'hex') as sha256
+    from conversations c join file_versions v on v.workspace_id = c.workspace_id and v.conversation_id = c.id
+    where c.workspace_id = :workspace_id and c.subject = :subject and v.sha256 is not null order by c.id, sha256
+""")
+
 _CONVERSATIONS = sa.text("""
     select cast(json_build_object('id', coalesce(c.client_id, c.id), 'title', c.title, 'pinned', c.pinned,
       'filter', c.filter, 'model', c.model, 'created_at', c.created_at, 'updated_at', c.updated_at,
@@ -255,7 +289,12 @@ _CONVERSATIONS = sa.text("""
         select coalesce(json_agg(json_build_object('id', f.id, 'name', f.name, 'media_type', f.media_type,
           'bytes', f.bytes, 'title', f.title, 'text', f.text, 'created_at', f.created_at)
           order by f.created_at, f.name), '[]')
-        from conversation_files f where f.workspace_id = c.workspace_id and f.conversation_id = c.id)) as text)
+        from conversation_files f where f.workspace_id = c.workspace_id and f.conversation_id = c.id),
+      'file_versions', (
+        select coalesce(json_agg(json_build_object('path', v.path, 'version', v.version, 'bytes', v.bytes,
+          'sha256', encode(v.sha256, 'hex'), 'message_id', v.message_id, 'created_at', v.created_at)
+          order by v.path, v.version), '[]')
+        from file_versions v where v.workspace_id = c.workspace_id and v.conversation_id = c.id)) as text)
     from conversations c
     where c.workspace_id = :workspace_id and c.subject = :subject and c.id = any(cast(:ids as text[]))
     order by c.created_at, c.id

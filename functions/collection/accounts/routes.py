@@ -9,15 +9,18 @@ from functions.collection.accounts.audit import AuditLog, AuditQuery
 from functions.collection.accounts.keys import ApiKeyList, CreatedApiKey, NewApiKey
 from functions.collection.accounts.members import Me, Member, MemberChanges, MemberList, NewMember
 from functions.collection.accounts.personal_data import DataDeletionQuery, DeletedData, MemberRemovalQuery
+from headwater.config import Settings
 from headwater.database.transactions import Database
+from headwater.file_store.contents import Contents
 from headwater.web.app import Call, Reply, Route
 
 
 class AccountRoutes:
     """The routes' handlers."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, settings: Settings) -> None:
         self.database = database
+        self.contents = Contents(database, settings)
 
     def routes(self) -> list[Route]:
         """Return the routes. A subject may contain slashes."""
@@ -69,7 +72,8 @@ class AccountRoutes:
         That is their membership, API keys, conversations with all messages and ratings, share links, usage, budgets,
         and their entries of the audit log.
         """
-        response = flask.Response(personal_data.export(self.database, call.caller), content_type="application/json")
+        exported = personal_data.export(self.database, self.contents, call.caller)
+        response = flask.Response(exported, content_type="application/json")
         response.headers["Content-Disposition"] = "attachment; filename=headwater-data.json"
         response.headers["Cache-Control"] = "private, no-store"
         return response

@@ -1,7 +1,8 @@
 """Store, list, read and delete the files of a caller's conversations.
 
-What is read of a file is stored, not its bytes. It belongs to one conversation, and is deleted with it. A file with the
-same name replaces another. Functions run in the caller's transaction.
+What is read of a file is stored here, its bytes in the conversation's file store (`headwater.file_store`), where agents
+read and change it. It belongs to one conversation, and is deleted with it. A file with the same name replaces another.
+Functions run in the caller's transaction.
 """
 
 import datetime as dt
@@ -18,6 +19,9 @@ from headwater.conversations import row_id
 from headwater.database.copy import copy_rows
 from headwater.database.transactions import json_rows
 from headwater.errors import Conflict, NotFound, PayloadTooLarge
+from headwater.file_store import versions
+from headwater.file_store.places import Place, Quota, path_of_attachment
+from headwater.file_store.versions import NewVersion
 
 MAX_CHUNKS = 20_000
 """Chunks of a conversation's files: all are scanned for the words of each question."""
@@ -52,11 +56,12 @@ class ConversationFileList(msgspec.Struct, frozen=True):
 
 
 class Attachment(NamedTuple):
-    """A file to store: its conversation, name and size."""
+    """A file to store: its conversation, name, size, and the SHA-256 of its stored content."""
 
     conversation_id: str
     name: str
     bytes: int
+    sha256: str = ""
 
 
 class Room(msgspec.Struct, frozen=True):
@@ -88,11 +93,12 @@ def check_room(tx: Connection, caller: Caller, new: Attachment, room: Room) -> b
 
 
 def add_file(
-    tx: Connection, caller: Caller, new: Attachment, rows: DocumentRows, room: Room, *, existed: bool
+    tx: Connection, caller: Caller, new: Attachment, rows: DocumentRows, room: Room, *, quota: Quota, existed: bool
 ) -> ConversationFile:
     """Store a file that was read, in place of one with the same name. Creates the conversation with the first file.
 
-    Raises NotFound if the conversation `existed` and was deleted meanwhile, and what `check_room` raises.
+    Raises NotFound if the conversation `existed` and was deleted meanwhile, what `check_room` raises, and what adding
+    a version to the file store raises.
     """
     [document] = rows.documents
     if caller.subject == LOCAL:
@@ -112,6 +118,7 @@ def add_file(
             f"The text of this conversation's files is too long: with this one, it has {chunks + len(rows.chunks):,} "
             f"passages; {MAX_CHUNKS:,} are allowed. Remove a file, or add the file to a source."
         )
+    values |= {"version_id": _add_version(tx, place_of(caller, new.conversation_id), new, quota)}
     stored = tx.execute(
         _INSERT, {**values, "row": json_rows([document]), "bytes": new.bytes, "chunks": len(rows.chunks)}
     ).one()
@@ -135,9 +142,24 @@ def read_file(tx: Connection, caller: Caller, file_id: uuid.UUID) -> Conversatio
 
 
 def delete_file(tx: Connection, caller: Caller, file_id: uuid.UUID) -> None:
-    """Delete a file of one of the caller's conversations. Raises NotFound."""
-    if tx.execute(_DELETE, _of_caller(caller, file_id)).rowcount == 0:
+    """Delete a file of one of the caller's conversations, with all versions of it. Raises NotFound."""
+    row = tx.execute(_DELETE, _of_caller(caller, file_id)).one_or_none()
+    if row is None:
         raise NotFound(f"File not found: {file_id}.")
+    if row.path is not None:
+        versions.remove(tx, Place(caller.workspace_id, row.conversation_id), row.path)
+
+
+def place_of(caller: Caller, conversation_id: str) -> Place:
+    """Return the file store of one of the caller's conversations."""
+    return Place(caller.workspace_id, row_id(caller, conversation_id))
+
+
+def _add_version(tx: Connection, place: Place, new: Attachment, quota: Quota) -> uuid.UUID:
+    """Add a file to the file store. Returns its version: the current one, if that has the same content."""
+    path = path_of_attachment(new.name)
+    added = versions.add(tx, place, [NewVersion(path, new.sha256, new.bytes)], quota)
+    return added[0].id if added else versions.find(tx, place, path).id
 
 
 def _own(caller: Caller, conversation_id: str) -> dict[str, Any]:
@@ -187,9 +209,9 @@ _CHUNKS = sa.text(f"""
 
 _INSERT = sa.text(f"""
     insert into conversation_files as f (workspace_id, conversation_id, name, media_type, bytes, title, text, language,
-      page_starts, warnings, chunks)
+      page_starts, warnings, chunks, version_id)
     select cast(:workspace_id as uuid), :conversation_id, r.k, r.media_type, :bytes, r.title, r.text, r.language,
-      cast(r.pages as integer[]), r.warnings, :chunks
+      cast(r.pages as integer[]), r.warnings, :chunks, cast(:version_id as uuid)
     from json_to_recordset(cast(:row as json)) as r (k text, media_type text, title text, text text, language text,
       pages text, warnings jsonb)
     returning {_COLUMNS}
@@ -220,4 +242,6 @@ _READ = sa.text(f"""
 _DELETE = sa.text(f"""
     delete from conversation_files f using conversations c
     where {_JOINED} and f.workspace_id = :workspace_id and f.id = :id
+    returning f.conversation_id, (
+      select v.path from file_versions v where v.workspace_id = f.workspace_id and v.id = f.version_id) as path
 """)

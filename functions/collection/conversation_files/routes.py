@@ -20,6 +20,8 @@ from headwater.connectors import Fetched
 from headwater.conversations import check_conversation_id
 from headwater.database.transactions import Database
 from headwater.errors import PayloadTooLarge, UnprocessableContent
+from headwater.file_store.contents import Contents
+from headwater.file_store.places import Quota
 from headwater.web.app import Call, Reply, Route
 from headwater.web.limits import MAX_UPLOAD_BYTES
 
@@ -50,6 +52,7 @@ class ConversationFileRoutes:
         self.settings = settings
         self.room = Room(settings.max_conversation_files, settings.max_conversation_bytes)
         self.parsers = parser_pool(settings)
+        self.contents = Contents(database, settings)
 
     def routes(self) -> list[Route]:
         """Return the routes. They need an API key's scope `chat`, as the conversations do."""
@@ -103,8 +106,8 @@ class ConversationFileRoutes:
     def attach_file(self, call: Call) -> ConversationFile:
         """Attach a file, whose bytes are the body, to a conversation of the caller, which may be new.
 
-        It is read as the files of sources are. Only answers in this conversation are from it, and it is deleted with
-        the conversation. A file with the same name is replaced.
+        It is read as the files of sources are. Only answers in this conversation are from it, its agents can read and
+        change it, and it is deleted with the conversation. A file with the same name is replaced.
         """
         query: AttachQuery = call.args
         conversation_id = check_conversation_id(query.conversation_id, "conversation_id")
@@ -126,9 +129,11 @@ class ConversationFileRoutes:
             raise UnprocessableContent(f"{query.name}: {document['error'].rstrip('.')}.")
         if not rows.chunks:
             raise UnprocessableContent(f"{query.name}: no text was found in this file. Is it a scan?")
+        [sha256] = self.contents.put(conversation_files.place_of(call.caller, conversation_id), [content])
         with self.database.transaction(call.workspace_id) as tx:
-            new = expected._replace(bytes=len(content))
-            added = conversation_files.add_file(tx, call.caller, new, rows, self.room, existed=existed)
+            new = expected._replace(bytes=len(content), sha256=sha256)
+            quota = Quota.of(self.settings)
+            added = conversation_files.add_file(tx, call.caller, new, rows, self.room, quota=quota, existed=existed)
         logs.event("conversation.file_attached", bytes=added.bytes, chunks=len(rows.chunks), kind=added.media_type)
         return added
 
@@ -138,7 +143,7 @@ class ConversationFileRoutes:
             return conversation_files.read_file(tx, call.caller, call.path["id"])
 
     def delete_conversation_file(self, call: Call) -> Reply:
-        """Remove a file. Answers that cite it keep the cited passages."""
+        """Remove a file, with all versions of it. Answers that cite it keep the cited passages."""
         with self.database.transaction(call.workspace_id) as tx:
             conversation_files.delete_file(tx, call.caller, call.path["id"])
         return Reply(status=204)

@@ -81,11 +81,14 @@ def variables(reader: str, installation: Installation, project_number: str) -> M
         "DISPATCH_DEADLINE_S": str(TIMEOUTS_S["collection"]),
     }
     common |= {"GOOGLE_CLOUD_PROJECT": installation.project, "CLOUD_REGION": installation.region, **queues}
-    if reader in ("chat", "embedding"):
+    if reader == "embedding":
         return common
+    blobs = {"BLOB_URL": f"gs://{installation.bucket}"}
+    if reader == "chat":
+        return common | blobs
     job = {"JOB_NAME": "headwater", "MAX_JOB_WORKERS": str(installation.limits.job_workers)}
     default = {"MAX_REPO_BYTES": str(_max_repo_bytes(reader, installation))}
-    return default | common | job | {"BLOB_URL": f"gs://{installation.bucket}"}
+    return default | common | job | blobs
 
 
 def _max_repo_bytes(reader: str, installation: Installation) -> int:

@@ -178,9 +178,12 @@ def plan_bucket(installation: Installation, state: CloudState) -> list[Command]:
 
 def _bucket_bindings(installation: Installation) -> list[Binding]:
     bucket = f"bucket/{installation.bucket}"
-    users = [Binding(bucket, "roles/storage.objectUser", account(installation, name)) for name in ("collection", "job")]
+    users = [
+        Binding(bucket, "roles/storage.objectUser", account(installation, name))
+        for name in ("chat", "collection", "job")
+    ]
     model = dict(installation.settings).get("EMBEDDING_MODEL", "")
-    readers = ("chat", "embedding") if model.startswith(f"onnx:gs://{installation.bucket}/") else ()
+    readers = ("embedding",) if model.startswith(f"onnx:gs://{installation.bucket}/") else ()
     viewers = [
         Binding(bucket, "roles/storage.objectViewer", account(installation, name)) for name in (*readers, "build")
     ]

@@ -106,7 +106,8 @@ class Settings:
     keep_audit_days: int = _setting("Retention of the audit log, at least 30.", 365, "days")
 
     blob_url: str = _setting(
-        "Blob store for staged data: `file:///…`, `gs://…`, `s3://…`, or `memory:///` for a single process.",
+        "Blob store for staged data and files of conversations: `file:///…`, `gs://…`, `s3://…`, or `memory:///` for a "
+        "single process.",
         "memory:///",
     )
     max_repo_bytes: int = _setting("Maximum size of a repository.", 2 * 1024**3, "bytes")
@@ -115,7 +116,15 @@ class Settings:
     max_conversation_files: int = _setting(
         "[Files](conversations.md#files-of-a-conversation) of a conversation, at most.", 20
     )
-    max_conversation_bytes: int = _setting("Maximum size of all files of a conversation.", 100_000_000, "bytes")
+    max_conversation_bytes: int = _setting(
+        "Maximum size of all files that are attached to a conversation.", 100_000_000, "bytes"
+    )
+    max_file_store_bytes: int = _setting(
+        "Maximum size of a conversation's [file store](files.md): attached files and those of agents, all versions.",
+        200_000_000,
+        "bytes",
+    )
+    max_workspace_file_bytes: int = _setting("Maximum size of all file stores of a workspace.", 10_000_000_000, "bytes")
     max_delete_ratio: float = _setting(
         "Removals of more than this share of a source's documents (and at least 20) are withheld.", 0.5
     )

@@ -186,7 +186,7 @@ export interface paths {
          * Attach a file to a conversation
          * @description Attach a file, whose bytes are the body, to a conversation of the caller, which may be new.
          *
-         *     It is read as the files of sources are. Only answers in this conversation are from it, and it is deleted with the conversation. A file with the same name is replaced.
+         *     It is read as the files of sources are. Only answers in this conversation are from it, its agents can read and change it, and it is deleted with the conversation. A file with the same name is replaced.
          */
         put: operations["attachFile"];
         post?: never;
@@ -212,7 +212,7 @@ export interface paths {
         post?: never;
         /**
          * Remove a file from a conversation
-         * @description Remove a file. Answers that cite it keep the cited passages.
+         * @description Remove a file, with all versions of it. Answers that cite it keep the cited passages.
          */
         delete: operations["deleteConversationFile"];
         options?: never;
@@ -306,6 +306,70 @@ export interface paths {
          *     The JSON is that of `GET /api/conversations/{id}`. An answer that is still being written is not included.
          */
         get: operations["exportConversation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/conversations/{id}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the files in a conversation's file store
+         * @description List the current files of one of the caller's conversations, or all versions of one file.
+         */
+        get: operations["listStoredFiles"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a file with all its versions
+         * @description Remove a file of one of the caller's conversations, with all its versions, for good.
+         */
+        delete: operations["removeStoredFile"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/conversations/{id}/files/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare versions of a conversation's files
+         * @description Compare what an answer has changed with what was there before it, or two versions of one file.
+         */
+        get: operations["compareStoredFiles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/conversations/{id}/files/content": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download a file of a conversation
+         * @description Download a version of a file. Pictures (PNG, JPEG, GIF, WebP) have their type; browsers only save others.
+         */
+        get: operations["getStoredFile"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2409,6 +2473,29 @@ export interface components {
             reason: string;
         };
         /**
+         * FileChange
+         * @description What has changed in a file from the version `before`, 0 for none, to the version `after`.
+         *
+         *     `diff` is a unified diff for the `kind` `text`, of which `is_cut` says that its end is left out.
+         */
+        FileChange: {
+            path: string;
+            before: number;
+            after: number;
+            kind: string;
+            diff: string;
+            added: number;
+            removed: number;
+            is_cut: boolean;
+        };
+        /**
+         * FileChangeList
+         * @description The changes by path.
+         */
+        FileChangeList: {
+            changes: components["schemas"]["FileChange"][];
+        };
+        /**
          * FileList
          * @description A page of files by path. `next` is the next page's `after`, null on the last page.
          */
@@ -2434,6 +2521,24 @@ export interface components {
             received: number[];
             missing: components["schemas"]["Part"][];
             expires_at: string;
+        };
+        /**
+         * Files
+         * @description The files that a call of a tool has written.
+         */
+        Files: {
+            toolCallId: string;
+            files: components["schemas"]["WrittenFile"][];
+        };
+        /**
+         * FilesPart
+         * @description The files that a call of a tool has written.
+         */
+        FilesPart: {
+            /** @enum {string} */
+            type: "data-files";
+            id: string;
+            data: components["schemas"]["Files"];
         };
         /**
          * Function
@@ -3482,6 +3587,28 @@ export interface components {
             stopped: boolean;
         };
         /**
+         * StoredFile
+         * @description A version of a file. `is_deleted`: it says that the file was deleted.
+         *
+         *     `message_id` is the answer that wrote it, null for the person.
+         */
+        StoredFile: {
+            path: string;
+            version: number;
+            bytes: number;
+            media_type: string;
+            is_deleted: boolean;
+            message_id: string | null;
+            created_at: string;
+        };
+        /**
+         * StoredFileList
+         * @description The files of a conversation by path, or the versions of one, latest first.
+         */
+        StoredFileList: {
+            files: components["schemas"]["StoredFile"][];
+        };
+        /**
          * StreamOptions
          * @description Options of a stream.
          */
@@ -3607,7 +3734,7 @@ export interface components {
             id: string;
             /** @enum {string} */
             role: "assistant" | "user";
-            parts: (components["schemas"]["TextPart"] | components["schemas"]["ReasoningPart"] | components["schemas"]["SourcePart"] | components["schemas"]["WebSourcePart"] | components["schemas"]["StagePart"] | components["schemas"]["ModelPart"] | components["schemas"]["ToolPart"])[];
+            parts: (components["schemas"]["TextPart"] | components["schemas"]["ReasoningPart"] | components["schemas"]["SourcePart"] | components["schemas"]["WebSourcePart"] | components["schemas"]["StagePart"] | components["schemas"]["ModelPart"] | components["schemas"]["ToolPart"] | components["schemas"]["FilesPart"])[];
             metadata: components["schemas"]["MessageMetadata"];
         };
         /**
@@ -3736,6 +3863,17 @@ export interface components {
          */
         Webhook: {
             received_at: string | null;
+        };
+        /**
+         * WrittenFile
+         * @description A version of a file that a call of a tool has written. `isDeleted`: it says that the file was deleted.
+         */
+        WrittenFile: {
+            path: string;
+            version: number;
+            bytes: number;
+            /** @default false */
+            isDeleted: boolean;
         };
     };
     responses: never;
@@ -4426,6 +4564,150 @@ export interface operations {
             query?: {
                 format?: "json" | "markdown";
                 at?: string;
+            };
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listStoredFiles: {
+        parameters: {
+            query?: {
+                path?: string;
+            };
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredFileList"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    removeStoredFile: {
+        parameters: {
+            query: {
+                path: string;
+            };
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compareStoredFiles: {
+        parameters: {
+            query?: {
+                message_id?: string;
+                path?: string;
+                before?: number;
+                after?: number;
+            };
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileChangeList"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getStoredFile: {
+        parameters: {
+            query: {
+                path: string;
+                version?: number;
             };
             header?: {
                 /** @description The workspace to use. Defaults to the one that the caller joined first. */

@@ -117,6 +117,11 @@ export interface Conversation {
 /** A file of a conversation. */
 export type Attachment = Schemas["ConversationFile"];
 export type AttachmentText = Schemas["ConversationFileText"];
+/** A version of a file in a conversation's file store. */
+export type StoredFile = Schemas["StoredFile"];
+export type FileChange = Schemas["FileChange"];
+/** A version that a call of a tool has written. */
+export type WrittenFile = Optional<Schemas["WrittenFile"], "isDeleted">;
 export type Citation = Optional<Schemas["Citation"], "conversationFile">;
 export type Model = Optional<Schemas["ModelName"], "insteadOf" | "agent">;
 export type WebCitation = Schemas["WebCitation"];
@@ -131,5 +136,12 @@ export type RatedQuestion = Schemas["RatedQuestion"];
 export type Rating = NonNullable<Schemas["Feedback"]["rating"]>;
 // A type, not an interface: the AI SDK needs an index signature, which only a type alias has implicitly.
 // eslint-disable-next-line @typescript-eslint/consistent-type-definitions
-export type MessageData = { model: Model; thinking: Model; stage: Stage; title: { title: string } };
+export type MessageData = {
+  model: Model;
+  thinking: Model;
+  stage: Stage;
+  title: { title: string };
+  files: { toolCallId: string; files: WrittenFile[] };
+  log: { toolCallId: string; text: string };
+};
 export type Message = UIMessage<MessageMetadata | undefined, MessageData>;

@@ -14,10 +14,10 @@ const FILE: Attachment = {
   created_at: "2026-01-01T00:00:00Z",
 };
 
-function render(files: Attachment[], attaching: Attaching[] = [], areRead = true): string {
+function render(files: Attachment[], attaching: Attaching[] = []): string {
   const nothing = (): void => undefined;
   return renderToStaticMarkup(
-    <AttachmentList {...{ files, attaching, areRead }} problem={null} remove={nothing} dismiss={nothing} />,
+    <AttachmentList {...{ files, attaching }} problem={null} remove={nothing} dismiss={nothing} />,
   );
 }
 
@@ -39,9 +39,4 @@ it("shows progress while a file is read, and the reason if it can't be", () => {
   expect(shown).toContain('<progress aria-label="Reading a.md">');
   expect(shown).toContain("The file is empty.");
   expect(shown).toContain('aria-label="Dismiss b.md"');
-});
-
-it("says that agents don't read the files", () => {
-  expect(render([FILE], [], false)).toContain("Agents don&#x27;t read these files");
-  expect(render([FILE])).not.toContain("Agents");
 });

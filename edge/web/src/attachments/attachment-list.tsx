@@ -3,20 +3,14 @@ import { CloseIcon } from "../ui/icons";
 import { ProblemNote } from "../ui/problem-note";
 import type { Attachments } from "./use-attachments";
 
-interface Props extends Pick<Attachments, "files" | "attaching" | "problem" | "remove" | "dismiss"> {
-  /** Whether the next answer is from the files. */
-  areRead: boolean;
-}
+type Props = Pick<Attachments, "files" | "attaching" | "problem" | "remove" | "dismiss">;
 
 /** The files of a conversation above the question field: remove one, see which are being read, and which failed. */
-export function AttachmentList({ files, attaching, problem, remove, dismiss, areRead }: Props): ReactNode {
+export function AttachmentList({ files, attaching, problem, remove, dismiss }: Props): ReactNode {
   if (files.length === 0 && attaching.length === 0 && !problem) return null;
   return (
     <div className="attachments">
       {problem && <ProblemNote problem={problem} />}
-      {!areRead && files.length > 0 && (
-        <p className="small muted">Agents don&apos;t read these files. Choose another mode to ask about them.</p>
-      )}
       <ul aria-label="Files of this conversation">
         {files.map(({ id, name, warnings }) => (
           <li key={id} className="attachment" title={warnings.join("\n") || name}>

@@ -4,6 +4,7 @@ import { readChatModels } from "../api/usage";
 import { AttachmentList } from "../attachments/attachment-list";
 import { DropArea } from "../attachments/drop-area";
 import { useAttachments } from "../attachments/use-attachments";
+import { AgentFiles } from "../files/agent-files";
 import { FilterBar } from "../filter/filter-bar";
 import { chatPath } from "../routing/route";
 import { navigate } from "../routing/router";
@@ -97,7 +98,8 @@ export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
         </button>
       )}
       <QuestionFilter filter={filter} conversationId={stored === null && messages.length === 0 ? null : id} />
-      <AttachmentList {...attachments} areRead={mode !== "agent"} />
+      <AgentFiles conversationId={id} messages={messages} />
+      <AttachmentList {...attachments} />
       <ModelChoice list={models} model={model} onChange={setModel} />
       <Composer
         isBusy={!isIdle && status !== "checking"}

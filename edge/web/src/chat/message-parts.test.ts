@@ -72,4 +72,21 @@ describe("an agent's calls of tools", () => {
       { id: "c", ...same },
     ]);
   });
+
+  it("has the files of a call, and what a running program has printed", () => {
+    const call = { type: "dynamic-tool", toolName: "run_python", state: "input-available", input: {} } as const;
+    const files = [{ path: "a.png", version: 1, bytes: 5 }];
+    const parts: Message["parts"] = [
+      { ...call, toolCallId: "a" },
+      { ...call, toolCallId: "b" },
+      { type: "data-log", id: "a/0", data: { toolCallId: "a", text: "one\n" } },
+      { type: "data-log", id: "b/0", data: { toolCallId: "b", text: "other" } },
+      { type: "data-log", id: "a/1", data: { toolCallId: "a", text: "two" } },
+      { type: "data-files", id: "b", data: { toolCallId: "b", files } },
+    ];
+    expect(toolCallsOf({ ...MESSAGE, parts })).toEqual([
+      { id: "a", name: "run_python", input: {}, log: "one\ntwo" },
+      { id: "b", name: "run_python", input: {}, log: "other", files },
+    ]);
+  });
 });

@@ -1,6 +1,6 @@
 /** Read the text, passages, stages, calls of tools and model from a message's parts. Pure. */
 
-import type { Citation, Message, Model, Stage, WebCitation } from "../api/types";
+import type { Citation, Message, Model, Stage, WebCitation, WrittenFile } from "../api/types";
 
 /** A passage that an answer may cite as `[n]`. */
 export interface Passage extends Citation {
@@ -66,6 +66,10 @@ export interface ToolCall {
   waitsFor?: "approval" | "answer";
   /** Why the person has rejected the call; empty without a reason. */
   rejection?: string;
+  /** The files that it has written. */
+  files?: WrittenFile[];
+  /** What a running program has printed so far. */
+  log?: string;
 }
 
 /** The tool by which agents ask the person. */
@@ -73,9 +77,24 @@ export const ASK_USER = "ask_user";
 
 /** The calls of tools, in the order in which they began. */
 export function toolCallsOf(message: Message): ToolCall[] {
+  const written = new Map<string, WrittenFile[]>();
+  const logs = new Map<string, string>();
+  for (const part of message.parts) {
+    if (part.type === "data-files") written.set(part.data.toolCallId, part.data.files);
+    if (part.type === "data-log")
+      logs.set(part.data.toolCallId, (logs.get(part.data.toolCallId) ?? "") + part.data.text);
+  }
   return message.parts.flatMap((part): ToolCall[] => {
     if (part.type !== "dynamic-tool") return [];
-    const call = { id: part.toolCallId, name: part.toolName, input: (part.input ?? {}) as ToolCall["input"] };
+    const files = written.get(part.toolCallId);
+    const log = logs.get(part.toolCallId);
+    const call = {
+      id: part.toolCallId,
+      name: part.toolName,
+      input: (part.input ?? {}) as ToolCall["input"],
+      ...(files && { files }),
+      ...(log !== undefined && { log }),
+    };
     if (part.state === "output-error") return [{ ...call, error: part.errorText }];
     if (part.state === "output-denied") return [{ ...call, rejection: part.approval.reason ?? "" }];
     if (part.state === "approval-requested") return [{ ...call, waitsFor: "approval" }];

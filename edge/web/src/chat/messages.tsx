@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
 import type { Message } from "../api/types";
+import { ConversationId } from "../files/conversation-id";
 import { Answer } from "./answer";
 import { AnswerActions, Question } from "./message-actions";
 import { textOf } from "./message-parts";
@@ -55,7 +56,9 @@ function RatedAnswer({
 }): ReactNode {
   return (
     <>
-      <Answer message={message} {...state} />
+      <ConversationId value={conversationId}>
+        <Answer message={message} {...state} />
+      </ConversationId>
       {!state.isStreaming && children}
       {message.metadata && textOf(message) !== "" && (
         <RateAnswer

@@ -1,5 +1,6 @@
 import { renderToStaticMarkup } from "react-dom/server";
 import { expect, it } from "vitest";
+import { ConversationId } from "../files/conversation-id";
 import type { ToolCall } from "./message-parts";
 import { progressOf, ToolCalls } from "./tool-calls";
 
@@ -45,6 +46,35 @@ it("shows hostile results as text", () => {
     <ToolCalls calls={[{ ...SEARCH, output: "<script>alert(1)</script>", seconds: 0 }]} isStreaming={false} />,
   );
   expect(html).not.toContain("<script>");
+});
+
+it("shows the last lines of a running program's output, until it ends", () => {
+  const call: ToolCall = { id: "a", name: "run_python", input: { code: "x" }, log: "1\n2\n3\n4\n5\n<b>6" };
+  expect(text(call, true)).toContain("2 3 4 5 &lt;b&gt;6");
+  expect(text(call, true)).not.toContain(" 1 ");
+  expect(text({ ...call, output: "Done.", seconds: 1 }, true)).not.toContain("5 &lt;b");
+});
+
+it("shows the files of a call by their names where they can't be read", () => {
+  const files = [
+    { path: "<b>a.csv", version: 1, bytes: 5 },
+    { path: "old.csv", version: 2, bytes: 0, isDeleted: true },
+  ];
+  expect(text({ ...SEARCH, output: "x", seconds: 1, files })).toContain("&lt;b&gt;a.csv old.csv, deleted");
+});
+
+it("offers to open the files of a conversation, but not deleted ones", () => {
+  const files = [
+    { path: "a.csv", version: 2, bytes: 5 },
+    { path: "old.csv", version: 2, bytes: 0, isDeleted: true },
+  ];
+  const html = renderToStaticMarkup(
+    <ConversationId value="c1">
+      <ToolCalls calls={[{ ...SEARCH, output: "x", seconds: 1, files }]} isStreaming={false} />
+    </ConversationId>,
+  );
+  expect(html.match(/<button/g)).toHaveLength(1);
+  expect(html).toContain("a.csv, version 2</button>");
 });
 
 it("names the call that runs", () => {

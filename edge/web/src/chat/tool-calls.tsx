@@ -1,17 +1,23 @@
 import type { ReactNode } from "react";
+import { WrittenFiles } from "../files/written-files";
 import type { ToolCall } from "./message-parts";
 
 const TITLES: Readonly<Record<string, string>> = {
   ask_user: "Asked you",
+  calculate: "Calculated",
+  edit_file: "Edited a file",
   fetch_page: "Read a web page",
   grep_documents: "Looked for text",
   list_documents: "Listed documents",
+  list_files: "Listed files",
   read_document: "Read a document",
+  read_file: "Read a file",
   related: "Followed links",
   run_command: "Ran a command",
   run_python: "Ran Python",
   search_knowledge: "Searched the documents",
   web_search: "Searched the web",
+  write_file: "Wrote a file",
 };
 
 /** The calls of tools of an agent's answer, each folded, with what it was given, what it returned and how long it took. */
@@ -37,10 +43,21 @@ export function ToolCalls({ calls, isStreaming }: { calls: readonly ToolCall[]; 
               </p>
             )}
           </details>
+          {!hasEnded(call) && call.log !== undefined && isStreaming && (
+            <pre className="running" dir="auto" aria-label="Output so far">
+              {lastLines(call.log)}
+            </pre>
+          )}
+          {call.files && <WrittenFiles files={call.files} />}
         </li>
       ))}
     </ol>
   );
+}
+
+/** The end of a running program's output, which is shown without unfolding the call. */
+function lastLines(log: string): string {
+  return log.trimEnd().split("\n").slice(-5).join("\n");
 }
 
 /** What an agent does now: its call that has not ended. */

@@ -11,6 +11,7 @@ from functions.chat.agents.calls import INTERRUPTED, Calls
 from functions.chat.tools.toolbox import Toolbox
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import LeaseLost
+from headwater.file_store.places import Quota
 from headwater.outbound.deadline import CHECK_EVERY_S
 from headwater.tools import ToolContext
 from tests.fakes.agent_provider import ScriptedProvider, ToolCall, follow
@@ -19,7 +20,8 @@ from tests.harness.chat_app import ChatApp, event_types, text_of
 
 LIST = ToolCall("list_documents", {})
 PYTHON = ToolCall("run_python", {"code": "print(1)"})
-TURNS = ([SEARCH, LIST], [PYTHON], "With pip [1].")
+WRITE = ToolCall("write_file", {"path": "notes.md", "content": "With pip."})
+TURNS = ([SEARCH, LIST], [PYTHON, WRITE], "With pip [1].")
 
 
 class Killed(BaseException):
@@ -63,7 +65,7 @@ def go_on(chat: ChatApp) -> None:
         time.sleep(0.5)
 
 
-@pytest.mark.parametrize("at", range(2, 26))
+@pytest.mark.parametrize("at", range(2, 30))
 def test_agent_goes_on_after_a_kill_at_each_commit(chat: ChatApp, provider: ScriptedProvider, at: int) -> None:
     provider.script = follow(*TURNS)
     reader = ask(chat)
@@ -79,9 +81,12 @@ def test_agent_goes_on_after_a_kill_at_each_commit(chat: ChatApp, provider: Scri
     events = reader.all()
     assert text_of(events) == "With pip [1].", [event.part for event in events]
     kinds = [event.part["type"] for event in events if isinstance(event.part, dict)]
-    assert kinds.count("tool-input-available") == kinds.count("tool-output-available") == 3
+    assert kinds.count("tool-input-available") == kinds.count("tool-output-available") == 4
     assert kinds.count("text-start") == kinds.count("finish") == kinds.count("start") == 1
-    assert sorted(part["toolName"] for part in tool_parts(chat)) == sorted(call.name for call in (SEARCH, LIST, PYTHON))
+    assert sorted(part["toolName"] for part in tool_parts(chat)) == sorted(
+        call.name for call in (SEARCH, LIST, PYTHON, WRITE)
+    )
+    assert chat.rows("select path, version from file_versions") == [("notes.md", 1)]
     assert answer_of(chat)["metadata"]["state"] == "complete"
     assert_nothing_is_open(chat)
     if was_killed:
@@ -179,7 +184,7 @@ def test_interrupted_call_with_effects_is_not_repeated(chat: ChatApp) -> None:
     chat.rows(
         "insert into agent_calls (message_id, workspace_id, id) values (:m, :w, 'c')", m=message_id, w=chat.workspace_id
     )
-    calls = Calls(chat.database, agent, Effects([]), context)
+    calls = Calls(chat.database, agent, Effects([]), context, Quota(1_000, 1_000))
     assert calls.run("c", "pay", {}, lambda _: None) == (INTERRUPTED, True)
     assert calls.run("c", "pay", {}, lambda _: None) == (INTERRUPTED, True), "the stored result"
     with chat.database.transaction(chat.workspace_id) as tx:

@@ -9,6 +9,7 @@ from functions.collection.accounts.routes import AccountRoutes
 from tests.fakes.token_issuer import FakeIssuer, fake_issuer
 from tests.harness.databases import FreshDatabase
 from tests.harness.jwt_app import JwtApp, running_jwt_app
+from tests.harness.support import settings_for
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,9 @@ def issuer() -> Iterator[FakeIssuer]:
 
 @pytest.fixture
 def app(database: FreshDatabase, issuer: FakeIssuer) -> Iterator[JwtApp]:
-    with running_jwt_app(database, issuer, "collection", lambda db: AccountRoutes(db).routes()) as app:
+    with running_jwt_app(
+        database, issuer, "collection", lambda db: AccountRoutes(db, settings_for(database)).routes()
+    ) as app:
         yield app
 
 

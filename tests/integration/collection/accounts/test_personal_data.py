@@ -51,6 +51,9 @@ FILL = """
       insert into conversation_chunks (workspace_id, file_id, ordinal, start_offset, end_offset, heading_path, words,
         word_count)
       select w, id, 0, 0, 1, array[mark], '{1:1}/10', 1 from file, p
+    ), version as (
+      insert into file_versions (workspace_id, conversation_id, path, version, bytes)
+      select w, s || '-c', mark, 1, 0 from p
     ), used as (
       insert into usage (workspace_id, day, kind, model, member_id, calls, input_tokens, cost)
       select w, date '2026-01-01', 'chat', 'm', s, 2, 10, 0.5 from p

@@ -1,5 +1,6 @@
 """Files of a conversation: parsed as all files are, cited by that conversation alone, deleted with it, bounded."""
 
+import base64
 import json
 import re
 import uuid
@@ -22,6 +23,7 @@ from headwater.database.migrations import register_model
 from headwater.database.transactions import Database
 from headwater.embedding.constant import ConstantEmbedder
 from headwater.errors import NotFound
+from headwater.file_store.places import Quota
 from headwater.web.app import Route
 from headwater.web.shutdown import Lifetime
 from tests.fakes.chat_provider import FakeProvider, fake_provider
@@ -278,7 +280,7 @@ def test_file_does_not_bring_back_a_conversation_that_was_deleted_meanwhile(apps
     new = conversation_files.Attachment("c1", "a.md", 5)
     room = conversation_files.Room(1, 10)
     with pytest.raises(NotFound), apps.collection.database.transaction(caller.workspace_id) as tx:
-        conversation_files.add_file(tx, caller, new, rows, room, existed=True)
+        conversation_files.add_file(tx, caller, new, rows, room, quota=Quota(10, 10), existed=True)
     assert apps.chat.person("ada").get("/api/conversations/c1").status_code == 404
 
 
@@ -286,9 +288,13 @@ def test_personal_data_has_the_files_and_their_deletion_removes_them(apps: Apps)
     apps.attach("ada", "c1", "turbine.md", TURBINE)
     apps.attach("bob", "c1", "turbine.md", TURBINE)
     ada = apps.collection.person("ada")
-    [conversation] = json.loads(ada.get("/api/me/data").data)["conversations"]
+    exported = json.loads(ada.get("/api/me/data").data)
+    [conversation] = exported["conversations"]
+    [content] = exported["file_contents"]
+    assert (content["conversation_id"], base64.b64decode(content["base64"])) == ("c1", TURBINE)
     [file] = conversation["files"]
     assert (file["name"], "sunflower" in file["text"]) == ("turbine.md", True)
+    assert [(each["path"], each["version"]) for each in conversation["file_versions"]] == [("turbine.md", 1)]
     assert ada.delete("/api/me/data").status_code == 200
     assert apps.files("ada", "c1") == []
     assert apps.files("bob", "c1") == ["turbine.md"]

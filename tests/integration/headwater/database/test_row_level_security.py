@@ -55,6 +55,11 @@ _FILL = """
       insert into conversation_chunks (workspace_id, file_id, ordinal, start_offset, end_offset, heading_path, words,
         word_count)
       select :w, id, 0, 0, 9, '{}', cast('{1:1}/1000000000' as sparsevec), 1 from attached
+    ), content as (
+      insert into file_contents (workspace_id, conversation_id, sha256, bytes) values (:w, 'c', '\\x00', 1)
+    ), file_version as (
+      insert into file_versions (workspace_id, conversation_id, path, version, sha256, bytes)
+      values (:w, 'c', 'a.md', 1, '\\x00', 1)
     ), member as (
       insert into members (workspace_id, subject, role) values (:w, 's', 'owner')
     ), key as (
