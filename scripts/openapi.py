@@ -55,6 +55,7 @@ TAGS = (
         r"/v1/(chat|responses|models|rerank)",
     ),
     Tag("Chat models", "Models of the workspace, their usage, cost and budgets.", r"/api/(models|usage|budgets)"),
+    Tag("Extraction", "Values from documents as JSON by a schema.", r"/api/extract(ions)?"),
     Tag("Model Context Protocol", "Tools for other programs' agents.", r"/mcp"),
     Tag("Embeddings", "Embeddings in the shape of OpenAI's API.", r"/v1/embeddings"),
     Tag("Embedding models", "The installation's embedding models: build, switch, roll back.", r"/api/embedding-models"),

@@ -21,6 +21,7 @@ const PATHS = {
   run: ["/runs/r1", "/runs/a%2Fb"],
   workspace: ["/workspace", "/workspace/"],
   usage: ["/usage", "/usage/"],
+  extraction: ["/extraction"],
   shared: ["/shared/l1"],
 } satisfies Record<Exclude<Route["page"], "missing">, string[]>;
 const AUTHORIZATION = { authorization: `Bearer ${LOCAL_TOKEN}` };

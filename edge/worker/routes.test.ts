@@ -25,6 +25,8 @@ describe("targetOf", () => {
     ["/v1/responses", "chat"],
     ["/v1/models", "chat"],
     ["/v1/rerank", "chat"],
+    ["/api/extract", "chat"],
+    ["/api/extractions/1/rows", "chat"],
     ["/api/sources", "collection"],
     ["/api/source-kinds", "collection"],
     ["/api/sources/1/collect", "collection"],

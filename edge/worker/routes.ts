@@ -16,6 +16,8 @@ const SERVICES: readonly (readonly [prefix: string, service: Service])[] = [
   ["/api/usage", "chat"],
   ["/api/budgets", "chat"],
   ["/api/search", "chat"],
+  ["/api/extract", "chat"],
+  ["/api/extractions", "chat"],
   ["/mcp", "chat"],
   ["/api/embedding-models", "collection"],
   ["/v1/chat/completions", "chat"],
@@ -53,7 +55,7 @@ export function targetOf(pathname: string): Target {
   return API.test(pathname) ? "none" : "file";
 }
 
-const QUESTIONS = ["/api/chat", "/v1/chat/completions", "/v1/responses"];
+const QUESTIONS = ["/api/chat", "/api/extract", "/v1/chat/completions", "/v1/responses"];
 
 /** Whether a request asks a question. Questions have their own rate limit. */
 export function isQuestion({ method, url }: Request): boolean {

@@ -14,6 +14,10 @@ from functions.chat.conversations.routes import ConversationRoutes
 from functions.chat.doors.mcp import McpRoutes
 from functions.chat.doors.mcp_tools import ToolBox
 from functions.chat.doors.openai_routes import OpenAIRoutes
+from functions.chat.extraction.batch_routes import BatchRoutes
+from functions.chat.extraction.extract_step import ExtractFromDocument
+from functions.chat.extraction.extractor import Extractor
+from functions.chat.extraction.routes import ExtractRoutes
 from functions.chat.files.routes import FileRoutes
 from functions.chat.retrieval.attached import FileSearch
 from functions.chat.retrieval.reranking import Reranking
@@ -59,6 +63,7 @@ def routes(
     answerer = Answerer(database, settings, sources)
     queue = AnswerQueue(tickets)
     commits = GroupCommit(database)
+    extractor = Extractor(answerer)
     tools = ToolBox(database, search, answerer, settings.max_question_chars)
     return [
         *SearchRoutes(database, search, settings.max_question_chars).routes(),
@@ -67,6 +72,8 @@ def routes(
         *FileRoutes(database, settings).routes(),
         *ShareRoutes(database).routes(),
         *OpenAIRoutes(answerer, reranking, settings.max_question_chars).routes(),
+        *ExtractRoutes(extractor, settings.max_question_chars).routes(),
+        *BatchRoutes(database, extractor, tickets, settings.max_question_chars).routes(),
         *McpRoutes(tools, settings.k_revision or "local").routes(),
         *ModelRoutes(database, answerer.models, settings.prices, has_queue=tickets is not None).routes(),
         *ToolRoutes(database).routes(),
@@ -87,6 +94,7 @@ def _drain_routes(
         settings,
         {
             "answer": WriteAnswer(answerer, commits, lifetime),
+            "extract": ExtractFromDocument(Extractor(answerer)),
             "agent": RunAgent(
                 database,
                 settings,

@@ -68,6 +68,8 @@ def contents(world: World) -> list[Any]:
         "file_versions",
         "share_links",
         "schedules",
+        "extractions",
+        "extraction_rows",
     )
     rows = [world.rows(f"select * from {table} order by 1, 2, 3") for table in tables]
     return [*rows, world.rows("select id, name, role, revoked_at from api_keys where created_by = 'ada' order by id")]

@@ -179,11 +179,18 @@ FILL = """
     ), version as (
       insert into file_versions (workspace_id, conversation_id, path, version, sha256, bytes)
       select :w, id, p, 1, '\\x00', 1 from conversation, unnest(array['a.md', :s]) p
+    ), extraction as (
+      insert into extractions (workspace_id, subject, role, question, schema)
+      values (:w, 'ada', 'owner', :s, '{}') returning id
+    ), extraction_row as (
+      insert into extraction_rows (extraction_id, workspace_id, n, document_id, title)
+      select id, :w, 1, gen_random_uuid(), :s from extraction
     ), roles as (
       insert into members (workspace_id, subject, role) select :w, r, r from unnest(cast(:roles as text[])) r
     )
-    select source.id, run.id, document.id, key.id, file.id, file_upload.id, attached.id
-    from source, run, document, key, file, file_upload, attached
+    select source.id, run.id, document.id, key.id, file.id, file_upload.id, attached.id,
+      extraction.id
+    from source, run, document, key, file, file_upload, attached, extraction
 """
 
 
@@ -194,6 +201,6 @@ def _fill(database: Database, workspace_id: uuid.UUID) -> dict[str, str]:
         values = {"w": workspace_id, "s": SECRET, "roles": list(ROLES), "words": words}
         values["attached_to"] = row_id(Caller(workspace_id, "ada", "owner"), "c1")
         row = tx.execute(sa.text(FILL), values).one()
-    kinds = ("sources", "runs", "documents", "keys", "files", "uploads", "conversation-files")
+    kinds = ("sources", "runs", "documents", "keys", "files", "uploads", "conversation-files", "extractions")
     ids = {f"/api/{kind}/": str(id_) for kind, id_ in zip(kinds, row, strict=True)}
     return ids | {"/api/members/": "owner", "/api/conversations/": "c1", "/api/chat/": "c1"}

@@ -50,6 +50,7 @@ describe("questions", () => {
     ["/api/chat", "{}"],
     ["/v1/chat/completions", "{}"],
     ["/v1/responses", "{}"],
+    ["/api/extract", "{}"],
     ["/mcp", MCP_QUESTION],
   ])("to %s are limited for each user, and other users and requests are not affected", async (path, body) => {
     const of = crypto.randomUUID();

@@ -120,14 +120,17 @@ class ChatModel(Protocol):
         """Yield the reply to messages that aren't a question from passages; the extractive model has none."""
         ...
 
+    def write_json(self, turns: Sequence[Turn], schema: Mapping[str, Any], /) -> Generator[Piece, None, None]:
+        """Yield the reply as JSON text by a schema, which it may break; the extractive model writes none."""
+        ...
+
 
 def build_messages(model_input: ModelInput) -> list[Turn]:
     """Build the messages for a language model: instructions, history, passages, the question, calls of tools.
 
     What changes least comes first, so that providers can cache the beginning.
     """
-    texts = "\n\n".join(_passage(n, passage) for n, passage in enumerate(model_input.passages, start=1))
-    passages = f"Passages:\n\n{texts or NO_PASSAGES}\n\n"
+    passages = show_passages(model_input.passages)
     history = list(model_input.history)
     if history:
         history[-1] = msgspec.structs.replace(history[-1], cache_to=len(history[-1].text))
@@ -143,6 +146,12 @@ def _instructions(caller: CallerInput, of_workspace: str) -> str:
     tools = TOOL_INSTRUCTIONS if caller.tools or caller.rounds else ""
     added = WORKSPACE_INSTRUCTIONS + of_workspace if of_workspace else ""
     return INSTRUCTIONS + tools + added + (CALLER_INSTRUCTIONS + caller.instructions if caller.instructions else "")
+
+
+def show_passages(passages: Sequence[Evidence]) -> str:
+    """Return numbered passages as a model reads them."""
+    texts = "\n\n".join(_passage(n, passage) for n, passage in enumerate(passages, start=1))
+    return f"Passages:\n\n{texts or NO_PASSAGES}\n\n"
 
 
 def _passage(n: int, passage: Evidence) -> str:

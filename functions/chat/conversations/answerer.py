@@ -18,7 +18,7 @@ from headwater.database.transactions import Database
 from headwater.errors import ConfigError, UnprocessableContent, UpstreamError
 from headwater.usage.budgets import reserve
 from headwater.usage.prices import load_prices
-from headwater.usage.record import cost_of, payer_of
+from headwater.usage.record import Tokens, cost_of, payer_of
 
 SETTLE_S = 60.0
 """Seconds after an answer's time-out until its reservation expires."""
@@ -52,8 +52,9 @@ class Answerer:
         remembered: str = "",
         allowed: Sequence[str] | None,
         added: CallerInput = CallerInput(),  # noqa: B008 - frozen
+        estimated: Tokens | None = None,
     ) -> MeteredModel:
-        """Return the model that answers a caller's question, and reserve its estimated cost.
+        """Return the model that answers a caller's question, and reserve its estimated cost, or that of `estimated`.
 
         `given` is the model that the question names, `remembered` that of its conversation, which may have become
         unavailable; `allowed` are those of the workspace, None for all. Raises UnprocessableContent if the given one is
@@ -66,7 +67,7 @@ class Answerer:
         model = self.models.choose(given or remembered, names)
         if model.configured:
             recent = recent_turns(history, self.settings.chat_history_tokens)
-            cost = cost_of(prices, model.name, estimate(text, recent, added))
+            cost = cost_of(prices, model.name, estimated or estimate(text, recent, added))
             reservation = reserve(tx, payer, cost, for_s=self.settings.chat_timeout_s + SETTLE_S)
         return MeteredModel(model, self.database, prices, payer, reservation)
 

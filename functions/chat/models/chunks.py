@@ -1,6 +1,6 @@
 """Read the chunks of LangChain's clients: thoughts, text, tool calls, usage, and how an answer ended. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from functions.chat.answers.pieces import Thought, ToolCall
@@ -48,6 +48,14 @@ class ChunkReader:
     def tool_calls(self) -> list[ToolCall]:
         """Return the calls of tools, after the last chunk."""
         return [ToolCall(id_, name, arguments or "{}") for id_, name, arguments in self._calls.values()]
+
+    def is_end(self, error: Exception) -> bool:  # noqa: ARG002 - for other readers
+        """Return True if a client's error only says how the answer ended, which `reason` has."""
+        return False
+
+    def rest(self) -> Sequence[str | ToolCall]:
+        """Return the pieces that follow the last chunk's."""
+        return self.tool_calls()
 
     @property
     def has_failed(self) -> bool:

@@ -6,9 +6,10 @@ citation.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from functools import cache
 from math import log
+from typing import Any
 
 import msgspec
 
@@ -51,6 +52,10 @@ class Extractive:
 
     def stream(self, _: Sequence[Turn]) -> Generator[Piece, None, None]:
         """Yield no reply."""
+        yield Finish("stop")
+
+    def write_json(self, _: Sequence[Turn], __: Mapping[str, Any]) -> Generator[Piece, None, None]:
+        """Write nothing."""
         yield Finish("stop")
 
     def answer(self, model_input: ModelInput) -> Generator[Piece, None, None]:

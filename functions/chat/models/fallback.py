@@ -4,8 +4,8 @@ A model that failed is passed over for a while, on this instance: for as long as
 """
 
 import time
-from collections.abc import Callable, Generator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from functions.chat.answers.pieces import Piece, Using
 from functions.chat.answers.prompt import ModelInput, ModelMisconfigured, Tool, Turn
@@ -81,6 +81,10 @@ class FallbackModel:
     ) -> Generator[Piece, None, None]:
         """Yield the answer to LangChain's messages in the same way. Each model has a reader of its own."""
         return self._try(lambda model: model.stream_messages(messages, tools, new_reader))
+
+    def write_json(self, turns: Sequence[Turn], schema: Mapping[str, Any], /) -> Generator[Piece, None, None]:
+        """Yield JSON text by a schema in the same way."""
+        return self._try(lambda model: model.write_json(turns, schema))
 
     def _try(self, call: Callable[[LanguageModel], Generator[Piece, None, None]]) -> Generator[Piece, None, None]:
         order = self.pauses.order(self.models)

@@ -1,7 +1,7 @@
 """A provider's language model, called through LangChain."""
 
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from functions.chat.models.chunks import ChunkReader
 from functions.chat.models.provider_errors import is_in_stream, status_of, translate_error
 from functions.chat.models.providers import PROVIDERS
 from functions.chat.models.stream_end import done_was_sent
+from functions.chat.models.structured import JsonReader, json_options
 from headwater import logs
 from headwater.config import Settings
 from headwater.errors import ConfigError, HeadwaterError, UpstreamError
@@ -80,14 +81,33 @@ class LanguageModel:
         tool_choice: str = "",
     ) -> Generator[Piece, None, None]:
         """Yield the answer to LangChain's messages in the same way, read by a reader from `new_reader`."""
-        reader = new_reader()
+        yield from self._stream(messages, new_reader(), lambda client: _tool_options(client, tools, tool_choice))
+
+    def write_json(self, turns: Sequence[Turn], schema: Mapping[str, Any], /) -> Generator[Piece, None, None]:
+        """Yield JSON text by a schema in the same way; its `title` names it. The text may break the schema."""
+        reader = JsonReader()
+
+        def options(client: "BaseChatModel") -> dict[str, Any]:
+            chosen, reader.calls_tool = json_options(client, self.provider, schema)
+            return chosen
+
+        yield from self._stream(self._messages(turns), reader, options)
+
+    def _stream(
+        self,
+        messages: "LanguageModelInput",
+        reader: ChunkReader,
+        options: Callable[["BaseChatModel"], dict[str, Any]],
+    ) -> Generator[Piece, None, None]:
         for attempt in range(2):
             try:
-                yield from self._read(messages, tools, tool_choice, reader)
+                yield from self._read(messages, options, reader)
                 break
             except Exception as error:  # noqa: BLE001 - every provider's client has its own errors
                 if is_not_wanted(error):
                     return
+                if reader.is_end(error):
+                    break
                 if isinstance(error, ConfigError):  # the client can't be built
                     raise ModelMisconfigured(error.message) from None
                 # The provider's message is not logged: it may quote the prompt.
@@ -98,19 +118,22 @@ class LanguageModel:
         if reader.has_failed or not (reader.reason or done_was_sent()):
             title = PROVIDERS[self.provider].title
             raise UpstreamError(f"{title} ended the connection before the answer was complete. Try again.")
-        yield from reader.tool_calls()
+        yield from reader.rest()
         if reader.tokens.output:
             yield Used(self.name, reader.tokens)
         yield Finish(reader.finish_reason)
 
     def _read(
-        self, messages: "LanguageModelInput", tools: Sequence[Tool], tool_choice: str, reader: ChunkReader
+        self,
+        messages: "LanguageModelInput",
+        options: Callable[["BaseChatModel"], dict[str, Any]],
+        reader: ChunkReader,
     ) -> Generator[Piece, None, None]:
         """Yield text and thoughts within the limits of the first token and of silence. Raises the client's errors."""
         client, deadline = self._client, Deadline(self.settings.chat_first_token_s)
-        options = _tool_options(client, tools, tool_choice)
+        chosen = options(client)
         with deadline.apply():
-            for chunk in client.stream(messages, **options):
+            for chunk in client.stream(messages, **chosen):
                 yield from reader.read(chunk)
                 if reader.chars:
                     deadline.restart(self.settings.chat_silence_s)

@@ -1,7 +1,8 @@
 """Meter a chat model: record what each call used and cost, against a reservation of the budget."""
 
 import uuid
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -47,6 +48,7 @@ class MeteredModel:
         self._has_begun = False
         self.used = Tokens()
         """What the answer used, once it has ended."""
+        self._last_used = Tokens()
 
     @property
     def name(self) -> str:
@@ -72,6 +74,15 @@ class MeteredModel:
         """Yield a short reply to other messages for the same answer, such as its title. It is recorded, too."""
         yield from self._meter(self.model.stream(turns), sum(len(turn.text) for turn in turns), is_answer=False)
 
+    def write_json(self, turns: Sequence[Turn], schema: Mapping[str, Any], /) -> Generator[Piece, None, None]:
+        """Yield JSON text by a schema. Each call is recorded and added to `used`; `close` removes the reservation."""
+        before, chars = self.used, sum(len(turn.text) for turn in turns) + len(msgspec.json.encode(schema))
+        try:
+            yield from self._meter(self.model.write_json(turns, schema), chars, is_answer=False)
+        finally:
+            both = zip(msgspec.structs.astuple(before), msgspec.structs.astuple(self._last_used), strict=True)
+            self.used = Tokens(*(one + other for one, other in both))
+
     def _meter(
         self, pieces: Generator[Piece, None, None], sent_chars: int, *, is_answer: bool
     ) -> Generator[Piece, None, None]:
@@ -96,8 +107,9 @@ class MeteredModel:
             # A provider charges for the prompt of an answer that is stopped, even before its first token.
             if used is None and self.configured and (chars or not has_failed):
                 used = Used(model, Tokens(sent_chars // CHARS_PER_TOKEN, output=chars // CHARS_PER_TOKEN))
+            self._last_used = used.tokens if used else Tokens()
             if is_answer:
-                self.used = used.tokens if used else Tokens()
+                self.used = self._last_used
             self._settle(used or (Used(model, Tokens()) if chars else None), is_answer=is_answer)
 
     def close(self) -> None:

@@ -35,6 +35,8 @@ TABLES: dict[str, Holding] = {
     "agent_checkpoints": "deleted",
     "agent_writes": "deleted",
     "share_links": "deleted",
+    "extractions": "deleted",
+    "extraction_rows": "deleted",
     "usage": "anonymous",
     "budgets": "deleted",
     "reservations": "deleted",
@@ -164,7 +166,7 @@ def _delete(tx: Connection, caller: Caller, subject: str, *, leave: bool) -> Del
         subjects += [f"{KEY_PREFIX}{key_id}" for key_id in created]
     values = {"workspace_id": caller.workspace_id, "subject": subject, "subjects": subjects, "keys": key_ids}
     conversations = tx.execute(_DELETE_CONVERSATIONS, values).rowcount
-    for statement in (_ANONYMIZE_USAGE, _DELETE_BUDGETS, _DELETE_RESERVATIONS):
+    for statement in (_DELETE_STEPS, _DELETE_EXTRACTIONS, _ANONYMIZE_USAGE, _DELETE_BUDGETS, _DELETE_RESERVATIONS):
         tx.execute(statement, values)
     audit_log.record(tx, caller, "data.deleted", subject, conversations=conversations, left=leave)
     if leave:
@@ -191,6 +193,18 @@ _KEYS = sa.text("""
 # Messages, their events, share links and files are deleted with their conversation.
 _DELETE_CONVERSATIONS = sa.text("""
     delete from conversations where workspace_id = :workspace_id and subject = any(cast(:subjects as text[]))
+""")
+
+# Steps first, as a worker locks its step before the extraction.
+_DELETE_STEPS = sa.text("""
+    delete from steps where id in (
+      select s.id from steps s join runs r on r.id = s.run_id join extractions e on e.id = r.extraction_id
+      where e.workspace_id = :workspace_id and e.subject = any(cast(:subjects as text[]))
+      order by s.id for update of s)
+""")
+
+_DELETE_EXTRACTIONS = sa.text("""
+    delete from extractions where workspace_id = :workspace_id and subject = any(cast(:subjects as text[]))
 """)
 
 # Costs stay in the sums of the workspace, without who caused them.
@@ -247,6 +261,13 @@ _SECTIONS = {
     "api_keys": _rows("""
         select id, name, hint, role, scopes, created_at, expires_at, revoked_at, last_used_at from api_keys
         where workspace_id = :workspace_id and created_by = :subject order by created_at, id"""),
+    "extractions": _rows("""
+        select e.id, e.question, e.schema, e.model, e.state, e.created_at, e.finished_at, (
+          select coalesce(json_agg(json_build_object('document_id', x.document_id, 'title', x.title, 'url', x.url,
+            'state', x.state, 'value', x.value, 'citations', x.citations, 'error', x.error) order by x.n), '[]')
+          from extraction_rows x where x.workspace_id = e.workspace_id and x.extraction_id = e.id) as rows
+        from extractions e where e.workspace_id = :workspace_id and e.subject = :subject
+        order by e.created_at, e.id"""),
     "usage": _rows("""
         select day, kind, model, input_tokens, cached_tokens, output_tokens, reasoning_tokens, calls, cost from usage
         where workspace_id = :workspace_id and (member_id = :subject or key_id = cast(:key_id as uuid))

@@ -85,7 +85,7 @@ def _sweep_batches(database: Database, until: float, statement: sa.TextClause, s
 _EXPIRED_RUNS = sa.text("""
     select id, workspace_id from runs r
     where finished_at < now() - make_interval(days => cast(:days as integer))
-      and (kind in ('build', 'answer')
+      and (kind in ('build', 'answer', 'extraction')
         or exists (select 1 from runs l where l.source_id = r.source_id and l.created_at > r.created_at))
       and (kind not in ('collect', 'retry') or snapshot is null or exists (
         select 1 from runs l where l.source_id = r.source_id and l.created_at > r.created_at

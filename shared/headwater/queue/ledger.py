@@ -193,9 +193,14 @@ def fan_in(tx: Connection, run_id: uuid.UUID | None = None) -> bool:
 def has_open_runs(tx: Connection) -> bool:
     """Return True if any run is running, even without open steps: between its last step and `finish` it has none.
 
-    Runs that write answers don't count.
+    Runs of the queue `chat` don't count.
     """
     return bool(tx.execute(_HAS_OPEN_RUNS).scalar())
+
+
+def has_open_extractions(tx: Connection) -> bool:
+    """Return True if any extraction is running."""
+    return bool(tx.execute(_HAS_OPEN_EXTRACTIONS).scalar())
 
 
 def rewrite_lost_answers(tx: Connection, overdue_s: float) -> bool:
@@ -362,17 +367,24 @@ TAKE_BACK = sa.text("""
     where id in (select id from steps where state = 'running' and lease_until < now() for update skip locked)
 """)
 
-_HAS_OPEN_RUNS = sa.text("select exists (select 1 from runs where state = 'running' and kind <> 'answer')")
+# Runs of the queue `chat` end with their last step.
+ENDING_THEMSELVES = "('answer', 'extraction')"
+
+_HAS_OPEN_EXTRACTIONS = sa.text("select exists (select 1 from runs where state = 'running' and kind = 'extraction')")
+
+_HAS_OPEN_RUNS = sa.text(
+    f"select exists (select 1 from runs where state = 'running' and kind not in {ENDING_THEMSELVES})"
+)
 
 _REWRITE_LOST_ANSWERS = sa.text("select rewrite_lost_answers(null, null, :overdue_s)")
 
-# A run that writes an answer ends with its last step.
-FAN_IN = sa.text("""
+FAN_IN = sa.text(f"""
     insert into steps (run_id, workspace_id, queue, kind, key)
     select r.id, r.workspace_id, 'collection', 'finish',
       (select count(*) from steps f where f.run_id = r.id and f.kind = 'finish')
     from (select id, workspace_id from runs
-          where (cast(:run_id as uuid) is null or id = cast(:run_id as uuid)) and state = 'running' and kind <> 'answer'
+          where (cast(:run_id as uuid) is null or id = cast(:run_id as uuid)) and state = 'running'
+            and kind not in {ENDING_THEMSELVES}
             and not exists (select 1 from steps o where o.run_id = runs.id and o.is_open)
           for share) r
     on conflict (run_id, kind, key) do nothing

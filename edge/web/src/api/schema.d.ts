@@ -674,6 +674,170 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/extract": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Extract values as JSON
+         * @description Read documents and return what they say as JSON by a schema, each part with its citation.
+         *
+         *     With `stream`, the response is server-sent events: `delta` has more of the model's JSON text, an object with the fields `value` and `citations`, which a parser of partial JSON reads at any time; after `restart` it begins anew; `result` has the checked value. An error is the last event.
+         */
+        post: operations["extractValue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/extractions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List extractions
+         * @description List the caller's latest 100 extractions.
+         */
+        get: operations["listExtractions"];
+        put?: never;
+        /**
+         * Extract from many documents
+         * @description Extract from each document on its own, as `extractValue` does, as work of the queue `chat`.
+         *
+         *     Its documents are those that match now. Budgets are checked for each document.
+         *
+         *     Requires the role `editor`.
+         */
+        post: operations["createExtraction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/extractions/estimate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Estimate an extraction
+         * @description Say how many documents an extraction would read, and what it would cost. Nothing is stored.
+         *
+         *     Requires the role `editor`.
+         */
+        post: operations["estimateExtraction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/extractions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get an extraction
+         * @description Get an extraction with its progress.
+         */
+        get: operations["getExtraction"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete an extraction
+         * @description Cancel an extraction, and delete it with its rows.
+         *
+         *     Requires the role `editor`.
+         */
+        delete: operations["deleteExtraction"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/extractions/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel an extraction
+         * @description Cancel the documents that are not done. The rows of the others stay.
+         *
+         *     Requires the role `editor`.
+         */
+        post: operations["cancelExtraction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/extractions/{id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Extract from failed documents again
+         * @description Extract again from the documents that failed or were cancelled.
+         *
+         *     Requires the role `editor`.
+         */
+        post: operations["retryExtraction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/extractions/{id}/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download the rows of an extraction
+         * @description Download one row for each document that is done or failed, in the order of the documents.
+         *
+         *     JSON Lines have the whole value with its citations. CSV has a column for each property of the schema, and one for its sources; texts that spreadsheets would run as formulas begin with an apostrophe.
+         */
+        get: operations["downloadRows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/feedback": {
         parameters: {
             query?: never;
@@ -2419,6 +2583,103 @@ export interface components {
             minutes: number;
         };
         /**
+         * ExtractRequest
+         * @description What to extract, as a JSON Schema and a question, and from which documents.
+         *
+         *     Without `documents`, the passages that a search for the question finds are read; `filter` says in which documents it searches. `model` is one of `GET /api/models`.
+         */
+        ExtractRequest: {
+            schema: Record<string, unknown>;
+            question: string;
+            /** @default [] */
+            documents: string[];
+            /** @default  */
+            filter: string;
+            /** @default null */
+            model: string | null;
+            /** @default false */
+            stream: boolean;
+        };
+        /**
+         * ExtractResponse
+         * @description A value that matches the schema, with the place where each part comes from.
+         *
+         *     `uncited` are JSON pointers to parts that no document is known to say. `repaired`: the model's first answer didn't match the schema, and it corrected it. `whole`: all of the documents was read, not only the passages that a search found.
+         */
+        ExtractResponse: {
+            value: unknown;
+            citations: components["schemas"]["ValueCitation"][];
+            uncited: string[];
+            model: string;
+            repaired: boolean;
+            whole: boolean;
+            usage: components["schemas"]["ExtractUsage"];
+        };
+        /**
+         * ExtractUsage
+         * @description The tokens that the model used, together with a repair.
+         */
+        ExtractUsage: {
+            input_tokens: number;
+            output_tokens: number;
+        };
+        /**
+         * ExtractionEstimate
+         * @description What an extraction would take. `cost` is in US dollars, null if the model's price is unknown.
+         */
+        ExtractionEstimate: {
+            documents: number;
+            input_tokens: number;
+            output_tokens: number;
+            model: string;
+            cost: number | null;
+        };
+        /**
+         * ExtractionList
+         * @description The caller's latest extractions.
+         */
+        ExtractionList: {
+            extractions: components["schemas"]["ExtractionState"][];
+        };
+        /**
+         * ExtractionRequest
+         * @description What to extract from each of many documents: of `documents`, or of those that match `filter`.
+         *
+         *     An empty `filter` without `documents` is all documents of the workspace.
+         */
+        ExtractionRequest: {
+            schema: Record<string, unknown>;
+            question: string;
+            /** @default [] */
+            documents: string[];
+            /** @default  */
+            filter: string;
+            /** @default null */
+            model: string | null;
+        };
+        /**
+         * ExtractionState
+         * @description An extraction and its progress, in documents: `done` and `failed` of `total`.
+         *
+         *     `estimated_cost` and `cost`, of what is done, are in US dollars; null if the model's price is unknown. `model` is null for the first that the workspace allows.
+         */
+        ExtractionState: {
+            /** Format: uuid */
+            id: string;
+            question: string;
+            schema: Record<string, unknown>;
+            model: string | null;
+            /** @enum {string} */
+            state: "cancelled" | "complete" | "running";
+            total: number;
+            done: number;
+            failed: number;
+            estimated_cost: number | null;
+            cost: number | null;
+            created_at: string;
+            finished_at: string | null;
+        };
+        /**
          * Facet
          * @description A field with its most frequent values: `source`, `kind`, `language`, `tag`, `date` or a field of front matter.
          */
@@ -3811,6 +4072,22 @@ export interface components {
             reasoning_tokens: number;
             unpriced_calls: number;
             cost: number | null;
+        };
+        /**
+         * ValueCitation
+         * @description Where a value comes from: the document's `text[start:end]`, in Unicode code points.
+         *
+         *     `path` is a JSON pointer to the value, as `/items/0/price`; "" is the whole value. `page` is null for formats without pages.
+         */
+        ValueCitation: {
+            path: string;
+            document_id: string;
+            title: string;
+            url: string | null;
+            start: number;
+            end: number;
+            page: number | null;
+            quote: string;
         };
         /**
          * Waiting
@@ -5324,6 +5601,318 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Estimate"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    extractValue: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExtractRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExtractResponse"];
+                    "text/event-stream": string;
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listExtractions: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExtractionList"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createExtraction: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExtractionRequest"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExtractionState"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    estimateExtraction: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExtractionRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExtractionEstimate"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getExtraction: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExtractionState"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteExtraction: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancelExtraction: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExtractionState"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retryExtraction: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExtractionState"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    downloadRows: {
+        parameters: {
+            query?: {
+                format?: "csv" | "jsonl";
+            };
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": string;
+                    "text/csv": string;
                 };
             };
             /** @description An error */

@@ -38,6 +38,10 @@ export type Budget = Required<Schemas["Budget"]>;
 export type BudgetState = Schemas["BudgetState"];
 export type ChatModelList = Schemas["ChatModelList"];
 
+export type Extraction = Schemas["ExtractionState"];
+export type ExtractionEstimate = Schemas["ExtractionEstimate"];
+export type ExtractionRequest = Optional<Schemas["ExtractionRequest"], "documents" | "filter" | "model">;
+
 export type ChatSettings = Schemas["ChatSettings"];
 export type ToolList = Schemas["ToolList"];
 export type ToolSummary = Schemas["ToolSummary"];

@@ -9,6 +9,7 @@ export type Route =
   | { page: "documents"; sourceId: string; filter: DocumentFilter; condition: string }
   | { page: "runs"; sourceId: string | null }
   | { page: "run"; id: string }
+  | { page: "extraction" }
   | { page: "usage" }
   | { page: "workspace" }
   | { page: "document"; id: string; passage: CitedRange | null }
@@ -26,6 +27,7 @@ export function parseRoute(url: URL): Route {
     return { page: "documents", sourceId: id, filter: filterOf(url.searchParams), condition: condition ?? "" };
   if (page === "runs" && id === undefined) return { page: "runs", sourceId: url.searchParams.get("source") };
   if (page === "runs" && id !== undefined) return { page: "run", id };
+  if (page === "extraction" && id === undefined) return { page: "extraction" };
   if (page === "usage" && id === undefined) return { page: "usage" };
   if (page === "workspace" && id === undefined) return { page: "workspace" };
   if (page === "shared" && id !== undefined) return { page: "shared", id, token: url.hash.slice(1) };

@@ -2,6 +2,7 @@ import { useEffect, useRef, type ReactNode } from "react";
 import { ChatPage } from "../chat/chat-page";
 import { DocumentPage } from "../document/document-page";
 import { DocumentsPage } from "../documents/documents-page";
+import { ExtractionPage } from "../extraction/extraction-page";
 import { Gate } from "../sign-in/gate";
 import { RunPage } from "../runs/run-page";
 import { RunsPage } from "../runs/runs-page";
@@ -57,6 +58,9 @@ function Shell(): ReactNode {
           <NavLink href="/runs" current={route.page === "runs" || route.page === "run"}>
             Runs
           </NavLink>
+          <NavLink href="/extraction" current={route.page === "extraction"}>
+            Extraction
+          </NavLink>
           <NavLink href="/usage" current={route.page === "usage"}>
             Usage
           </NavLink>
@@ -97,6 +101,8 @@ function Page({ route }: { route: Route }): ReactNode {
       return <RunsPage sourceId={route.sourceId} />;
     case "run":
       return <RunPage key={route.id} id={route.id} />;
+    case "extraction":
+      return <ExtractionPage />;
     case "usage":
       return <UsagePage />;
     case "workspace":

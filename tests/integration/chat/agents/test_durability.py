@@ -1,6 +1,5 @@
 """Agents under kills: whatever dies, the answer goes on from the last finished call."""
 
-import threading
 import time
 
 import pytest
@@ -9,7 +8,6 @@ import sqlalchemy as sa
 from functions.chat.agents import store
 from functions.chat.agents.calls import INTERRUPTED, Calls
 from functions.chat.tools.toolbox import Toolbox
-from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import LeaseLost
 from headwater.file_store.places import Quota
 from headwater.outbound.deadline import CHECK_EVERY_S
@@ -17,6 +15,7 @@ from headwater.tools import ToolContext
 from tests.fakes.agent_provider import ScriptedProvider, ToolCall, follow
 from tests.harness.agents import SEARCH, answer_of, ask, assert_nothing_is_open, tool_parts
 from tests.harness.chat_app import ChatApp, event_types, text_of
+from tests.harness.kill_switch import Killed, KillSwitch, take_back
 
 LIST = ToolCall("list_documents", {})
 PYTHON = ToolCall("run_python", {"code": "print(1)"})
@@ -24,41 +23,10 @@ WRITE = ToolCall("write_file", {"path": "notes.md", "content": "With pip."})
 TURNS = ([SEARCH, LIST], [PYTHON, WRITE], "With pip [1].")
 
 
-class Killed(BaseException):
-    """Stands for the end of a process: nothing handles it."""
-
-
-class KillSwitch:
-    """Ends the step before its n-th commit."""
-
-    def __init__(self, database: Database, at: int) -> None:
-        self.left = at
-        self._lock = threading.Lock()
-        self._engine = database.engine
-        sa.event.listen(self._engine, "commit", self._count)
-
-    def _count(self, _: object) -> None:
-        if "_read" in threading.current_thread().name:  # the client's
-            return
-        with self._lock:
-            self.left -= 1
-            if self.left == 0:
-                raise Killed
-
-    def remove(self) -> None:
-        sa.event.remove(self._engine, "commit", self._count)
-
-
-def take_back(chat: ChatApp) -> None:
-    """Return the step to the queue, as the watchdog does when its lease has expired."""
-    with chat.database.transaction(ALL_WORKSPACES) as tx:
-        tx.execute(sa.text("update steps set state = 'ready', lease_until = null where state = 'running'"))
-
-
 def go_on(chat: ChatApp) -> None:
     """Return the step to the queue and run it; again while a thread of the killed step, which lives, has locked it."""
     for _ in range(20):
-        take_back(chat)
+        take_back(chat.database)
         chat.drain()
         if chat.rows("select count(*) from agents") == [(0,)]:
             return
@@ -143,7 +111,7 @@ def test_frozen_step_writes_nothing_once_another_runs_the_agent(chat: ChatApp, p
     provider.script = freeze
     reader = ask(chat)
     chat.drain()
-    take_back(chat)
+    take_back(chat.database)
     chat.drain()
     assert text_of(reader.all()) == "From the other step."
     assert_nothing_is_open(chat)
@@ -158,7 +126,7 @@ def test_another_instance_goes_on(chat: ChatApp, second_app: ChatApp, provider: 
             chat.drain()
     finally:
         switch.remove()
-    take_back(chat)
+    take_back(chat.database)
     assert second_app.drain() == 1
     assert text_of(reader.all()) == "With pip [1]."
 

@@ -150,6 +150,58 @@ def test_result_of_a_tool_and_the_choice_reach_the_provider(provider: FakeProvid
     assert "find" in json.dumps(choices)
 
 
+STRUCTURED = {
+    "anthropic": ("claude-sonnet-5-5", "output_config"),
+    "azure_openai": ("gpt-5", "response_format"),
+    "google_genai": ("gemini-2.5-flash", "generationConfig"),
+    "mistralai": ("mistral-large-latest", "tools"),
+    "groq": ("openai/gpt-oss-20b", "tools"),
+    "ollama": ("qwen3", "tools"),
+    "openai": ("gpt-5", "response_format"),
+    "openai_compatible": ("own", "tools"),
+    "vertexai": ("gemini-2.5-flash", "generationConfig"),
+}
+"""A model of a provider, and the field of the request that asks for JSON: its structured output, or else a tool."""
+
+SCHEMA = {
+    "title": "answer",
+    "type": "object",
+    "properties": {"price": {"type": "number"}},
+    "required": ["price"],
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize("name", STRUCTURED)
+def test_json_is_asked_for_in_the_form_of_the_provider(provider: FakeProvider, name: str) -> None:
+    named, asked_by = STRUCTURED[name]
+    provider.thoughts = ("Hm.",)
+    if asked_by == "tools":
+        provider.pieces, provider.tool = ["I write it."], ("call_1", "answer", '{"pri', 'ce": 1.5}')
+    else:
+        provider.pieces = ['{"pri', 'ce": 1.5}']
+    structured = LanguageModel(settings(provider), f"{name}:{named}", is_only=False)
+    pieces = list(structured.write_json(TURNS, SCHEMA))
+    assert json.loads(text_of(pieces)) == {"price": 1.5}
+    assert pieces[-2:] == [Used(f"{name}:{named}", TOKENS), Finish("stop")]
+    assert "price" in json.dumps(provider.requests[-1][asked_by])
+
+
+@pytest.mark.parametrize("name", ["anthropic", "openai_compatible"])
+def test_text_in_place_of_a_call_is_read(provider: FakeProvider, name: str) -> None:
+    provider.pieces = ['{"price":', " 2}"]
+    pieces = list(LanguageModel(settings(provider), f"{name}:own", is_only=False).write_json(TURNS, SCHEMA))
+    assert (text_of(pieces), pieces[-1]) == ('{"price": 2}', Finish("stop"))
+
+
+@pytest.mark.parametrize("name", ["anthropic", "google_genai", "openai"])
+def test_json_that_is_cut_is_told(provider: FakeProvider, name: str) -> None:
+    provider.pieces, provider.finish = ['{"pri'], "MAX_TOKENS" if name == "google_genai" else "length"
+    structured = LanguageModel(settings(provider), f"{name}:{STRUCTURED[name][0]}", is_only=False)
+    pieces = list(structured.write_json(TURNS, SCHEMA))
+    assert (text_of(pieces), pieces[-1]) == ('{"pri', Finish("length"))
+
+
 @pytest.mark.parametrize("name", URLS)
 def test_every_cut_of_a_utf8_character_keeps_the_text(provider: FakeProvider, name: str) -> None:
     provider.pieces, provider.write_bytes = ["é€😀", "ß"], 1

@@ -54,6 +54,12 @@ FILL = """
     ), version as (
       insert into file_versions (workspace_id, conversation_id, path, version, bytes)
       select w, s || '-c', mark, 1, 0 from p
+    ), extraction as (
+      insert into extractions (workspace_id, subject, role, question, schema)
+      select w, s, 'editor', mark, '{}' from p returning id
+    ), extraction_row as (
+      insert into extraction_rows (extraction_id, workspace_id, n, document_id, title)
+      select id, w, 1, gen_random_uuid(), mark from extraction, p
     ), used as (
       insert into usage (workspace_id, day, kind, model, member_id, calls, input_tokens, cost)
       select w, date '2026-01-01', 'chat', 'm', s, 2, 10, 0.5 from p

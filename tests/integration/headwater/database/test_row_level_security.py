@@ -60,6 +60,12 @@ _FILL = """
     ), file_version as (
       insert into file_versions (workspace_id, conversation_id, path, version, sha256, bytes)
       values (:w, 'c', 'a.md', 1, '\\x00', 1)
+    ), extraction as (
+      insert into extractions (workspace_id, subject, role, question, schema) values (:w, 's', 'editor', 'q', '{}')
+      returning id
+    ), extraction_row as (
+      insert into extraction_rows (extraction_id, workspace_id, n, document_id, title)
+      select id, :w, 1, gen_random_uuid(), 'same text' from extraction
     ), member as (
       insert into members (workspace_id, subject, role) values (:w, 's', 'owner')
     ), key as (

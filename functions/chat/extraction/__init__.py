@@ -1,0 +1,1 @@
+"""Extraction: values from documents as JSON by a schema, each with the place where it comes from."""

@@ -1,0 +1,102 @@
+"""A caller's schema: what is supported, and what bounds it."""
+
+from typing import Any
+
+import pytest
+
+from functions.chat.extraction.output_schema import MAX_DEPTH, OutputSchema, pointer
+from headwater.errors import UnprocessableContent
+
+
+def nested(levels: int) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(levels):
+        schema = {"type": "array", "items": schema}
+    return schema
+
+
+def doubling(levels: int) -> dict[str, Any]:
+    """Return a small schema that has 2 to the power of `levels` subschemas without its references."""
+    definitions: dict[str, Any] = {f"d{n}": {"anyOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(levels)}
+    return {"$ref": "#/$defs/d0", "$defs": {**definitions, f"d{levels}": {"type": "string"}}}
+
+
+def test_references_are_replaced() -> None:
+    price = {"type": "number", "minimum": 0}
+    schema = OutputSchema(
+        {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "type": "object",
+            "properties": {
+                "$ref": {"type": "string"},
+                "net": {"$ref": "#/$defs/price"},
+                "gross": {"$ref": "#/$defs/price", "description": "With tax"},
+                "old": {"$ref": "#/definitions/price", "maximum": 9},
+            },
+            "$defs": {"price": price},
+            "definitions": {"price": price},
+        }
+    )
+    assert schema.json == {
+        "type": "object",
+        "properties": {
+            "$ref": {"type": "string"},
+            "net": price,
+            "gross": {**price, "description": "With tax"},
+            "old": {"maximum": 9, "allOf": [price]},
+        },
+    }
+    assert schema.errors({"net": 1, "gross": -1, "old": 10}) == [
+        "/gross: -1 is less than the minimum of 0",
+        "/old: 10 is greater than the maximum of 9",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        ({"type": "text"}, "/type"),
+        ({"properties": []}, "/properties is no object"),
+        ({"anyOf": {}}, "/anyOf is no list"),
+        ({"items": 3}, "/items is no schema"),
+        ({"items": {"$ref": "http://169.254.169.254/schema"}}, "Only #/\\$defs/NAME"),
+        ({"$ref": "#"}, "Only #/\\$defs/NAME"),
+        ({"$ref": ["#"]}, "Only #/\\$defs/NAME"),
+        ({"$id": "http://127.0.0.1/", "$ref": "other"}, "\\$id, which is not supported"),
+        ({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}}, "contains itself"),
+        ({"$ref": "#/$defs/a", "$defs": {"a": {"items": {"$ref": "#/$defs/a"}}}}, "contains itself"),
+        ({"pattern": "(?=x)y"}, 'is not a "regex"'),
+        ({"pattern": "(a{900}){900}"}, 'is not a "regex"'),
+        ({"properties": {str(n): {"pattern": "x"} for n in range(101)}}, "100 patterns"),
+        ({"enum": ["x" * 100_000]}, "too long"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_schema_is_refused_with_the_reason(schema: dict[str, Any], message: str) -> None:
+    with pytest.raises(UnprocessableContent, match=message):
+        OutputSchema(schema)
+
+
+@pytest.mark.parametrize("schema", [nested(MAX_DEPTH + 1), doubling(40)], ids=["deep", "doubling"])
+def test_large_schema_is_refused(schema: dict[str, Any]) -> None:
+    with pytest.raises(UnprocessableContent, match="too large"):
+        OutputSchema(schema)
+
+
+def test_deep_schema_within_the_limit_validates() -> None:
+    assert OutputSchema(nested(MAX_DEPTH)).errors("x") == ['/: "x" is not of type "array"']
+
+
+def test_catastrophic_pattern_takes_linear_time() -> None:
+    # A backtracking engine needs 2 to the power of 100,000 steps.
+    errors = OutputSchema({"type": "string", "pattern": "^(a+)+$"}).errors("a" * 100_000 + "b")
+    assert len(errors) == 1
+    assert len(errors[0]) < 400
+
+
+def test_errors_are_limited() -> None:
+    assert len(OutputSchema({"items": {"type": "integer"}}).errors(["x"] * 1_000)) == 10
+
+
+def test_pointer_escapes_names() -> None:
+    assert pointer(["a/b", "~", 0]) == "/a~1b/~0/0"
