@@ -2,6 +2,7 @@
 
     scripts/chaos --schedules 500                    seeds 1 to 500
     scripts/chaos --first 17 --schedules 1           seed 17 again
+    scripts/chaos --corpus sources                   a feed, a site, a mailbox, uploads and webhooks
 
 Exits with 1 if a schedule's result differs from an undisturbed one. Its seed, its plan and the difference are printed,
 and the log of its stack is kept.
@@ -18,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.chaos.plans import Corpus
 from tests.chaos.schedules import Outcome, ScheduleRunner
 from tests.chaos.world import running_world
 
@@ -46,7 +48,8 @@ class Tally:
             if outcome.differences or verbose:
                 print(outcome.plan, *outcome.differences, sep="\n  ", flush=True)
             if outcome.differences:
-                print(f"  log: {log}\n  again: scripts/chaos --first {outcome.plan.seed} --schedules 1", flush=True)
+                again = f"--corpus {outcome.plan.corpus} --first {outcome.plan.seed} --schedules 1"
+                print(f"  log: {log}\n  again: scripts/chaos {again}", flush=True)
 
     def summary(self, seconds: float) -> str:
         """Print the totals of all schedules."""
@@ -68,13 +71,14 @@ def main() -> int:
     parser.add_argument("--schedules", type=int, default=12, help="how many (default: %(default)s)")
     parser.add_argument("--first", type=int, default=1, help="the first seed (default: %(default)s)")
     parser.add_argument("--worlds", type=int, default=1, help="stacks that run at once (default: %(default)s)")
+    parser.add_argument("--corpus", choices=("git", "sources"), default="git", help="(default: %(default)s)")
     parser.add_argument("--verbose", action="store_true", help="print every plan")
     options = parser.parse_args()
     seeds = iter(range(options.first, options.first + options.schedules))
     tally, began = Tally(), time.monotonic()
     logs = Path(tempfile.mkdtemp(prefix="headwater-chaos-log-"))
     worlds = [
-        threading.Thread(target=_run, args=(seeds, tally, logs / f"{n}.log", options.verbose))
+        threading.Thread(target=_run, args=(seeds, options.corpus, tally, logs / f"{n}.log", options.verbose))
         for n in range(options.worlds)
     ]
     for world in worlds:
@@ -85,12 +89,12 @@ def main() -> int:
     return int(bool(tally.broken) or any(outcome.differences for outcome in tally.outcomes))
 
 
-def _run(seeds: Iterator[int], tally: Tally, log: Path, verbose: bool) -> None:
+def _run(seeds: Iterator[int], corpus: Corpus, tally: Tally, log: Path, verbose: bool) -> None:
     try:
         with running_world(log) as world:
             runner = ScheduleRunner(world)
             while (seed := _next(seeds, tally.lock)) is not None:
-                tally.add(runner.run(seed), log, verbose)
+                tally.add(runner.run(seed, corpus), log, verbose)
     except Exception:  # noqa: BLE001 - the boundary of a thread: the other worlds continue, and the exit code is 1
         tally.broken.append(f"a world broke; its log is {log}:\n{traceback.format_exc()}")
 

@@ -71,6 +71,7 @@ class FaultInjector:
             "commit": self.world.storage.done,
             "call": lambda: len(self.world.provider.calls),
             "answer": self.world.provider.answered,
+            "request": self.world.servers.requests,
         }
         while not self.over.is_set():
             with outages_ignored():

@@ -14,9 +14,12 @@ from tests.fakes.embedding_provider import Answer
 Engine = Literal["tickets", "drain", "bulk"]
 """Tickets alone; tickets with job workers beside them; first run handed to the job, as runs of many documents are."""
 
+Corpus = Literal["git", "sources"]
+"""One repository with many pages, or small sources of five other kinds."""
+
 Kind = Literal["kill", "freeze", "disconnect", "refuse", "purge"]
 Fate = Literal["lost", "doubled", "late", "unanswered", "refused"]
-When = Literal["seconds", "done", "commit", "call", "answer"]
+When = Literal["seconds", "done", "commit", "call", "answer", "request"]
 
 REVISIONS: Mapping[Engine, Sequence[int]] = {"tickets": (0, 1, 2), "drain": (0, 2), "bulk": (1, 2)}
 """Which revisions of the repository are collected, one after the other."""
@@ -31,7 +34,14 @@ TARGETS = {
 _KINDS: Sequence[Kind] = ("kill", "kill", "kill", "freeze", "freeze", "disconnect", "refuse", "purge")
 _ANSWERS: Sequence[Answer] = (429, 500, 503, "hang", "half", "close")
 _FATES: Sequence[Fate] = ("lost", "doubled", "late", "unanswered", "refused")
-_ENGINES: Sequence[Engine] = ("tickets", "bulk", "tickets", "drain", "tickets", "bulk", "tickets", "drain", "bulk")
+_ENGINES: Mapping[Corpus, Sequence[Engine]] = {
+    "git": ("tickets", "bulk", "tickets", "drain", "tickets", "bulk", "tickets", "drain", "bulk"),
+    "sources": ("tickets", "drain"),
+}
+_MOMENTS: Mapping[Corpus, Sequence[When]] = {
+    "git": ("seconds", "done", "commit", "commit", "call", "answer"),
+    "sources": ("seconds", "done", "commit", "commit", "call", "answer", "request", "request"),
+}
 
 
 _SECONDS, _TICKETS = 5.0, 30
@@ -40,18 +50,19 @@ _SECONDS, _TICKETS = 5.0, 30
 
 @dataclass(frozen=True)
 class Extent:
-    """The size of an undisturbed schedule. Equal for every measurement on the same corpus."""
+    """The size of an undisturbed schedule. About equal for every measurement on the same corpus."""
 
     steps: int
     calls: int
+    requests: int = 0
 
 
 @dataclass(frozen=True)
 class Moment:
-    """When a fault happens: after a number of seconds, steps or calls.
+    """When a fault happens: after a number of seconds, steps, calls or requests.
 
     `done`: soon after that many steps; `commit`: while the step's commit is held open; `call`: before the
-    provider answers; `answer`: right after it has answered.
+    provider answers; `answer`: right after it has answered; `request`: before a site or feed answers.
     """
 
     when: When
@@ -62,6 +73,7 @@ class Moment:
         if self.when == "seconds":
             return f"after {self.number:.1f} s"
         what = {"done": "after step", "commit": "in the commit of step", "call": "in call", "answer": "after call"}
+        what["request"] = "in request"
         return f"{what[self.when]} {self.number:.0f}"
 
 
@@ -93,6 +105,7 @@ class Plan:
 
     seed: int
     engine: Engine
+    corpus: Corpus = "git"
     faults: Sequence[Fault] = ()
     answers: Mapping[int, Answer] | None = None
     fates: Mapping[int, tuple[Fate, float]] | None = None
@@ -104,7 +117,7 @@ class Plan:
 
     def __str__(self) -> str:
         """Describe it in words."""
-        lines = [f"seed {self.seed}: revisions {', '.join(map(str, REVISIONS[self.engine]))} by {self.engine}"]
+        lines = [f"seed {self.seed}: {self.corpus} by {self.engine}"]
         lines += [f"  {fault}" for fault in self.faults]
         if self.answers:
             lines += ["  provider: " + ", ".join(f"call {n} {answer}" for n, answer in sorted(self.answers.items()))]
@@ -114,16 +127,18 @@ class Plan:
         return "\n".join(lines)
 
 
-def engine_of(seed: int) -> Engine:
-    """Return the engine of a seed's schedule: four of nine by tickets, three bulk, two draining."""
-    return _ENGINES[seed % len(_ENGINES)]
+def engine_of(seed: int, corpus: Corpus) -> Engine:
+    """Return the engine of a seed's schedule. For Git: four of nine by tickets, three bulk, two draining."""
+    engines = _ENGINES[corpus]
+    return engines[seed % len(engines)]
 
 
-def plan_of(seed: int, extent: Extent, lease_s: float) -> Plan:
+def plan_of(seed: int, corpus: Corpus, extent: Extent, lease_s: float) -> Plan:
     """Draw the plan of a seed. It has at least one fault."""
-    engine = engine_of(seed)
+    engine = engine_of(seed, corpus)
     rng = random.Random(f"plan {seed}")
-    faults = [_fault(rng, engine, extent, lease_s) for _ in range(rng.choices((0, 1, 2, 3, 4), (1, 4, 4, 3, 1))[0])]
+    count = rng.choices((0, 1, 2, 3, 4), (1, 4, 4, 3, 1))[0]
+    faults = [_fault(rng, engine, _MOMENTS[corpus], extent, lease_s) for _ in range(count)]
     answers: dict[int, Answer] = {}
     fates: dict[int, tuple[Fate, float]] = {}
     if rng.random() < 0.4 or not faults:
@@ -135,17 +150,17 @@ def plan_of(seed: int, extent: Extent, lease_s: float) -> Plan:
             if rng.random() < often:
                 fate = rng.choice(_FATES)
                 fates[number] = (fate, rng.uniform(0.2, 3.0) if fate == "late" else 0.0)
-    return Plan(seed, engine, tuple(faults), answers, fates)
+    return Plan(seed, engine, corpus, tuple(faults), answers, fates)
 
 
-def _fault(rng: random.Random, engine: Engine, extent: Extent, lease_s: float) -> Fault:
+def _fault(rng: random.Random, engine: Engine, moments: Sequence[When], extent: Extent, lease_s: float) -> Fault:
     kind = rng.choice(_KINDS)
     targets = TARGETS[kind]
     if kind in ("kill", "freeze") and engine != "tickets":
         targets = (*targets, "job", "job", "job")
     target = rng.choice(targets)
-    when: When = rng.choice(("seconds", "done", "commit", "commit", "call", "answer"))
-    most = extent.steps if when in ("done", "commit") else extent.calls
+    when = rng.choice(moments)
+    most = {"done": extent.steps, "commit": extent.steps, "request": extent.requests}.get(when, extent.calls)
     if when == "seconds":
         number = rng.uniform(0, _SECONDS)
     else:  # the first and the last are rare and decisive

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from tests.chaos.corpora import corpus_of
 from tests.chaos.faults import Disturbance, injected_faults
-from tests.chaos.plans import REVISIONS, Engine, Extent, Plan, engine_of, plan_of
+from tests.chaos.plans import Corpus, Engine, Extent, Plan, engine_of, plan_of
 from tests.chaos.provider import Call
-from tests.chaos.storage import Rows, outages_ignored
+from tests.chaos.storage import Rows, Run, outages_ignored
 from tests.chaos.world import LEASE_S, World
 
 LIMIT_S = 240.0
@@ -46,37 +47,38 @@ class ScheduleRunner:
     """Runs schedules in one stack and compares them with undisturbed ones."""
 
     world: World
-    undisturbed: dict[Engine, tuple[dict[str, Rows], Extent]] = field(default_factory=dict)
+    undisturbed: dict[tuple[Corpus, Engine], tuple[dict[str, Rows], Extent]] = field(default_factory=dict)
 
-    def run(self, seed: int) -> Outcome:
+    def run(self, seed: int, corpus: Corpus = "git") -> Outcome:
         """Run the schedule of a seed."""
-        engine = engine_of(seed)
-        if engine not in self.undisturbed:
-            self.undisturbed[engine] = self._measure(engine)
-        expected, extent = self.undisturbed[engine]
-        return self._run(plan_of(seed, extent, LEASE_S), expected)
+        engine = engine_of(seed, corpus)
+        if (corpus, engine) not in self.undisturbed:
+            self.undisturbed[corpus, engine] = self._measure(corpus, engine)
+        expected, extent = self.undisturbed[corpus, engine]
+        return self._run(plan_of(seed, corpus, extent, LEASE_S), expected)
 
-    def _measure(self, engine: Engine) -> tuple[dict[str, Rows], Extent]:
-        outcome = self._run(Plan(0, engine), None)
+    def _measure(self, corpus: Corpus, engine: Engine) -> tuple[dict[str, Rows], Extent]:
+        outcome = self._run(Plan(0, engine, corpus), None)
         assert not outcome.differences, "\n".join(outcome.differences)
-        extent = Extent(self.world.storage.done(), len(self.world.provider.calls))
-        return self.world.storage.contents(), extent
+        world = self.world
+        extent = Extent(world.storage.done(), len(world.provider.calls), world.servers.requests())
+        return world.storage.contents(), extent
 
     def _run(self, plan: Plan, expected: dict[str, Rows] | None) -> Outcome:
         world = self.world
         world.begin(plan)
-        config = {"url": world.revisions.repository.url}
-        source = world.call("POST", "/api/sources", {"kind": "git", "name": "docs", "config": config})
+        corpus = corpus_of(world, plan.corpus)
+        pulled = corpus.begin()
         began = time.monotonic()
         differences = []
         retried: set[str] = set()
         with injected_faults(world, plan) as injector:
-            for revision in REVISIONS[plan.engine]:
-                world.revisions.check_out(revision)
+            for revision in corpus.revisions(plan.engine):
                 before: dict[str, str] = {}
                 world.until(lambda before=before: before.update(world.storage.ids()))  # type: ignore[misc]
+                corpus.show(revision)
                 twice: set[str] = set()
-                if not _collect(world, source["id"], twice, drain=plan.engine == "drain"):
+                if not _collect(world, pulled, twice, drain=plan.engine == "drain"):
                     differences.append(f"the run of revision {revision} has not ended by itself: {_open_steps(world)}")
                     break
                 differences += [f"{key} was found at its old key too, in revision {revision}" for key in sorted(twice)]
@@ -125,34 +127,30 @@ def _lost_ids(world: World, before: Mapping[str, str]) -> list[str]:
     return lost
 
 
-def _collect(world: World, source_id: str, twice: set[str], *, drain: bool) -> bool:
-    """Collect the source, retrying until the request is accepted. Returns whether the run ended.
+def _collect(world: World, source_ids: Sequence[str], twice: set[str], *, drain: bool) -> bool:
+    """Collect the sources, retrying until the requests are accepted. Returns whether all runs ended.
 
     Adds to `twice` the documents that are at their old and their new key at any moment.
     """
-    before: list[tuple[str, str]] = []
+    before: list[Run] = []
     world.until(lambda: before.extend(world.storage.runs()))
+    known = {run.id for run in before}
     give_up_at = time.monotonic() + LIMIT_S
     is_drained = not drain
     while time.monotonic() < give_up_at:
         with outages_ignored():
             twice.update(world.storage.found_twice())
-            new = [run for run in world.storage.runs() if run[0] not in dict(before)]
-            if not new:
-                world.call("POST", f"/api/sources/{source_id}/collect")
-            elif new[0][1] != "running":
-                return world.storage.open_work() == (0, 0) or _settles(world)
+            runs = world.storage.runs()
+            started = {run.source_id for run in runs if run.id not in known}
+            if missing := [one for one in source_ids if one not in started]:
+                world.call("POST", f"/api/sources/{missing[0]}/collect")
+            elif all(run.state != "running" for run in runs) and world.storage.open_work() == (0, 0):
+                return True
             elif not is_drained:
                 world.drain()
                 is_drained = True
         time.sleep(0.03)
     return False
-
-
-def _settles(world: World) -> bool:
-    """Wait a little for commits that an ended run has left. Returns True if nothing is open then."""
-    time.sleep(0.5)
-    return world.storage.open_work() == (0, 0)
 
 
 def _open_steps(world: World) -> Rows:

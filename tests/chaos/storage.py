@@ -8,7 +8,7 @@ is the time at which a text's vector was written.
 import contextlib
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pg8000.dbapi
 
@@ -18,6 +18,14 @@ TABLES = ("documents", "chunks", "relations", "vectors", "run_items", "steps", "
 HOLD_S = 0.4
 
 Rows = list[tuple[Any, ...]]
+
+
+class Run(NamedTuple):
+    """A run and its source."""
+
+    id: str
+    source_id: str
+    state: str
 
 
 class Storage:
@@ -81,17 +89,17 @@ class Storage:
         self.rows("delete from chaos.full_disks")
 
     def open_work(self) -> tuple[int, int]:
-        """Count open runs and steps."""
-        runs = "select count(*) from headwater.runs where state = 'running'"
+        """Count open and queued runs, and open steps."""
+        queued = "select count(*) from headwater.sources where queued_trigger is not null"
+        runs = f"select count(*) + ({queued}) from headwater.runs where state = 'running'"
         steps = "select count(*) from headwater.steps where state in ('ready', 'running')"
         found = self.rows(f"select ({runs}), ({steps})")[0]
         return int(found[0]), int(found[1])
 
-    def runs(self) -> list[tuple[str, str]]:
-        """Return the runs' ids and states, oldest first."""
-        return [
-            (str(id_), state) for id_, state in self.rows("select id, state from headwater.runs order by created_at")
-        ]
+    def runs(self) -> list[Run]:
+        """Return the runs, oldest first."""
+        found = self.rows("select id, source_id, state from headwater.runs order by created_at")
+        return [Run(str(id_), str(source_id), state) for id_, source_id, state in found]
 
     def ids(self) -> dict[str, str]:
         """Return the ids of live documents by key."""
@@ -185,11 +193,14 @@ _REFUSE = """
     for each statement execute function chaos.refuse()
 """
 
+# Uploaded files have random versions. How many runs collect them, or what webhooks report, depends on when they come;
+# so do the texts that are replaced before a run sees them. Mailboxes are numbered by the time.
 _CONTENTS = {
     "documents": """
-        select key, title, encode(sha256(convert_to(text, 'utf8')), 'hex'), fingerprint, url, media_type,
+        select s.name, key, title, encode(sha256(convert_to(text, 'utf8')), 'hex'),
+          case when s.kind <> 'uploads' then fingerprint end, case when s.kind <> 'uploads' then url end, media_type,
           front_matter::text, error, deleted_at is not null
-        from headwater.documents order by key
+        from headwater.documents d join headwater.sources s on s.id = d.source_id order by s.name, key
     """,
     "chunks": """
         select d.key, ordinal, start_offset, end_offset, heading_path, encode(input_hash, 'hex'), token_count,
@@ -198,7 +209,10 @@ _CONTENTS = {
     """,
     "vectors": """
         select m.name, encode(input_hash, 'hex'), md5(embedding::text)
-        from headwater.vectors v join headwater.embedding_models m on m.id = v.model_id order by 1, 2
+        from headwater.vectors v join headwater.embedding_models m on m.id = v.model_id
+        where exists (select 1 from headwater.chunks c where c.input_hash = v.input_hash)
+          or not exists (select 1 from headwater.sources where webhook_secret is not null)
+        order by 1, 2
     """,
     "relations": """
         select d.key, l.kind, l.target, l.start_offset, l.end_offset, t.key
@@ -206,15 +220,33 @@ _CONTENTS = {
         left join headwater.documents t on t.id = l.target_document_id order by d.key, l.start_offset, l.target
     """,
     "items": """
-        select dense_rank() over (order by r.created_at), i.key, i.action, i.from_key, i.state, i.fingerprint, i.batch,
-          i.reason, i.warning
-        from headwater.run_items i join headwater.runs r on r.id = i.run_id order by 1, 2
+        select s.name, dense_rank() over (partition by s.id order by r.created_at), i.key, i.action, i.from_key,
+          i.state, i.fingerprint, i.batch, i.reason, i.warning
+        from headwater.run_items i join headwater.runs r on r.id = i.run_id
+        join headwater.sources s on s.id = r.source_id where s.webhook_secret is null order by 1, 2, 3
     """,
     "runs": """
-        select row_number() over (order by created_at), kind, state, snapshot, total, counts::text, pending_removals,
-          error::text from headwater.runs order by created_at
+        select s.name, row_number() over (partition by s.id order by r.created_at), r.kind, r.state,
+          case when s.kind <> 'mail' then r.snapshot end, total, counts::text, r.pending_removals, error::text
+        from headwater.runs r join headwater.sources s on s.id = r.source_id
+        where s.webhook_secret is null order by 1, 2
+    """,
+    "failed runs": """
+        select s.name, r.state, r.error::text from headwater.runs r join headwater.sources s on s.id = r.source_id
+        where s.webhook_secret is not null and r.state <> 'succeeded' order by 1, 2
+    """,
+    "deliveries": """
+        select s.name, count(*) from headwater.webhook_deliveries d join headwater.sources s on s.id = d.source_id
+        group by s.name order by s.name
+    """,
+    "files": """
+        select s.name, f.path, f.bytes, f.replaced_at is null
+        from headwater.uploaded_files f join headwater.sources s on s.id = f.source_id order by 1, 2, 3, 4
     """,
     "sources": """
-        select snapshot, embedded_model_id is not null, pending_removals::text from headwater.sources order by name
+        select name, case when kind <> 'mail' and webhook_secret is null then snapshot end,
+          embedded_model_id is not null,
+          pending_removals::text, queued_trigger
+        from headwater.sources order by name
     """,
 }

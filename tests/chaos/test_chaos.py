@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from scripts.checks import system_tools
 from tests.chaos.schedules import ScheduleRunner
 from tests.chaos.world import running_world
 
@@ -18,6 +19,9 @@ pytestmark = [
 
 SEEDS = (11578, 4728, 6209)
 """A schedule of each engine. Together they have eleven kinds of faults, and all answers and fates."""
+
+SOURCES_SEED = 2
+"""A schedule by tickets, with kills and freezes while five sources are collected."""
 
 
 @pytest.fixture(scope="module")
@@ -30,4 +34,11 @@ def runner() -> Iterator[ScheduleRunner]:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_corpus_is_the_same_as_without_faults(runner: ScheduleRunner, seed: int) -> None:
     outcome = runner.run(seed)
+    assert not outcome.differences, f"{outcome.plan}\n" + "\n".join(outcome.differences)
+
+
+def test_other_sources_are_the_same_as_without_faults(runner: ScheduleRunner) -> None:
+    if system_tools.program("dovecot") is None:
+        pytest.skip("needs dovecot: it can't be installed here")
+    outcome = runner.run(SOURCES_SEED, "sources")
     assert not outcome.differences, f"{outcome.plan}\n" + "\n".join(outcome.differences)

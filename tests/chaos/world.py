@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,11 +22,13 @@ from typing import Any
 from scripts.local.orphan_killer import OrphanKiller, terminate
 from scripts.local.postgres import Cluster
 from scripts.local.stack import DATABASE, Service, Stack
+from tests.chaos.corpora import GitCorpus, SourcesCorpus
 from tests.chaos.plans import Plan
 from tests.chaos.postbox import Postbox, postbox
 from tests.chaos.processes import RestartingProcess, job_workers, send
 from tests.chaos.provider import RecordingProvider
 from tests.chaos.revisions import Revisions, make_revisions
+from tests.chaos.source_servers import SourceServers, source_servers
 from tests.chaos.storage import Storage, outages_ignored
 from tests.fakes.embedding_provider import embedding_provider
 from tests.harness.ports import free_port
@@ -56,13 +58,21 @@ _SETTINGS = {
 
 
 class World:
-    """A running stack with its corpus, provider and postbox."""
+    """A running stack with its corpora, provider and postbox."""
 
     def __init__(
-        self, stack: Stack, revisions: Revisions, provider: RecordingProvider, orphan_killer: OrphanKiller, log: Path
+        self,
+        stack: Stack,
+        revisions: Revisions,
+        servers: SourceServers,
+        provider: RecordingProvider,
+        orphan_killer: OrphanKiller,
+        log: Path,
     ) -> None:
         self.stack = stack
-        self.revisions = revisions
+        self.servers = servers
+        self.git = GitCorpus(self, revisions)
+        self.sources = SourcesCorpus(self, servers)
         self.provider = provider
         self.storage = Storage(stack.cluster, DATABASE)
         self.processes: dict[str, RestartingProcess] = {}
@@ -123,9 +133,9 @@ class World:
         self.until(self.storage.clear)
         for name in ("collection", "embedding"):
             wait_until(lambda name=name: self._answers(name, "/ready"), START_S)  # type: ignore[misc]
-        self.provider.begin(
-            plan.answers or {}, frozenset(int(f.moment.number) for f in plan.faults if f.moment.when == "call")
-        )
+        moments = [fault.moment for fault in plan.faults]
+        self.provider.begin(plan.answers or {}, frozenset(int(one.number) for one in moments if one.when == "call"))
+        self.servers.hold(frozenset(int(one.number) for one in moments if one.when == "request"))
         self.postbox.begin(plan.fates or {})
         self.storage.hold([int(fault.moment.number) for fault in plan.faults if fault.moment.when == "commit"])
 
@@ -136,6 +146,10 @@ class World:
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """Call the collection function. Raises OSError if it does not answer, or answers with an error."""
         return self._ask("collection", method, path, body)
+
+    def send(self, method: str, path: str, content: bytes, headers: Mapping[str, str] | None = None) -> None:
+        """Send bytes to the collection function. Raises OSError as `call` does."""
+        self._request("collection", method, path, content, headers or {})
 
     def cloud(self, method: str, path: str, body: Any = None) -> Any:
         """Call localcloud. Raises OSError."""
@@ -185,8 +199,11 @@ class World:
 
     def _ask(self, name: str, method: str, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
+        return self._request(name, method, path, data, {"Content-Type": "application/json"})
+
+    def _request(self, name: str, method: str, path: str, data: bytes | None, headers: Mapping[str, str]) -> Any:
         url = f"{self.stack.url(name)}{path}"
-        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.stack.token}"}
+        headers = {"Authorization": f"Bearer {self.stack.token}", **headers}
         request = urllib.request.Request(url, data, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:
@@ -204,12 +221,13 @@ def running_world(keep_log: Path | None = None) -> Iterator[World]:
         data = folder / "data"
         data.mkdir()
         revisions = make_revisions(folder / "repository")
+        servers = stack.enter_context(source_servers(folder / "hooks"))
         provider = stack.enter_context(embedding_provider(RecordingProvider(dim=8)))
         given = {"EMBEDDING_BASE_URL": f"{provider.url}/v1", "BULK_THRESHOLD": str(revisions.bulk)}
         described = Stack(data, free_port(in_a_row=PORTS), _SETTINGS | given)
         box = stack.enter_context(postbox(described.port("localcloud")))
         orphan_killer = stack.enter_context(OrphanKiller())
-        world = World(described, revisions, provider, orphan_killer, keep_log or folder / "log")
+        world = World(described, revisions, servers, provider, orphan_killer, keep_log or folder / "log")
         stack.callback(world.close)
         world.start(box)
         yield world
