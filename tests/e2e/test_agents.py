@@ -131,3 +131,21 @@ def test_person_sees_compares_and_downloads_the_files_of_an_agent(
     write = ToolCall("write_file", {"path": "report.md", "content": "# Report\n"})
     provider.script = follow([write], [ToolCall("run_python", {"code": CHART})], "The chart is in chart.png.")
     browse("agent-files", tmp_path, stack.url, "Draw a chart.", screenshots=8, token=stack.token)
+
+
+@needs_browser
+def test_person_approves_answers_and_rejects_in_the_web_app(
+    stack: RunningStack, client: httpx.Client, provider: ScriptedProvider, tmp_path: Path
+) -> None:
+    first, second = (ToolCall("list_documents", {"path": "**"}, id_) for id_ in ("first", "second"))
+    which = ToolCall("ask_user", {"question": "Which compass?", "choices": ["The old one", "The new one"]}, "which")
+    provider.requests.clear()
+    provider.script = follow([first], [which], [second], "Done.")
+    try:
+        browse("agent-approvals", tmp_path, stack.url, "", screenshots=8, token=stack.token)
+    finally:
+        client.patch("/api/chat/tools", json={"approvals": {"list_documents": None}}).raise_for_status()
+    told = [message["content"] for message in provider.requests[3]["messages"] if message["role"] == "tool"]
+    assert told[0].startswith('(The person has changed the arguments to {"path":"guides/**"}.)')
+    assert told[1] == "The new one"
+    assert told[2].endswith("The person's reason: Once is enough.")
