@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 from sqlalchemy.engine import Connection
 
 from functions.chat.agents import call_store, store
@@ -20,8 +21,10 @@ from functions.chat.streams import message_log
 from functions.chat.streams.message_log import AnswerEnded
 from functions.chat.streams.tool_parts import (
     ApprovalRequest,
+    CallMetadata,
     Files,
     FilesPart,
+    ParentCall,
     ToolError,
     ToolInput,
     ToolOutput,
@@ -31,6 +34,7 @@ from functions.chat.streams.tool_parts import (
 from functions.chat.streams.ui_message_stream import Part
 from functions.chat.tools.approvals import read_approvals
 from functions.chat.tools.ask_user import ASK_USER
+from functions.chat.tools.delegate import DELEGATE
 from functions.chat.tools.files import describe_changes
 from functions.chat.tools.text import clean
 from functions.chat.tools.toolbox import Result, Toolbox
@@ -52,11 +56,31 @@ class Waiting(Exception):
     """A call waits for the person who asked."""
 
 
-class Calls:
-    """Runs the calls of one agent."""
+class TimeUp(Exception):
+    """The time of the step is up while a sub-agent runs. The next step goes on with it."""
 
-    def __init__(self, database: Database, agent: Agent, toolbox: Toolbox, context: ToolContext, quota: Quota) -> None:
-        """`quota`: of the files that calls write."""
+
+Delegated = Callable[[str, str], Result]
+"""Runs a sub-agent: takes the id of the call and the task. Raises Waiting, TimeUp."""
+
+
+class Calls:
+    """Runs the calls of one agent, or of its sub-agent that the call `parent` runs."""
+
+    def __init__(
+        self,
+        database: Database,
+        agent: Agent,
+        toolbox: Toolbox,
+        context: ToolContext,
+        quota: Quota,
+        *,
+        delegated: Delegated | None = None,
+        parent: str = "",
+    ) -> None:
+        """`quota`: of the files that calls write. `delegated` runs sub-agents; a sub-agent has none."""
+        self._delegated = delegated
+        self._parent = parent
         self._database = database
         self._agent = agent
         self._toolbox = toolbox
@@ -69,7 +93,7 @@ class Calls:
     ) -> tuple[str, bool]:
         """Return the result of a call for the model, and whether it is an error.
 
-        `before` writes what comes before the call in the log. Raises Waiting, AnswerEnded, LeaseLost.
+        `before` writes what comes before the call in the log. Raises Waiting, TimeUp, AnswerEnded, LeaseLost.
         """
         problem = _problem(arguments)
         with self._database.transaction(self._agent.answer.workspace_id) as tx:
@@ -89,18 +113,27 @@ class Calls:
         elif call and call.state == "running" and not self._toolbox.may_repeat(name):
             result = Result(INTERRUPTED, is_error=True)
         elif call and call.input is not None:
-            result = self._toolbox.call(name, context, call.input)
+            result = self._call(context, call_id, name, call.input)
             return self._end(call_id, result, _changed(call.input))
         else:
-            result = self._toolbox.call(name, context, arguments)
+            result = self._call(context, call_id, name, arguments)
         return self._end(call_id, result)
+
+    def _call(self, context: ToolContext, call_id: str, name: str, arguments: dict[str, Any]) -> Result:
+        if name == DELEGATE and self._delegated and self._toolbox.accepts(name, arguments):
+            return self._delegated(call_id, arguments["task"])
+        return self._toolbox.call(name, context, arguments)
 
     def _begin(self, tx: Connection, call_id: str, name: str, arguments: dict[str, Any], problem: str) -> bool:
         """Store a call and its first events. Returns whether it waits for the person."""
         state: CallState = "running" if problem else self._first_state(tx, name, arguments)
         call_store.add(tx, self._agent, call_id, name, state)
         shown = {} if problem else arguments
-        parts: list[Part] = [ToolInput(tool_call_id=call_id, tool_name=clean(name, 100), input=shown)]
+        of_parent = CallMetadata(ParentCall(self._parent)) if self._parent else UNSET
+        shown_name = clean(name, 100)
+        parts: list[Part] = [
+            ToolInput(tool_call_id=call_id, tool_name=shown_name, input=shown, provider_metadata=of_parent)
+        ]
         if state == "approval":
             parts.append(ApprovalRequest(approval_id=call_id, tool_call_id=call_id))
         message_log.append(tx, self._agent.answer, parts)

@@ -5,7 +5,7 @@ Row-level security and the agent's fence apply to every write. Imports LangGraph
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -23,23 +23,32 @@ from functions.chat.agents import store
 from functions.chat.agents.store import Agent
 from headwater.database.transactions import Database
 
+INTERRUPT = "__interrupt__"
+"""LangGraph's channel of interrupts."""
+
 
 class Checkpoints(BaseCheckpointSaver[int]):
-    """The checkpoints of one agent. Raises LeaseLost if another step runs it, AnswerEnded if its answer has ended."""
+    """The checkpoints of one agent, or of its sub-agent that the call `call_id` runs.
 
-    def __init__(self, database: Database, agent: Agent) -> None:
+    Raises LeaseLost if another step runs the agent, AnswerEnded if its answer has ended.
+    """
+
+    def __init__(self, database: Database, agent: Agent, call_id: str = "") -> None:
         super().__init__()
         self._database = database
         self._agent = agent
-        self._values = {"workspace_id": agent.answer.workspace_id, "id": agent.answer.id}
+        self._values: dict[str, Any] = {"workspace_id": agent.answer.workspace_id, "message_id": agent.answer.id}
+        if call_id:
+            self._values["call_id"] = call_id
+        self._statements = _OF_SUB_AGENT if call_id else _OF_AGENT
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return the last checkpoint, None before the first."""
         with self._database.transaction(self._agent.answer.workspace_id) as tx:
-            row = tx.execute(_READ, self._values).one_or_none()
+            row = tx.execute(self._statements.read, self._values).one_or_none()
             if row is None:
                 return None
-            written = tx.execute(_READ_WRITES, {**self._values, "checkpoint_id": row.id}).all()
+            written = tx.execute(self._statements.read_writes, {**self._values, "checkpoint_id": row.id}).all()
         writes = [(each.task_id, each.channel, self._load(each)) for each in written]
         return CheckpointTuple(self._config(row.id), self._load(row), row.metadata, None, writes)
 
@@ -56,8 +65,8 @@ class Checkpoints(BaseCheckpointSaver[int]):
         values["metadata"] = msgspec.json.encode(metadata, enc_hook=str).decode()
         with self._database.transaction(self._agent.answer.workspace_id) as tx:
             store.lock(tx, self._agent)
-            tx.execute(_PUT, values)
-            tx.execute(_DELETE_WRITES, values)
+            tx.execute(self._statements.put, values)
+            tx.execute(self._statements.delete_writes, values)
         return self._config(checkpoint["id"])
 
     def put_writes(
@@ -67,11 +76,17 @@ class Checkpoints(BaseCheckpointSaver[int]):
         checkpoint_id = config["configurable"]["checkpoint_id"]
         with self._database.transaction(self._agent.answer.workspace_id) as tx:
             store.lock(tx, self._agent)
+            values = {**self._values, "checkpoint_id": checkpoint_id, "task_id": task_id}
+            tx.execute(self._statements.delete_interrupt, values)
             for position, (channel, value) in enumerate(writes):
                 kind, content = self.serde.dumps_typed(value)
-                values = {**self._values, "checkpoint_id": checkpoint_id, "task_id": task_id, "channel": channel}
-                values |= {"position": WRITES_IDX_MAP.get(channel, position), "format": kind, "content": content}
-                tx.execute(_PUT_WRITE, values)
+                values |= {
+                    "channel": channel,
+                    "position": WRITES_IDX_MAP.get(channel, position),
+                    "format": kind,
+                    "content": content,
+                }
+                tx.execute(self._statements.put_write, values)
 
     def list(
         self,
@@ -93,27 +108,48 @@ class Checkpoints(BaseCheckpointSaver[int]):
         return {"configurable": thread}
 
 
-_HERE = "where workspace_id = :workspace_id and message_id = :id"
+class _Statements(NamedTuple):
+    """The statements for an agent's checkpoints, or for those of its sub-agents."""
 
-_READ = sa.text(f"select id, format, content, metadata from agent_checkpoints {_HERE}")
+    read: sa.TextClause
+    read_writes: sa.TextClause
+    put: sa.TextClause
+    delete_writes: sa.TextClause
+    delete_interrupt: sa.TextClause
+    put_write: sa.TextClause
 
-_READ_WRITES = sa.text(f"""
-    select task_id, channel, format, content from agent_writes {_HERE} and checkpoint_id = :checkpoint_id
-    order by task_id, position
-""")
 
-_PUT = sa.text("""
-    insert into agent_checkpoints (message_id, workspace_id, id, format, content, metadata)
-    values (:id, :workspace_id, :checkpoint_id, :format, :content, cast(:metadata as jsonb))
-    on conflict (message_id) do update set id = excluded.id, format = excluded.format, content = excluded.content,
-      metadata = excluded.metadata
-""")
+def _statements(checkpoints: str, writes: str, key: Sequence[str]) -> _Statements:
+    """`key`: the columns that identify an agent or a sub-agent, whose parameters have the same names."""
+    columns, values = ", ".join(["workspace_id", *key]), ", ".join(f":{name}" for name in ["workspace_id", *key])
+    here = " and ".join(["where workspace_id = :workspace_id", *(f"{name} = :{name}" for name in key)])
+    conflict = ", ".join(key)
+    return _Statements(
+        read=sa.text(f"select id, format, content, metadata from {checkpoints} {here}"),
+        read_writes=sa.text(f"""
+            select task_id, channel, format, content from {writes} {here} and checkpoint_id = :checkpoint_id
+            order by task_id, position
+        """),
+        put=sa.text(f"""
+            insert into {checkpoints} ({columns}, id, format, content, metadata)
+            values ({values}, :checkpoint_id, :format, :content, cast(:metadata as jsonb))
+            on conflict ({conflict}) do update set id = excluded.id, format = excluded.format,
+              content = excluded.content, metadata = excluded.metadata
+        """),
+        delete_writes=sa.text(f"delete from {writes} {here} and checkpoint_id <> :checkpoint_id"),
+        # A task that was interrupted has run again.
+        delete_interrupt=sa.text(f"""
+            delete from {writes} {here} and checkpoint_id = :checkpoint_id and task_id = :task_id
+              and channel = '{INTERRUPT}'
+        """),
+        put_write=sa.text(f"""
+            insert into {writes} ({columns}, checkpoint_id, task_id, position, channel, format, content)
+            values ({values}, :checkpoint_id, :task_id, :position, :channel, :format, :content)
+            on conflict ({conflict}, checkpoint_id, task_id, position) do update set
+              channel = excluded.channel, format = excluded.format, content = excluded.content
+        """),
+    )
 
-_DELETE_WRITES = sa.text(f"delete from agent_writes {_HERE} and checkpoint_id <> :checkpoint_id")
 
-_PUT_WRITE = sa.text("""
-    insert into agent_writes (message_id, workspace_id, checkpoint_id, task_id, position, channel, format, content)
-    values (:id, :workspace_id, :checkpoint_id, :task_id, :position, :channel, :format, :content)
-    on conflict (message_id, checkpoint_id, task_id, position) do update set
-      channel = excluded.channel, format = excluded.format, content = excluded.content
-""")
+_OF_AGENT = _statements("agent_checkpoints", "agent_writes", ["message_id"])
+_OF_SUB_AGENT = _statements("sub_agent_checkpoints", "sub_agent_writes", ["message_id", "call_id"])

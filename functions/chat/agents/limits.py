@@ -23,18 +23,27 @@ class Limits(msgspec.Struct, frozen=True):
     tokens: int
     cost: float
     seconds: float
+    prefix: str = ""
+    """Of the names of the settings for steps and tokens."""
 
     @classmethod
     def of(cls, settings: Settings) -> "Limits":
         """Return the limits of the settings."""
         return cls(settings.agent_steps, settings.agent_tokens, settings.agent_cost, settings.agent_seconds)
 
+    @classmethod
+    def of_sub_agent(cls, settings: Settings) -> "Limits":
+        """Return the limits of a sub-agent: steps and tokens of its own, money and time of the whole answer."""
+        return cls(
+            settings.sub_agent_steps, settings.sub_agent_tokens, settings.agent_cost, settings.agent_seconds, "SUB_"
+        )
+
     def reached(self, used: Used) -> str:
         """Return which limit is reached, as the end of a sentence; "" for none. The last step is for the answer."""
         if used.model_calls >= self.steps - 1:
-            return f"{self.steps} steps (AGENT_STEPS)"
+            return f"{self.steps} steps ({self.prefix}AGENT_STEPS)"
         if used.tokens >= self.tokens:
-            return f"{self.tokens:,} tokens (AGENT_TOKENS)"
+            return f"{self.tokens:,} tokens ({self.prefix}AGENT_TOKENS)"
         if used.cost >= Decimal(str(self.cost)):
             return f"${self.cost:g} (AGENT_COST)"
         if used.seconds >= self.seconds:

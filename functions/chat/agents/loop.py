@@ -15,13 +15,14 @@ from langchain_core.tools import StructuredTool
 from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.types import interrupt
 
-from functions.chat.agents.calls import Calls, Waiting
+from functions.chat.agents.calls import Calls, TimeUp, Waiting
 from functions.chat.agents.checkpoints import Checkpoints
 from functions.chat.agents.turns import AgentModel, Turns
 from functions.chat.answers.prompt import Turn
 from headwater.tools import ToolDescription
 
 MAX_PARALLEL_CALLS = 4
+_TIME_UP = "time is up"
 _RECURSION_LIMIT = 10_000
 """LangGraph's own limit, which raises. Ours ends earlier, with an answer."""
 
@@ -41,8 +42,9 @@ class _CallTools(AgentMiddleware[Any, Any]):
             text, is_error = self._calls.run(
                 str(call["id"]), call["name"], call["args"], lambda tx: self._turns.write(tx, messages)
             )
-        except Waiting:
-            interrupt(call["id"])  # ends the graph's run; the next one makes the call again
+        except (Waiting, TimeUp) as reason:
+            # Ends the graph's run. The next one makes the call again.
+            interrupt(_TIME_UP if isinstance(reason, TimeUp) else call["id"])
             raise
         status = "error" if is_error else "success"
         return ToolMessage(text, tool_call_id=call["id"], name=call["name"], status=status)
@@ -88,9 +90,10 @@ def run_agent(
                 is_cut = True
                 break
     state = graph.get_state(config)
-    if not state.next:
+    if not state.tasks:  # `next` has none if they have ended, but not what comes after them
         messages: list[BaseMessage] = state.values["messages"]
         return messages
+    is_cut = is_cut or any(one.value == _TIME_UP for one in state.interrupts)
     return "time is up" if is_cut else "waiting"
 
 

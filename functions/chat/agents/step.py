@@ -18,7 +18,7 @@ from functions.chat.agents.prompt import system_prompt
 from functions.chat.agents.responses import pause
 from functions.chat.agents.store import Agent
 from functions.chat.answers.compose import MODEL_UNAVAILABLE
-from functions.chat.answers.prompt import ModelMisconfigured
+from functions.chat.answers.prompt import ModelMisconfigured, Turn
 from functions.chat.files.files import ConversationFiles
 from functions.chat.models.fallback import FallbackModel
 from functions.chat.models.language_model import LanguageModel
@@ -27,12 +27,13 @@ from functions.chat.retrieval.search import Search
 from functions.chat.streams import message_log
 from functions.chat.streams.message_log import AnswerEnded
 from functions.chat.streams.ui_message_stream import CutMetadata, ErrorPart, FinishPart, Part
-from functions.chat.tools.ask_user import AskUser
+from functions.chat.tools.ask_user import ASK_USER, AskUser
 from functions.chat.tools.calculate import Calculate
 from functions.chat.tools.code import RunCommand, RunPython, is_available
+from functions.chat.tools.delegate import DELEGATE, Delegate
 from functions.chat.tools.files import EditFile, ListFiles, ReadFile, WriteFile
 from functions.chat.tools.knowledge import GrepDocuments, ListDocuments, ReadDocument, Related, SearchKnowledge
-from functions.chat.tools.toolbox import Toolbox
+from functions.chat.tools.toolbox import Result, Toolbox
 from functions.chat.tools.web import FetchPage, WebSearch
 from functions.chat.web.engines import is_configured
 from functions.chat.web.research import Research
@@ -160,26 +161,45 @@ class RunAgent:
         from functions.chat.agents.calls import Calls
         from functions.chat.agents.checkpoints import Checkpoints
         from functions.chat.agents.loop import run_agent
+        from functions.chat.agents.sub_agents import INSTRUCTIONS, SubTurns, run_sub_agent
         from functions.chat.agents.turns import Turns
 
         model = self.models.choose(agent.task.model, agent.task.models)
         if not isinstance(model, LanguageModel | FallbackModel):
             raise ModelMisconfigured(NO_MODEL)
-        toolbox = Toolbox(self._tools(agent))
-        turns = Turns(
-            self.database,
-            agent,
-            model,
-            prices=load_prices(self.settings.prices),
-            limits=Limits.of(self.settings),
-            timeout_s=self.settings.chat_timeout_s,
-        )
-        calls = Calls(self.database, agent, toolbox, self._context(agent), Quota.of(self.settings))
+        tools = self._tools(agent)
+        toolbox = Toolbox(tools)
+        prices, timeout_s = load_prices(self.settings.prices), self.settings.chat_timeout_s
+        limits, quota = Limits.of(self.settings), Quota.of(self.settings)
+        turns = Turns(self.database, agent, model, prices=prices, limits=limits, timeout_s=timeout_s)
+
+        def delegated(call_id: str, task: str) -> Result:
+            box = Toolbox([tool for tool in tools if tool.name not in (ASK_USER, DELEGATE)])
+            of_sub_agent = Limits.of_sub_agent(self.settings)
+            own = SubTurns(self.database, agent, model, prices=prices, limits=of_sub_agent, timeout_s=timeout_s)
+            own.sub_agent, own.of_answer = call_id, limits
+            return run_sub_agent(
+                self.database,
+                agent,
+                call_id,
+                lambda: run_agent(
+                    [Turn("user", task)],
+                    box.describe(),
+                    instructions=instructions + INSTRUCTIONS,
+                    turns=own,
+                    calls=Calls(self.database, agent, box, self._context(agent), quota, parent=call_id),
+                    checkpoints=Checkpoints(self.database, agent, call_id),
+                    is_time_up=is_time_up,
+                ),
+            )
+
+        instructions = system_prompt(agent.task.instructions, with_web=is_configured(self.settings))
+        calls = Calls(self.database, agent, toolbox, self._context(agent), quota, delegated=delegated)
         checkpoints = Checkpoints(self.database, agent)
         messages = run_agent(
             agent.task.turns,
             toolbox.describe(),
-            instructions=system_prompt(agent.task.instructions, with_web=is_configured(self.settings)),
+            instructions=instructions,
             turns=turns,
             calls=calls,
             checkpoints=checkpoints,
@@ -231,6 +251,7 @@ class RunAgent:
             GrepDocuments(self.database, chosen),
             Related(self.database, chosen),
             AskUser(),
+            Delegate(),
             *(self._web_tools(agent) if is_configured(self.settings) else []),
             *(code if self._may_run_code() else []),
             Calculate(),

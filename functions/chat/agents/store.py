@@ -148,6 +148,11 @@ def end_run(tx: Connection, run_id: uuid.UUID, state: str) -> None:
     tx.execute(_END_RUN, {"run_id": run_id, "state": state})
 
 
+def count_use(tx: Connection, agent: Agent, tokens: int, cost: Decimal | None) -> None:
+    """Count what a sub-agent has used."""
+    tx.execute(_COUNT_USE, {**_values(agent), "tokens": tokens, "cost": cost or 0})
+
+
 def _values(agent: Agent) -> dict[str, Any]:
     return {"workspace_id": agent.answer.workspace_id, "id": agent.answer.id}
 
@@ -200,6 +205,7 @@ _COUNT = sa.text(f"""
       stopping = :stopping
     {_HERE}
 """)
+_COUNT_USE = sa.text(f"update agents set tokens = tokens + :tokens, cost = cost + cast(:cost as numeric) {_HERE}")
 _SET_TURNS = sa.text(f"update agents set turns = :turns {_HERE}")
 _NUMBER = sa.text(f"update agents set passages = passages + :count {_HERE} returning passages")
 

@@ -22,6 +22,7 @@ from sqlalchemy.engine import Connection
 
 from functions.chat.agents import answer_log, store
 from functions.chat.agents.limits import Limits, conclusion
+from functions.chat.agents.limits import Used as LimitsUsed
 from functions.chat.agents.store import Agent
 from functions.chat.answers.citations import CitationFilter
 from functions.chat.answers.links import LinkFilter
@@ -77,6 +78,9 @@ class _Chunks(ChunkReader):
 class Turns:
     """Calls the models of one agent and writes its turns."""
 
+    ids_are_own = False
+    """Whether all calls get new ids, as a sub-agent's: they must differ from those of the others."""
+
     def __init__(
         self,
         database: Database,
@@ -101,7 +105,7 @@ class Turns:
         """
         sent = sum(len(str(message.content)) for message in messages) // CHARS_PER_TOKEN
         with self._transaction() as tx:
-            used, stopping = store.read_used(tx, self._agent)
+            used, stopping = self.read_used(tx)
             stopping = stopping or self._limits.reached(used)
             estimated = cost_of(self._prices, self._model.name, Tokens(input=sent, output=ANSWER_TOKENS))
             reservation = reserve(tx, self._agent.task.payer, estimated, for_s=self._timeout_s + SETTLE_S)
@@ -121,7 +125,7 @@ class Turns:
             if readers and not tokens.tokens.output:
                 tokens = Used(name, Tokens(sent, output=readers[-1].chars // CHARS_PER_TOKEN))
             self._settle(tokens if readers else None, reservation, stopping)
-        message = _with_own_ids(readers[-1].message(), messages)
+        message = _with_own_ids(readers[-1].message(), messages, replace_all=self.ids_are_own)
         message = message.model_copy(update={"tool_calls": []}) if stopping else message
         if not stopping and not message.tool_calls and not str(message.text).strip():
             with self._transaction() as tx:
@@ -145,13 +149,21 @@ class Turns:
             message_log.append(tx, self._agent.answer, parts)
             store.set_turns(tx, self._agent, len(turns))
 
+    def read_used(self, tx: Connection) -> tuple[LimitsUsed, str]:
+        """Return what the agent has used, and which limit it has reached before."""
+        return store.read_used(tx, self._agent)
+
+    def count(self, tx: Connection, tokens: int, cost: Any, stopping: str) -> None:
+        """Count a call of the model."""
+        store.count_model_call(tx, self._agent, tokens, cost, stopping)
+
     def _settle(self, used: Used | None, reservation: uuid.UUID | None, stopping: str) -> None:
         payer = self._agent.task.payer
         with self._transaction() as tx:
             if used:
                 cost = record_usage(tx, self._prices, payer, kind="chat", model=used.model, tokens=used.tokens)
                 total = used.tokens.input + used.tokens.output
-                store.count_model_call(tx, self._agent, total, cost, stopping)
+                self.count(tx, total, cost, stopping)
             if reservation:
                 release(tx, payer.workspace_id, reservation)
 
@@ -189,13 +201,13 @@ def _calls(chunk: AIMessageChunk) -> list[LangChainCall]:
     return calls or chunk.tool_calls
 
 
-def _with_own_ids(message: AIMessage, before: Sequence[BaseMessage]) -> AIMessage:
-    """Return a turn whose calls have ids that no call before has."""
+def _with_own_ids(message: AIMessage, before: Sequence[BaseMessage], *, replace_all: bool) -> AIMessage:
+    """Return a turn whose calls have ids that no call before has, or new ones."""
     known = {call["id"] for each in before if isinstance(each, AIMessage) for call in each.tool_calls}
     calls = []
     for call in message.tool_calls:
         id_ = call["id"] or ""
-        if not id_ or id_ in known or len(id_) > MAX_ID_CHARS or not id_.isprintable():
+        if replace_all or not id_ or id_ in known or len(id_) > MAX_ID_CHARS or not id_.isprintable():
             id_ = f"call_{uuid.uuid4().hex}"
         known.add(id_)
         calls.append(tool_call(name=call["name"], args=call["args"], id=id_))

@@ -79,7 +79,12 @@ class _Message:
             case ToolInput() if ("tool", part.tool_call_id) in self._parts:
                 self._change_call(part.tool_call_id, input=part.input)
             case ToolInput():
-                call = ToolPart(tool_call_id=part.tool_call_id, tool_name=part.tool_name, input=part.input)
+                call = ToolPart(
+                    tool_call_id=part.tool_call_id,
+                    tool_name=part.tool_name,
+                    input=part.input,
+                    call_provider_metadata=part.provider_metadata,
+                )
                 self._parts["tool", part.tool_call_id] = call
             case ApprovalRequest():
                 approval = ToolApproval(part.approval_id)

@@ -8,6 +8,18 @@ from msgspec import UNSET, UnsetType
 from functions.chat.streams.part_base import PartBase
 
 
+class ParentCall(msgspec.Struct, frozen=True):
+    """The id of the call that runs the sub-agent whose call this is."""
+
+    parent: str
+
+
+class CallMetadata(msgspec.Struct, frozen=True):
+    """The AI SDK's field for provider-specific data."""
+
+    headwater: ParentCall
+
+
 class ToolInput(PartBase, frozen=True, tag="tool-input-available", kw_only=True):
     """A call of a tool, by an agent. `dynamic`: clients know no tools by name.
 
@@ -19,6 +31,7 @@ class ToolInput(PartBase, frozen=True, tag="tool-input-available", kw_only=True)
     tool_name: str
     input: Any
     dynamic: bool = True
+    provider_metadata: CallMetadata | UnsetType = UNSET
 
 
 class ApprovalRequest(PartBase, frozen=True, tag="tool-approval-request", kw_only=True):
@@ -133,3 +146,4 @@ class ToolPart(PartBase, frozen=True, tag="dynamic-tool", kw_only=True):
     output: ToolText | None = None
     error_text: str | None = None
     approval: ToolApproval | UnsetType = UNSET
+    call_provider_metadata: CallMetadata | UnsetType = UNSET

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from functions.chat.tools.calculate import Calculate
 from functions.chat.tools.code import RunCommand, RunPython
+from functions.chat.tools.delegate import Delegate
+from functions.chat.tools.files import EditFile, ListFiles, ReadFile, WriteFile
 from functions.chat.tools.knowledge import GrepDocuments, ListDocuments, ReadDocument, Related, SearchKnowledge
 from functions.chat.tools.toolbox import describe_added
 from functions.chat.tools.web import FetchPage, WebSearch
@@ -12,15 +15,21 @@ from headwater.extensions.tools import tool_names
 from headwater.tools import Tool, ToolDescription, describe_tool
 
 BUILT_IN: Sequence[type[Tool[Any]]] = (
+    Calculate,
+    Delegate,
+    EditFile,
     FetchPage,
     GrepDocuments,
     ListDocuments,
+    ListFiles,
     ReadDocument,
+    ReadFile,
     Related,
     RunCommand,
     RunPython,
     SearchKnowledge,
     WebSearch,
+    WriteFile,
 )
 """Without `ask_user`, which needs no approval. Which of them an agent is offered depends on the settings."""
 

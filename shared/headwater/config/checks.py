@@ -72,6 +72,8 @@ def _find_web_problems(settings: Settings) -> list[str]:
         problems.append("SEARXNG_URL: expected http://… or https://…")
     if settings.agent_steps < 2:
         problems.append("AGENT_STEPS: expected at least 2")
+    if settings.sub_agent_steps < 2:
+        problems.append("SUB_AGENT_STEPS: expected at least 2")
     if settings.web_pages > 20:
         problems.append("WEB_PAGES: expected at most 20")
     return problems

@@ -271,7 +271,13 @@ class Settings:
     )
     agent_tokens: int = _setting("Tokens that an agent may use for one answer, in and out.", 500_000)
     agent_cost: float = _setting("Cost of one answer of an agent, by the prices of `PRICES`, in US dollars.", 1.0)
-    agent_seconds: float = _setting("Time for one answer of an agent, waiting for its turn included.", 900.0, "s")
+    agent_seconds: float = _setting(
+        "Time for one answer of an agent, waiting for its turn included, waiting for you not.", 900.0, "s"
+    )
+    sub_agent_steps: int = _setting(
+        "Calls of the model for one sub-agent, at least 2. Its cost and time count for the agent's answer.", 10
+    )
+    sub_agent_tokens: int = _setting("Tokens that one sub-agent may use, in and out.", 100_000)
     web_cache_hours: float = _setting("Retention of search results and pages of the web.", 24.0, "hours")
 
     threads: int = _setting("Short requests that an instance handles concurrently.", 8)

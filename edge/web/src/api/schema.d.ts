@@ -2020,6 +2020,13 @@ export interface components {
             activate: boolean;
         };
         /**
+         * CallMetadata
+         * @description The AI SDK's field for provider-specific data.
+         */
+        CallMetadata: {
+            headwater: components["schemas"]["ParentCall"];
+        };
+        /**
          * CalledFunction
          * @description The function that a model calls; `arguments` is JSON.
          */
@@ -3213,6 +3220,13 @@ export interface components {
             logprobs: unknown[];
         };
         /**
+         * ParentCall
+         * @description The id of the call that runs the sub-agent whose call this is.
+         */
+        ParentCall: {
+            parent: string;
+        };
+        /**
          * Part
          * @description A part to send: `bytes` of the file from `offset` on, with PUT to `url`.
          *
@@ -3967,6 +3981,7 @@ export interface components {
             /** @default null */
             errorText: string | null;
             approval?: components["schemas"]["ToolApproval"];
+            callProviderMetadata?: components["schemas"]["CallMetadata"];
         };
         /**
          * ToolSummary

@@ -64,6 +64,8 @@ export interface ToolCall {
   error?: string;
   /** What the call waits for, from the person who asked. */
   waitsFor?: "approval" | "answer";
+  /** The ID of the call that runs the sub-agent whose call this is. */
+  parent?: string;
   /** Why the person has rejected the call; empty without a reason. */
   rejection?: string;
   /** The files that it has written. */
@@ -88,12 +90,14 @@ export function toolCallsOf(message: Message): ToolCall[] {
     if (part.type !== "dynamic-tool") return [];
     const files = written.get(part.toolCallId);
     const log = logs.get(part.toolCallId);
+    const parent = (part.callProviderMetadata?.["headwater"] as { parent?: string } | undefined)?.parent;
     const call = {
       id: part.toolCallId,
       name: part.toolName,
       input: (part.input ?? {}) as ToolCall["input"],
       ...(files && { files }),
       ...(log !== undefined && { log }),
+      ...(parent !== undefined && { parent }),
     };
     if (part.state === "output-error") return [{ ...call, error: part.errorText }];
     if (part.state === "output-denied") return [{ ...call, rejection: part.approval.reason ?? "" }];

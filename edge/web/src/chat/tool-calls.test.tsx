@@ -34,6 +34,13 @@ it("says that a call was rejected, and why", () => {
   expect(progressOf([{ ...SEARCH, rejection: "" }])).toBe("Thinking…");
 });
 
+it("shows the calls of a sub-agent below the call that runs it", () => {
+  const delegate: ToolCall = { id: "d", name: "delegate", input: { task: "Find it." }, output: "Found.", seconds: 2 };
+  const own: ToolCall = { ...SEARCH, parent: "d", output: "[1]", seconds: 1 };
+  const html = renderToStaticMarkup(<ToolCalls calls={[delegate, own]} isStreaming={false} />);
+  expect(html).toMatch(/Gave a task.*aria-label="Steps of this agent".*Searched the documents.*<\/ol><\/li><\/ol>$/s);
+});
+
 it("shows a program as it is, and a tool that it doesn't know by its name", () => {
   expect(text({ id: "a", name: "run_python", input: { code: "print(1)\n" } })).toBe(
     "Ran Python “print(1)” · not finished print(1)",

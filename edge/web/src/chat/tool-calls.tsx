@@ -5,6 +5,7 @@ import type { ToolCall } from "./message-parts";
 const TITLES: Readonly<Record<string, string>> = {
   ask_user: "Asked you",
   calculate: "Calculated",
+  delegate: "Gave a task to an agent",
   edit_file: "Edited a file",
   fetch_page: "Read a web page",
   grep_documents: "Looked for text",
@@ -20,11 +21,20 @@ const TITLES: Readonly<Record<string, string>> = {
   write_file: "Wrote a file",
 };
 
+interface Props {
+  calls: readonly ToolCall[];
+  isStreaming: boolean;
+  /** Show only the calls of the sub-agent that this call runs. */
+  parent?: ToolCall;
+}
+
 /** The calls of tools of an agent's answer, each folded, with what it was given, what it returned and how long it took. */
-export function ToolCalls({ calls, isStreaming }: { calls: readonly ToolCall[]; isStreaming: boolean }): ReactNode {
+export function ToolCalls({ calls, isStreaming, parent }: Props): ReactNode {
+  const shown = calls.filter((call) => call.parent === parent?.id);
+  if (shown.length === 0) return null;
   return (
-    <ol className="tool-calls" aria-label="Steps">
-      {calls.map((call) => (
+    <ol className="tool-calls" aria-label={parent ? "Steps of this agent" : "Steps"}>
+      {shown.map((call) => (
         <li key={call.id}>
           <details>
             <summary>
@@ -49,6 +59,7 @@ export function ToolCalls({ calls, isStreaming }: { calls: readonly ToolCall[]; 
             </pre>
           )}
           {call.files && <WrittenFiles files={call.files} />}
+          {parent === undefined && <ToolCalls calls={calls} isStreaming={isStreaming} parent={call} />}
         </li>
       ))}
     </ol>

@@ -37,6 +37,15 @@ FILL = """
     ), checkpoint as (
       insert into agent_checkpoints (message_id, workspace_id, id, format, content, metadata)
       select id, w, mark, 'msgpack', '\\x00', '{}' from message, p
+    ), sub_agent as (
+      insert into sub_agents (message_id, workspace_id, call_id) select id, w, mark from message, p
+    ), sub_agent_checkpoint as (
+      insert into sub_agent_checkpoints (message_id, workspace_id, call_id, id, format, content, metadata)
+      select id, w, mark, mark, 'msgpack', '\\x00', '{}' from message, p
+    ), sub_agent_written as (
+      insert into sub_agent_writes (message_id, workspace_id, call_id, checkpoint_id, task_id, position, channel,
+        format, content)
+      select id, w, mark, mark, 'task', 0, 'messages', 'msgpack', '\\x00' from message, p
     ), written as (
       insert into agent_writes (message_id, workspace_id, checkpoint_id, task_id, position, channel, format, content)
       select id, w, mark, 'task', 0, 'messages', 'msgpack', '\\x00' from message, p

@@ -111,6 +111,15 @@ _ADD_AGENT = sa.text("""
     ), checkpoint as (
       insert into agent_checkpoints (message_id, workspace_id, id, format, content, metadata)
       select message_id, :w, 'c', 'msgpack', '\\x00', '{}' from agent
+    ), sub_agent as (
+      insert into sub_agents (message_id, workspace_id, call_id) select message_id, :w, 'c' from agent
+    ), sub_agent_checkpoint as (
+      insert into sub_agent_checkpoints (message_id, workspace_id, call_id, id, format, content, metadata)
+      select message_id, :w, 'c', 'c', 'msgpack', '\\x00', '{}' from agent
+    ), sub_agent_write as (
+      insert into sub_agent_writes (message_id, workspace_id, call_id, checkpoint_id, task_id, position, channel,
+        format, content)
+      select message_id, :w, 'c', 'c', 't', 0, 'messages', 'msgpack', '\\x00' from agent
     )
     insert into agent_writes (message_id, workspace_id, checkpoint_id, task_id, position, channel, format, content)
     select message_id, :w, 'c', 't', 0, 'messages', 'msgpack', '\\x00' from agent
