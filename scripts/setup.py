@@ -35,6 +35,8 @@ MODELS = STATE / "models"
 WEIGHTS = STATE / "weights"
 WEIGHTS_REQUIREMENTS = ROOT / "scripts" / "weights-requirements.txt"
 INCOMPLETE = VENV / ".incomplete"
+FRONT_END = STATE / "front-end"
+FRONT_END_PACKAGES = ROOT / "functions" / "sandbox" / "front_end"
 NOT_BUILT_FROM = {"node_modules", "dist", ".wrangler", "container", "worker", "tests", "e2e"}
 INSTALLED = "lib/python*/site-packages/*.dist-info/RECORD"
 ERROR_LINES = 40
@@ -274,10 +276,23 @@ def npm_command(*arguments: str) -> "tuple[list[str], dict[str, str]]":
     return [str(node()), str(script), *arguments], os.environ | {"PATH": path, "NODE_USE_SYSTEM_CA": "1"}
 
 
-def npm(*arguments: str) -> None:
-    """Run npm in `edge/`."""
+def npm(*arguments: str, cwd: Path = EDGE) -> None:
+    """Run npm, in `edge/` if not told otherwise."""
     command, environment = npm_command(*arguments)
-    call(*command, cwd=EDGE, environment=environment)
+    call(*command, cwd=cwd, environment=environment)
+
+
+def install_front_end(_: Progress) -> None:
+    """Install what agents build pages with, and Node beside it: sandboxes have this folder alone."""
+    shutil.rmtree(FRONT_END, ignore_errors=True)
+    (FRONT_END / "bin").mkdir(parents=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(FRONT_END_PACKAGES / name, FRONT_END)
+    npm("ci", "--no-audit", "--no-fund", cwd=FRONT_END)
+    try:
+        os.link(node(), FRONT_END / "bin" / "node")
+    except OSError:  # another file system
+        shutil.copy(node(), FRONT_END / "bin" / "node")
 
 
 def web_sources() -> Iterator[Path]:
@@ -316,6 +331,13 @@ WEB_STAGES = [
         output=EDGE / "node_modules",
         stamp=EDGE / "node_modules" / ".stamp-packages",
         run=lambda _: npm("ci", "--no-audit", "--no-fund"),
+    ),
+    Stage(
+        name="front-end packages",
+        inputs=lambda: (FRONT_END_PACKAGES / "package-lock.json", REQUIREMENTS),
+        output=FRONT_END / "node_modules",
+        stamp=FRONT_END / ".stamp",
+        run=install_front_end,
     ),
     Stage(
         name="web app",

@@ -10,7 +10,8 @@ from typing import NoReturn
 
 from headwater.config import read_settings
 from headwater.errors import ConfigError
-from headwater.sandbox.runner import SandboxUnavailable, find_sandbox
+from headwater.sandbox.frames import SandboxUnavailable
+from headwater.sandbox.runner import find_sandbox
 from scripts.container.json_logs import JsonLogs
 from scripts.container.stack import DATA, ContainerStack, port_of
 from scripts.local.data_folder import lock_data_folder, make_private

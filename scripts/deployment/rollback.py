@@ -18,7 +18,7 @@ from scripts.deployment.cloud.runner import Runner
 from scripts.deployment.cloud.values import Values
 from scripts.deployment.plan.cloud_state import CloudState, Json
 from scripts.deployment.plan.commands import Command, gcloud
-from scripts.deployment.plan.installation import FUNCTIONS, RELEASE_LABEL, SCHEMA_LABEL, Installation
+from scripts.deployment.plan.installation import FUNCTIONS, RELEASE_LABEL, SANDBOX, SCHEMA_LABEL, Installation
 from scripts.deployment.resources.containers import label_of
 from scripts.deployment.resources.images import read_images
 from scripts.deployment.resources.job import JOB, read_job
@@ -29,6 +29,9 @@ PREVIOUS = ""
 """Instead of a name: the newest complete release before the one that serves."""
 
 _SERVICES = tuple(map(service_name, FUNCTIONS))
+_OPTIONAL = (service_name(SANDBOX),)
+"""Services that a release need not have."""
+
 _SERVICE_LABEL = "serving.knative.dev/service"
 
 
@@ -37,7 +40,7 @@ def roll_back(installation: Installation, name: str, *, only_print: bool, with_w
     google = connect(installation.project)
     state = _read(google, installation)
     revisions = find_target(state, name)
-    if with_worker and len(revisions) == len(_SERVICES):
+    if with_worker and _is_complete(revisions):
         programs.build_edge()
         state = replace(state, worker_versions=read_versions(installation))
     groups = plan(installation, state, revisions)
@@ -96,7 +99,7 @@ def plan(installation: Installation, state: CloudState, revisions: Sequence[Json
         for name, target in moved.items()
     ]
     rest: list[Command] = []
-    if len(targets) == len(_SERVICES):
+    if _is_complete(revisions):
         rest = [*_job(installation, state, revisions), *_worker(installation, state, revisions)]
     groups = [tag, [smoke_test(installation, list(moved))] if moved else [], [*send, *rest]]
     return [group for group in groups if group]
@@ -156,7 +159,7 @@ def _previous_release(state: CloudState) -> str:
     newest, *others = [each for each in releases if each in serving] or [""]
     earlier = others or releases[releases.index(newest) + 1 if newest else 0 :]
     for release in earlier:
-        if len(_of_release(state, release)) == len(_SERVICES):
+        if _is_complete(_of_release(state, release)):
             return release
     raise DeploymentError(
         f"there is no complete release before {newest or 'this one'}",
@@ -176,10 +179,15 @@ def _releases(state: CloudState) -> list[str]:
 def _of_release(state: CloudState, release: str) -> list[Json]:
     """Return each service's newest ready revision of a release."""
     found = []
-    for service in _SERVICES:
+    for service in (*_SERVICES, *_OPTIONAL):
         ready = [each for each in _ready(state.revisions) if (_service(each), _release(each)) == (service, release)]
         found += sorted(ready, key=_created)[-1:]
     return found
+
+
+def _is_complete(revisions: Iterable[Json]) -> bool:
+    """Return whether there is a revision of each service that a release must have."""
+    return set(_SERVICES) <= set(map(_service, revisions))
 
 
 def _check_images(state: CloudState, revisions: Sequence[Json]) -> None:

@@ -24,7 +24,7 @@ from scripts.deployment.exit_codes import exit_codes
 from scripts.deployment.plan.cloud_state import CloudState
 from scripts.deployment.plan.commands import Command, gcloud
 from scripts.deployment.plan.config import read_installation
-from scripts.deployment.plan.installation import DATABASE_INSTANCE, FUNCTIONS, Installation
+from scripts.deployment.plan.installation import DATABASE_INSTANCE, FUNCTIONS, SANDBOX, Installation
 from scripts.deployment.resources.database import read_database
 from scripts.deployment.resources.foundations import ACCOUNTS, read_accounts, read_apis, read_bucket, read_registry
 from scripts.deployment.resources.job import JOB, read_job
@@ -109,7 +109,7 @@ def is_confirmed(
 def plan(installation: Installation, state: CloudState, *, with_data: bool) -> list[list[Command]]:
     """Return the commands that delete the existing resources, in groups to run in order: callers before callees."""
     common = {"project": installation.project}
-    services = [name for name in map(service_name, FUNCTIONS) if name in state.services]
+    services = [name for name in map(service_name, (*FUNCTIONS, SANDBOX)) if name in state.services]
     running = [
         gcloud("run", "services", "delete", name, target=name, **common, region=installation.region)
         for name in services

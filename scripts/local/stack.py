@@ -139,6 +139,7 @@ class Stack:
             "DATABASE_ADMIN_URL": self.cluster.url(DATABASE),
             "BLOB_URL": (self.data / "blobs").as_uri(),
             "MODEL_DIR": str(ROOT / ".headwater" / "models"),
+            "FRONT_END_DIR": str(ROOT / ".headwater" / "front-end"),
             "SECRET_KEY": self.stored_secrets["secret_key"],
             "FETCH_PRIVATE": "true",
             "FETCH_FILE_URLS": "true",

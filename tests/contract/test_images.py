@@ -5,6 +5,7 @@ As root, each has a read-only root file system. With `--built-images`, these are
 
 import http.client
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -88,11 +89,16 @@ def on_cloud_run(target: str, settings: Mapping[str, str], port: int) -> dict[st
 
 
 def wait_for(client: httpx.Client, process: "subprocess.Popen[bytes]", output: IO[bytes]) -> None:
+    wait_for_port(client, process, output)
+    assert client.get("/heartbeat").json()["status"] == "alive"
+
+
+def wait_for_port(client: httpx.Client, process: "subprocess.Popen[bytes]", output: IO[bytes]) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         assert process.poll() is None, read_output(output)
         try:
-            assert client.get("/heartbeat").json()["status"] == "alive"
+            assert client.get("/heartbeat").status_code == 200
             return
         except httpx.TransportError:
             time.sleep(0.02)
@@ -128,6 +134,26 @@ class UnfinishedRequest:
             response.begin()
             response.read()
             return response.status
+
+
+def test_sandbox_runs_code_as_root_of_a_read_only_root(
+    request: pytest.FixtureRequest, free_port: Callable[[], int]
+) -> None:
+    if os.geteuid():
+        pytest.skip("needs root: Cloud Run's containers are started by it")
+    built, port = request.config.getoption("--built-images"), free_port()
+    with (
+        image("sandbox", built=built) as sandbox,
+        sandbox.started(on_cloud_run("sandbox", {}, port)) as (process, output),
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120, trust_env=False) as client,
+    ):
+        wait_for_port(client, process, output)
+        assert client.get("/ready").text == "bubblewrap\n"
+        if built:  # the packages are those of the image
+            tested = client.get("/self-test")
+            assert (tested.status_code, tested.text) == (200, "passed\n")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(KILLED_AFTER_S) == 0, read_output(output)
 
 
 @pytest.mark.parametrize("target", ["chat", "collection", "embedding"])

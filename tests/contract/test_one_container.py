@@ -244,7 +244,8 @@ def test_signal_before_the_handlers_exist_stops_the_container(tmp_path: Path, re
 
 RUN_CODE = """
 from headwater.sandbox.limits import Limits
-from headwater.sandbox.runner import SandboxUnavailable, find_sandbox
+from headwater.sandbox.frames import SandboxUnavailable
+from headwater.sandbox.runner import find_sandbox
 try:
     sandbox = find_sandbox()
 except SandboxUnavailable as error:

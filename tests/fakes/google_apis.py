@@ -269,7 +269,7 @@ def build(google: "Google", request: Request, place: str) -> Any:
     images = [each for path, each in google.resources.items() if path.startswith(f"{folder}/")]
     for each in images:  # a tag names one image
         each["tags"] = [other for other in each["tags"] if other != tag]
-    for target in ("chat", "collection", "embedding", "job"):
+    for target in ("chat", "collection", "embedding", "job", "sandbox"):
         copied = values.get(f"_{target.upper()}")
         if copied:
             pinned(google, f"{values['_FROM']}/{target}@{copied}")  # must exist

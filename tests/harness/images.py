@@ -178,7 +178,7 @@ class Image:
     @property
     def uid(self) -> int:
         """The id of the container's user."""
-        return 61_000
+        return 0 if self.stage.user == "root" else 61_000
 
     def _binds(self) -> list[tuple[str, str]]:
         """The folders of this machine that an image consists of, with their paths in the container."""

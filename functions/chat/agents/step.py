@@ -29,10 +29,11 @@ from functions.chat.streams.message_log import AnswerEnded
 from functions.chat.streams.ui_message_stream import CutMetadata, ErrorPart, FinishPart, Part
 from functions.chat.tools.ask_user import ASK_USER, AskUser
 from functions.chat.tools.calculate import Calculate
-from functions.chat.tools.code import RunCommand, RunPython, is_available
+from functions.chat.tools.code import RunCommand, RunPython
 from functions.chat.tools.delegate import DELEGATE, Delegate
 from functions.chat.tools.files import EditFile, ListFiles, ReadFile, WriteFile
 from functions.chat.tools.knowledge import GrepDocuments, ListDocuments, ReadDocument, Related, SearchKnowledge
+from functions.chat.tools.sandboxes import can_run_code, open_sandbox
 from functions.chat.tools.toolbox import Result, Toolbox
 from functions.chat.tools.web import FetchPage, WebSearch
 from functions.chat.web.engines import is_configured
@@ -45,6 +46,7 @@ from headwater.file_store.places import Place, Quota
 from headwater.filters.parse import parse_filter
 from headwater.queue.ledger import Step
 from headwater.queue.worker import StepResult
+from headwater.sandbox.runner import CommandRunner
 from headwater.tools import Tool, ToolContext
 from headwater.usage.budgets import BudgetExceeded
 from headwater.usage.prices import load_prices
@@ -243,7 +245,10 @@ class RunAgent:
         def output_of(call_key: str) -> OutputLog:
             return OutputLog(self.database, agent, call_key.partition("/")[2])
 
-        code: list[Tool[Any]] = [RunPython(files, output_of), RunCommand(files, output_of)]
+        def sandbox() -> CommandRunner:
+            return open_sandbox(self.settings, place.workspace_id)
+
+        code: list[Tool[Any]] = [RunPython(files, output_of, sandbox), RunCommand(files, output_of, sandbox)]
         return [
             SearchKnowledge(self.search, chosen),
             ReadDocument(self.database, chosen),
@@ -253,7 +258,7 @@ class RunAgent:
             AskUser(),
             Delegate(),
             *(self._web_tools(agent) if is_configured(self.settings) else []),
-            *(code if self._may_run_code() else []),
+            *(code if can_run_code(self.settings) else []),
             Calculate(),
             ListFiles(files),
             ReadFile(files),
@@ -275,10 +280,6 @@ class RunAgent:
             WebSearch(self.research, agent.task.payer, is_owner=is_owner, count=count),
             FetchPage(self.research, openable),
         ]
-
-    def _may_run_code(self) -> bool:
-        # On Cloud Run, the function's own service is no place for code: it has an identity and secrets.
-        return not self.settings.on_cloud_run and is_available()
 
     def _context(self, agent: Agent) -> ToolContext:
         workspace_id: uuid.UUID = agent.answer.workspace_id

@@ -13,11 +13,11 @@ import msgspec
 from functions.chat.files.files import ConversationFiles
 from functions.chat.tools.files import Changed
 from functions.chat.tools.text import decode
-from functions.chat.tools.working_folder import choose, describe_left_out, find_changes
+from functions.chat.tools.working_folder import MAX_LAID_BYTES, choose, describe_left_out, find_changes
 from headwater.errors import UserError
 from headwater.file_store.versions import NewVersion
 from headwater.sandbox.limits import Limits, Outcome
-from headwater.sandbox.runner import SandboxUnavailable, find_sandbox
+from headwater.sandbox.runner import CommandRunner
 from headwater.tools import Tool, ToolContext
 
 MAX_CODE_CHARS = 100_000
@@ -55,10 +55,13 @@ class CommandArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Runs:
-    def __init__(self, files: ConversationFiles, output_of: Callable[[str], Output]) -> None:
+    def __init__(
+        self, files: ConversationFiles, output_of: Callable[[str], Output], sandbox: Callable[[], CommandRunner]
+    ) -> None:
         """`output_of` returns where the output of a call is shown, by its key."""
         self._files = files
         self._output_of = output_of
+        self._sandbox = sandbox
 
     def _run(self, program: str, path: str, code: str, context: ToolContext) -> Changed:
         """Run a program, which is written to `path` in the folder. Versions before the call stay."""
@@ -69,10 +72,12 @@ class _Runs:
                 for file in self._files.list_files()
                 if file.version is not None and file.path != path
             }
-            chosen, too_large = choose((name, version.bytes) for name, version in stored.items())
+            sandbox = self._sandbox()
+            sizes = ((name, version.bytes) for name, version in stored.items())
+            chosen, too_large = choose(sizes, min(MAX_LAID_BYTES, sandbox.max_given_bytes))
             before = self._files.read_all([stored[name] for name in chosen])
             output = self._output_of(context.call_key)
-            outcome = find_sandbox().run(
+            outcome = sandbox.run(
                 [program, path],
                 {**before, path: code.encode(errors="replace")},
                 limits,
@@ -100,7 +105,10 @@ class RunPython(_Runs, Tool[PythonArguments]):
     """A Python program."""
 
     name = "run_python"
-    description = f"Runs a Python program with the standard library, for calculations and conversions. {_HERE}"
+    description = (
+        "Runs a Python program, for calculations, conversions and pictures. It has the standard library, and numpy, "
+        f"pandas and matplotlib if they are installed. {_HERE}"
+    )
     arguments_type = PythonArguments
 
     def run(self, context: ToolContext, arguments: PythonArguments) -> Changed:
@@ -118,15 +126,6 @@ class RunCommand(_Runs, Tool[CommandArguments]):
     def run(self, context: ToolContext, arguments: CommandArguments) -> Changed:
         """Run it."""
         return self._run("/bin/sh", ".program.sh", arguments.command, context)
-
-
-def is_available() -> bool:
-    """Return whether this system can run code safely. Tries it once."""
-    try:
-        find_sandbox()
-    except SandboxUnavailable:
-        return False
-    return True
 
 
 def _report(outcome: Outcome, limits: Limits) -> str:

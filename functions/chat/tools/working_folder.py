@@ -25,9 +25,9 @@ class Changes(NamedTuple):
     left_out: Sequence[str]
 
 
-def choose(sizes: Iterable[tuple[str, int]]) -> tuple[list[str], list[str]]:
+def choose(sizes: Iterable[tuple[str, int]], max_bytes: int = MAX_LAID_BYTES) -> tuple[list[str], list[str]]:
     """Return the paths of the files that fit into the working folder, in order, and those that don't."""
-    chosen, too_large, left = [], [], MAX_LAID_BYTES
+    chosen, too_large, left = [], [], max_bytes
     for path, size in sizes:
         if size > left:
             too_large.append(path)

@@ -30,7 +30,7 @@ auth_audience auth_issuer auth_jwks_url auth_mode auth_secret blob_url cloud_reg
 cloud_run_task_attempt cloud_run_task_count cloud_run_task_index collection_url database_admin_url database_pool_size
 database_url dispatch_deadline_s embedding_url fetch_file_urls fetch_folders fetch_private google_cloud_project
 google_jwks_url invoker_service_account job_name k_service local_token local_workspace_id long_requests max_job_workers
-max_tickets model_dir run_endpoint secret_key sign_up tasks_endpoint threads tick_s
+max_tickets model_dir run_endpoint sandbox_url secret_key sign_up tasks_endpoint threads tick_s
 """.upper().split()
 )
 _TYPE_NAMES: Mapping[Any, str] = {int: "a whole number", str: "a string"}

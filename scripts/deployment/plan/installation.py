@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 
 FUNCTIONS = ("chat", "collection", "embedding")
+SANDBOX = "sandbox"
+"""The service that runs agents' code. It has no database, settings, secrets or roles."""
+
 DATABASES = ("supabase", "cloudsql", "postgres")
 
 RELEASE_LABEL, SCHEMA_LABEL = "release", "schema"
@@ -34,11 +37,15 @@ class Auth:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Upper bounds for scaling and cost. `connections`: what the database accepts, 0 for the default of its kind."""
+    """Upper bounds for scaling and cost.
+
+    `connections`: what the database accepts, 0 for the default of its kind. `sandbox_instances`: 0 for no sandbox.
+    """
 
     chat_instances: int = 3
     collection_instances: int = 3
     embedding_instances: int = 3
+    sandbox_instances: int = 2
     job_workers: int = 4
     pool_size: int = 4
     tickets: int = 4
@@ -151,6 +158,11 @@ class Installation:
         """Return an image's reference."""
         return f"{self.region}-docker.pkg.dev/{self.project}/headwater/{target}:{tag}"
 
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The functions, and the sandbox unless it may have no instances."""
+        return (*FUNCTIONS, *([SANDBOX] if self.limits.sandbox_instances else []))
+
     def instances(self, function: str) -> int:
-        """Return the maximum number of instances of a function."""
+        """Return the maximum number of instances of a function or of the sandbox."""
         return int(getattr(self.limits, f"{function}_instances"))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from headwater.config import Settings
-from scripts.deployment.plan.installation import Installation
+from scripts.deployment.plan.installation import SANDBOX, Installation
 
 THREADS = {"chat": 8, "collection": 8, "embedding": 16}
 """Short requests that an instance handles concurrently. In `embedding` they take turns with each batch of texts."""
@@ -11,10 +11,10 @@ THREADS = {"chat": 8, "collection": 8, "embedding": 16}
 STREAMS = 64
 """Answers that an instance of `chat` streams concurrently."""
 
-CPUS = {"chat": 1, "collection": 1, "embedding": 2, "job": 2}
+CPUS = {"chat": 1, "collection": 1, "embedding": 2, "job": 2, SANDBOX: 2}
 """vCPUs of each container."""
 
-MEMORY_GIB = {"chat": 1, "collection": 2, "embedding": 2, "job": 4}
+MEMORY_GIB = {"chat": 1, "collection": 2, "embedding": 2, "job": 4, SANDBOX: 2}
 """Memory of each container, in GiB. Files in /tmp count towards it."""
 
 _FUNCTION_BYTES = 384 * 1024**2
@@ -23,7 +23,7 @@ _FUNCTION_BYTES = 384 * 1024**2
 PARSER_BYTES = 96 * 1024**2
 """Memory of a process that parses files, without a file."""
 
-TIMEOUTS_S = {"chat": 600, "collection": 600, "embedding": 600}
+TIMEOUTS_S = {"chat": 600, "collection": 600, "embedding": 600, SANDBOX: 360}
 """Request time-outs. A drain request takes WORKER_BUDGET_S plus one step; DISPATCH_DEADLINE_S equals the time-out."""
 
 OWN_AUDIENCE = "headwater"
@@ -40,7 +40,9 @@ def long_requests(function: str, installation: Installation) -> int:
 
 
 def concurrency(function: str, installation: Installation) -> int:
-    """Return a service's `--concurrency`: short and long requests have threads of their own."""
+    """Return a service's `--concurrency`: short and long requests have threads of their own. The sandbox takes one."""
+    if function == SANDBOX:
+        return 1
     return THREADS[function] + long_requests(function, installation)
 
 
@@ -62,7 +64,9 @@ def auth_settings(installation: Installation) -> dict[str, str]:
 
 
 def variables(reader: str, installation: Installation, project_number: str) -> Mapping[str, str]:
-    """Return the environment variables of a function or of the `job`."""
+    """Return the environment variables of a function or of the `job`. The sandbox has none."""
+    if reader == SANDBOX:
+        return {}
     common = {**auth_settings(installation), "SIGN_UP": installation.auth.sign_up}
     common |= {
         name: value for name, value in installation.settings if reader == "chat" or not name.startswith(_CHAT_ONLY)
@@ -85,7 +89,9 @@ def variables(reader: str, installation: Installation, project_number: str) -> M
         return common
     blobs = {"BLOB_URL": f"gs://{installation.bucket}"}
     if reader == "chat":
-        return common | blobs
+        has_sandbox = SANDBOX in installation.services
+        sandbox = {"SANDBOX_URL": service_url(SANDBOX, installation, project_number)} if has_sandbox else {}
+        return common | blobs | sandbox
     job = {"JOB_NAME": "headwater", "MAX_JOB_WORKERS": str(installation.limits.job_workers)}
     default = {"MAX_REPO_BYTES": str(_max_repo_bytes(reader, installation))}
     return default | common | job | blobs

@@ -21,6 +21,7 @@ _FORMS = (
         "a private pool: projects/PROJECT/locations/REGION/workerPools/NAME",
     ),
 )
+_LEAST = {"sandbox_instances": 0}
 _REQUIRED = ("project", "region", "domain")
 _BUDGET = re.compile(r"[1-9][0-9]*(\.[0-9]{1,2})?([A-Z]{3})?")
 _RELEASE = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -88,9 +89,9 @@ def _validate_limits(installation: Installation) -> list[str]:
     """Find limits that would need more connections than the database accepts."""
     limits = installation.limits
     problems = [
-        f"limits.{spec.name}: expected at least 1"
+        f"limits.{spec.name}: expected at least {_LEAST.get(spec.name, 1)}"
         for spec in fields(Limits)
-        if spec.name not in ("budget", "connections") and getattr(limits, spec.name) < 1
+        if spec.name not in ("budget", "connections") and getattr(limits, spec.name) < _LEAST.get(spec.name, 1)
     ]
     needed = connections_needed(limits)
     if not problems and needed > installation.connections:

@@ -5,7 +5,7 @@ from typing import Any
 
 from scripts.deployment.plan.cloud_state import CloudState, Json
 from scripts.deployment.plan.commands import pairs
-from scripts.deployment.plan.installation import RELEASE_LABEL, SCHEMA_LABEL, Installation
+from scripts.deployment.plan.installation import RELEASE_LABEL, SANDBOX, SCHEMA_LABEL, Installation
 from scripts.deployment.plan.settings import CPUS, MEMORY_GIB, variables
 from scripts.deployment.resources.images import promoted_image
 from scripts.deployment.resources.secrets import references
@@ -32,14 +32,14 @@ class Container:
             "service_account": self.account,
             "cpu": self.cpu,
             "memory": self.memory,
-            "set_env_vars": pairs(dict(self.variables)),
-            "set_secrets": pairs(dict(self.secrets)),
+            **({"set_env_vars": pairs(dict(self.variables))} if self.variables else {"clear_env_vars": True}),
+            **({"set_secrets": pairs(dict(self.secrets))} if self.secrets else {"clear_secrets": True}),
             **({"set_cloudsql_instances": self.cloudsql} if self.cloudsql else {}),
         }
 
 
 def desired_container(reader: str, installation: Installation, state: CloudState) -> Container:
-    """Return the desired container of a function or of the `job`.
+    """Return the desired container of a function, of the `job` or of the sandbox.
 
     The image is named by its digest, as Cloud Run stores it in revisions, once it has been pushed.
     """
@@ -50,7 +50,7 @@ def desired_container(reader: str, installation: Installation, state: CloudState
         account=installation.account(reader),
         cpu=str(CPUS[reader]),
         memory=f"{MEMORY_GIB[reader]}Gi",
-        cloudsql=installation.cloudsql_instance,
+        cloudsql="" if reader == SANDBOX else installation.cloudsql_instance,
         variables=tuple(sorted(variables(reader, installation, state.project_number).items())),
         secrets=tuple(sorted(references(installation, state, reader).items())),
     )

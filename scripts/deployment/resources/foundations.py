@@ -14,9 +14,9 @@ from scripts.deployment.cloud.read_cloud import GoogleCloud, read_concurrently
 from scripts.deployment.plan.access import Binding, account, missing
 from scripts.deployment.plan.cloud_state import CloudState
 from scripts.deployment.plan.commands import Command, gcloud
-from scripts.deployment.plan.installation import PIPELINE, Installation
+from scripts.deployment.plan.installation import PIPELINE, SANDBOX, Installation
 
-ACCOUNTS = ("chat", "collection", "embedding", "job", "invoker", "worker", "build", PIPELINE)
+ACCOUNTS = ("chat", "collection", "embedding", "job", SANDBOX, "invoker", "worker", "build", PIPELINE)
 
 LIFECYCLE_FILE = "scripts/deployment/resources/bucket-lifecycle.json"
 CLEANUP_FILE = "scripts/deployment/resources/image-cleanup.json"

@@ -13,10 +13,10 @@ from scripts.deployment.cloud.read_cloud import GoogleCloud
 from scripts.deployment.plan.access import Binding, account, missing
 from scripts.deployment.plan.cloud_state import CloudState
 from scripts.deployment.plan.commands import Command, gcloud, pairs
-from scripts.deployment.plan.installation import FUNCTIONS, Installation
+from scripts.deployment.plan.installation import FUNCTIONS, SANDBOX, Installation
 
 PROMOTE_FILE = "scripts/deployment/resources/promote.yaml"
-TARGETS = (*FUNCTIONS, "job")
+TARGETS = (*FUNCTIONS, "job", SANDBOX)
 MIGRATIONS = "shared/headwater/database/migrations/versions"
 SOURCES = ("Dockerfile", "functions", "scripts/graph-requirements.txt", "scripts/weights-requirements.txt", "shared")
 """The Dockerfile and all that it copies."""
@@ -52,7 +52,7 @@ def read_images(google: GoogleCloud, installation: Installation, state: CloudSta
 
 
 def plan_images(installation: Installation, state: CloudState) -> list[Command]:
-    """Build all four images on Cloud Build if one is missing. In a promotion, copy them."""
+    """Build all images on Cloud Build if one is missing. In a promotion, copy them."""
     if installation.promoted:
         return _copy(installation, state)
     if all(installation.image(target, installation.tag) in state.images for target in TARGETS):
@@ -82,7 +82,7 @@ def promoted_image(installation: Installation, target: str) -> str:
 
 
 def _copy(installation: Installation, state: CloudState) -> list[Command]:
-    """Copy all four images from the other environment's repository if one is missing, with the right to read it."""
+    """Copy all images from the other environment's repository if one is missing, with the right to read it."""
     copied = {target: state.images.get(installation.image(target, installation.tag)) for target in TARGETS}
     if all(copied[target] == promoted_image(installation, target) for target in TARGETS):
         return []

@@ -16,7 +16,7 @@ from scripts.deployment.cloud.read_cloud import GoogleCloud, read_concurrently
 from scripts.deployment.plan.access import Binding, account, missing
 from scripts.deployment.plan.cloud_state import CloudState
 from scripts.deployment.plan.commands import Command, gcloud
-from scripts.deployment.plan.installation import FUNCTIONS, PIPELINE, Installation
+from scripts.deployment.plan.installation import FUNCTIONS, PIPELINE, SANDBOX, Installation
 from scripts.deployment.resources.identity import POOL, pool_name
 from scripts.deployment.resources.job import JOB
 from scripts.deployment.resources.queues import QUEUES
@@ -25,7 +25,7 @@ from scripts.deployment.resources.services import service_name
 _GITHUB = "github"
 """The provider of GitHub's identities, in the pool that has the Worker's too."""
 
-_ACTS_AS = (*FUNCTIONS, "job", "invoker")
+_ACTS_AS = (*FUNCTIONS, SANDBOX, "job", "invoker")
 
 
 def read_pipeline(google: GoogleCloud, installation: Installation, state: CloudState) -> CloudState:
@@ -78,7 +78,7 @@ def _github(installation: Installation, state: CloudState) -> list[Command]:
 def _bindings(installation: Installation, state: CloudState) -> list[Binding]:
     if not installation.pipeline:
         return []
-    services = [f"service/{service_name(function)}" for function in FUNCTIONS]
+    services = [f"service/{service_name(name)}" for name in installation.services]
     grants = {
         # Read the state. Schedules have no IAM policies of their own, hence cloudscheduler.admin.
         "roles/viewer": [f"project/{installation.project}"],

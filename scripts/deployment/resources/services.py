@@ -1,6 +1,6 @@
-"""The three Cloud Run services: deployed without traffic, smoke-tested, then released. Plans are pure.
+"""The Cloud Run services of the functions and the sandbox: deployed without traffic, smoke-tested, then released.
 
-A service is deployed only if one of its settings differs from the desired one.
+Plans are pure. A service is deployed only if one of its settings differs from the desired one.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ from scripts.deployment.cloud.read_cloud import GoogleCloud, read_concurrently
 from scripts.deployment.plan.access import Binding, account, missing
 from scripts.deployment.plan.cloud_state import CloudState, Json
 from scripts.deployment.plan.commands import Command, gcloud, pairs
-from scripts.deployment.plan.installation import FUNCTIONS, Installation
+from scripts.deployment.plan.installation import FUNCTIONS, SANDBOX, Installation
 from scripts.deployment.plan.settings import TIMEOUTS_S, concurrency
 from scripts.deployment.resources.containers import desired_container, read_container
 
@@ -52,7 +52,7 @@ def plan_services(installation: Installation, state: CloudState) -> list[Command
     """
     # Public access first: `run deploy --no-allow-unauthenticated` removes it too, and removing it twice fails.
     commands = _close(installation, state)
-    for function in FUNCTIONS:
+    for function in installation.services:
         existing = state.services.get(service_name(function))
         if (
             existing is not None
@@ -69,7 +69,7 @@ def plan_release(installation: Installation, state: CloudState) -> list[Command]
 
     The candidate tag marks untested revisions.
     """
-    names = [service_name(function) for function in FUNCTIONS]
+    names = [service_name(function) for function in installation.services]
     unreleased = [name for name in names if name not in state.services or not is_released(state.services[name])]
     if not unreleased:
         return []
@@ -169,6 +169,8 @@ def _deploy(function: str, installation: Installation, state: CloudState, *, has
         max_instances=settings["max_instances"],
         min_instances=0,
         cpu_boost=True,
+        # The sandbox makes namespaces, which the first generation doesn't have.
+        execution_environment=settings["execution_environment"] or None,
         ingress="all",
         allow_unauthenticated=False,
         startup_probe=pairs(_PROBE),
@@ -184,6 +186,7 @@ def _desired_settings(function: str, installation: Installation, state: CloudSta
         "timeout_s": TIMEOUTS_S[function],
         "max_instances": installation.instances(function),
         "boost": True,
+        "execution_environment": "gen2" if function == SANDBOX else "",
         "ingress": "all",
         "probe": _PROBE["httpGet.path"],
     }
@@ -194,11 +197,13 @@ def _settings(service: Json) -> Mapping[str, Any]:
     template = service["spec"]["template"]
     annotations, spec = template["metadata"].get("annotations", {}), template["spec"]
     probe = spec["containers"][0].get("startupProbe", {})
+    is_sandbox = service["metadata"]["name"] == service_name(SANDBOX)
     return {
         "container": read_container(spec, template["metadata"]),
         "concurrency": spec.get("containerConcurrency"),
         "timeout_s": spec.get("timeoutSeconds"),
         "max_instances": int(annotations.get(f"{_SCALING}/maxScale", 0)),
+        "execution_environment": annotations.get(f"{_RUN}/execution-environment", "") if is_sandbox else "",
         "boost": annotations.get(f"{_RUN}/startup-cpu-boost", "").lower() == "true",
         "ingress": service["metadata"].get("annotations", {}).get(f"{_RUN}/ingress", "all"),
         "probe": probe.get("httpGet", {}).get("path", ""),
@@ -207,7 +212,7 @@ def _settings(service: Json) -> Mapping[str, Any]:
 
 def _close(installation: Installation, state: CloudState) -> list[Command]:
     """Remove public access: functions trust the caller's identity, which Cloud Run checks only on closed services."""
-    names = {f"service/{service_name(function)}": service_name(function) for function in FUNCTIONS}
+    names = {f"service/{service_name(function)}": service_name(function) for function in installation.services}
     words = ("run", "services", "remove-iam-policy-binding")
     return [
         gcloud(
@@ -230,8 +235,9 @@ def _is_ready(service: Json) -> bool:
 
 
 def _bindings(installation: Installation) -> list[Binding]:
-    """The Worker, and Cloud Tasks and Cloud Scheduler as the invoker, call all services."""
+    """The Worker, and Cloud Tasks and Cloud Scheduler as the invoker, call the functions; chat calls the sandbox."""
     callers = [(caller, function) for caller in ("worker", "invoker") for function in FUNCTIONS]
+    callers += [("chat", SANDBOX)] if SANDBOX in installation.services else []
     return [
         Binding(f"service/{service_name(function)}", "roles/run.invoker", account(installation, caller))
         for caller, function in callers

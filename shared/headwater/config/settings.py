@@ -67,6 +67,16 @@ class Settings:
     chat_url: str = _setting(
         "Base URL of the chat function, for Cloud Tasks. Empty: an answer whose instance dies stays incomplete.", ""
     )
+    sandbox_url: str = _setting(
+        "Base URL of the service `sandbox`, which runs agents' code. Set by `scripts/deploy`. Empty: on Google Cloud "
+        "agents run no code, elsewhere they run it in a sandbox on this system.",
+        "",
+    )
+    front_end_dir: str = _setting(
+        "Folder with Vite and React (`node_modules`) and Node (`bin`), which agents build pages with in this system's "
+        "sandbox. Empty: they build none there.",
+        "",
+    )
     max_tickets: int = _setting(
         "Maximum number of outstanding tickets per queue. A workspace uses at most one less to collect.", 4
     )

@@ -21,12 +21,12 @@ def find_program(name: str) -> str | None:
 
 
 def command_line(
-    disk: str, python: str | None, command: Sequence[str], limits: Mapping[str, Any], filter_file: int
+    disk: str, folders: Mapping[str, str], command: Sequence[str], limits: Mapping[str, Any], filter_file: int
 ) -> list[str]:
     """Return bubblewrap's command line.
 
-    `disk` has the folders that become `/work` and `/tmp`, and the file `passwd`. `python` is where this Python's folder
-    is mounted now. `filter_file` is the descriptor of a file with the seccomp filter.
+    `disk` has the folders that become `/work` and `/tmp`, and the file `passwd`. `folders` are others that it has,
+    read-only, with where they are now. `filter_file` is the descriptor of a file with the seccomp filter.
     """
     line = [*_program("bwrap"), *(f"--unshare-{name}" for name in _NAMESPACES), "--unshare-cgroup-try"]
     line += ["--disable-userns", "--uid", str(layout.USER_ID), "--gid", str(layout.USER_ID)]
@@ -35,8 +35,8 @@ def command_line(
         line += ["--setenv", name, value]
     for path in layout.system_folders():
         line += ["--ro-bind", path, path]
-    if python:
-        line += ["--ro-bind", python, str(layout.python_folder())]
+    for path, source in folders.items():
+        line += ["--ro-bind", source, path]
     for path, target in layout.system_links().items():
         line += ["--symlink", target, path]
     # The first process is bubblewrap's own. The command must not look into it, or change its memory.

@@ -38,20 +38,22 @@ _CANNOT_START = 126
 
 
 def launch(
-    disk: str, python: str | None, command: Sequence[str], limits: Mapping[str, Any], filter_: bytes
+    disk: str, folders: Mapping[str, str], command: Sequence[str], limits: Mapping[str, Any], filter_: bytes
 ) -> NoReturn:
     """Become the sandbox's outer process: start the inner ones, and exit as the command does. Never returns.
 
-    `disk` and `python` are as in `bubblewrap.command_line`.
+    `disk` and `folders` are as in `bubblewrap.command_line`.
     """
     try:
-        _start(disk, python, command, limits, filter_)
+        _start(disk, folders, command, limits, filter_)
     except OSError as error:
         os.write(2, f"The command can't be started: {error}\n".encode())
     os._exit(_CANNOT_START)
 
 
-def _start(disk: str, python: str | None, command: Sequence[str], limits: Mapping[str, Any], filter_: bytes) -> None:
+def _start(
+    disk: str, folders: Mapping[str, str], command: Sequence[str], limits: Mapping[str, Any], filter_: bytes
+) -> None:
     user, group = os.geteuid(), os.getegid()
     die_with_parent(signal.SIGKILL)
     set_dumpable(1)  # giving up root has cleared it, and with it the right to write the maps
@@ -62,27 +64,26 @@ def _start(disk: str, python: str | None, command: Sequence[str], limits: Mappin
         _exit_as(os.waitpid(init, 0)[1])
     die_with_parent(signal.SIGKILL)
     os.setsid()
-    _build_root(disk, python)
+    _build_root(disk, folders)
     child = os.fork()
     if child == 0:
         os.chdir(layout.WORK)
         for _, kind, value in layout.process_limits(limits):
             resource.setrlimit(kind, (value, value))
-        _restrict(filter_)
+        _restrict(filter_, folders)
         os.execvpe(command[0], list(command), layout.environment())  # noqa: S606 - in the sandbox
     # The first process of a pid namespace reaps orphans. Landlock keeps processes of another domain, such as the
     # command's, from looking into it.
-    _restrict(filter_)
+    _restrict(filter_, folders)
     _reap(child)
 
 
-def _build_root(disk: str, python: str | None) -> None:
+def _build_root(disk: str, folders: Mapping[str, str]) -> None:
     """Make a root with the folders of the sandbox, and nothing else."""
     root = f"{disk}/root"
     mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "size=64k,mode=755")
     shown = {path: (path, True) for path in layout.system_folders()}
-    if python:
-        shown[str(layout.python_folder())] = (python, True)
+    shown |= {path: (source, True) for path, source in folders.items()}
     shown |= {path: (path, False) for path in layout.DEVICES}
     shown["/etc/passwd"] = (f"{disk}/passwd", True)
     shown[layout.WORK] = (f"{disk}/work", False)
@@ -105,11 +106,9 @@ def _build_root(disk: str, python: str | None) -> None:
     mount(None, "/", None, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV)
 
 
-def _restrict(filter_: bytes) -> None:
+def _restrict(filter_: bytes, shown: Mapping[str, str]) -> None:
     """Give up all that this process may do, but for the folders of the sandbox."""
-    folders = dict.fromkeys([*layout.system_folders(), "/etc/passwd", "/proc"], landlock.READ)
-    if folder := layout.python_folder():
-        folders[folder] = landlock.READ
+    folders = dict.fromkeys([*layout.system_folders(), *shown, "/etc/passwd", "/proc"], landlock.READ)
     folders |= dict.fromkeys(layout.DEVICES, landlock.DEVICES)
     folders |= dict.fromkeys((layout.WORK, layout.TEMPORARY), landlock.all_rights())
     landlock.restrict(folders)

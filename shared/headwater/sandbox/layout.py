@@ -8,6 +8,10 @@ from typing import Any
 
 WORK = "/work"
 TEMPORARY = "/tmp"  # noqa: S108 - in the sandbox
+NODE_MODULES = "/node_modules"
+"""Where programs in `/work` find packages of JavaScript."""
+NODE = "/node"
+"""The folder of Node's program, if it is not below `/usr`."""
 HOST_NAME = "sandbox"
 USER_ID = 1000
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
@@ -44,10 +48,11 @@ def system_links() -> dict[str, str]:
 
 def environment() -> dict[str, str]:
     """Return the environment of commands."""
-    paths = [os.path.dirname(python_program()), "/usr/local/bin", "/usr/bin", "/bin"]
+    paths = [os.path.dirname(python_program()), NODE, "/usr/local/bin", "/usr/bin", "/bin"]
     return {
         "HOME": WORK,
         "LANG": "C.UTF-8",
+        "MPLCONFIGDIR": TEMPORARY,
         "PATH": ":".join(dict.fromkeys(paths)),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",

@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, Protocol
 
 import msgspec
 
-from headwater.errors import HeadwaterError, PermanentError, UnprocessableContent
-from headwater.sandbox import bubblewrap, files, landlock, seccomp, supervisor
+from headwater.errors import UnprocessableContent
+from headwater.sandbox import bubblewrap, files, landlock, layout, seccomp
+from headwater.sandbox.frames import ALIVE, Frame, FrameBuffer, SandboxFailed, SandboxUnavailable, collect
 from headwater.sandbox.limits import Limits, Outcome
 
 Launcher = Literal["bubblewrap", "system calls"]
@@ -28,25 +29,16 @@ _GRACE_S = 30.0
 """Seconds after a command's limit for starting it, and returning its files."""
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from headwater.sandbox.supervisor import main; main()"
 _POLL_S = 0.2
+_ALIVE_S = 0.5
 
 
-class SandboxUnavailable(PermanentError):
-    """This system can't run commands safely. The message says why."""
+class CommandRunner(Protocol):
+    """What runs commands: a sandbox on this system, or a service (`remote`).
 
-
-class SandboxFailed(HeadwaterError):
-    """The sandbox's own process ended before the command did. Try again."""
-
-
-class Sandbox:
-    """Runs commands. Each has a sandbox of its own, of which nothing remains but the returned files.
-
-    `python` is the Python that starts it, and that commands find as `python3`.
+    `max_given_bytes`: the most that it takes of files.
     """
 
-    def __init__(self, launcher: Launcher, python: str = sys.executable) -> None:
-        self.launcher = launcher
-        self.python = python
+    max_given_bytes: int
 
     def run(
         self,
@@ -59,8 +51,51 @@ class Sandbox:
     ) -> Outcome:
         """Run a command in a folder with the given files, and return how it ended.
 
-        `on_output` gets the output as it is written; `is_stopped` is asked every 200 ms. Raises UnprocessableContent
-        for paths that aren't below a folder or files that don't fit the disk, SandboxUnavailable, SandboxFailed.
+        `on_output` gets the output as it is written; `is_stopped` is asked about twice a second. Raises
+        UnprocessableContent for paths that aren't below a folder or files that don't fit the disk, SandboxUnavailable,
+        SandboxFailed.
+        """
+
+
+class Sandbox:
+    """Runs commands. Each has a sandbox of its own, of which nothing remains but the returned files.
+
+    `python` is the Python that starts it, and that commands find as `python3`. `folders` are folders that commands find
+    at other paths, read-only.
+    """
+
+    max_given_bytes = 10**9
+
+    def __init__(
+        self, launcher: Launcher, python: str = sys.executable, folders: Mapping[str, str] | None = None
+    ) -> None:
+        self.launcher = launcher
+        self.python = python
+        self.folders = {} if folders is None else folders
+
+    def run(
+        self,
+        command: Sequence[str],
+        given: Mapping[str, bytes],
+        limits: Limits,
+        *,
+        on_output: Callable[[bytes], object] = len,
+        is_stopped: Callable[[], bool] = lambda: False,
+    ) -> Outcome:
+        """Run a command, as `CommandRunner` says."""
+        return collect(self.frames(command, given, limits, is_stopped=is_stopped), on_output)
+
+    def frames(
+        self,
+        command: Sequence[str],
+        given: Mapping[str, bytes],
+        limits: Limits,
+        *,
+        is_stopped: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Frame]:
+        """Run a command, and yield what its supervisor sends, and ALIVE twice a second while there is nothing.
+
+        Closing the iterator ends the command. Raises UnprocessableContent, SandboxFailed.
         """
         try:
             files.check_paths(list(given))
@@ -68,6 +103,7 @@ class Sandbox:
             raise UnprocessableContent(f"The files can't be written: {error}.") from error
         header = {
             "launcher": self.launcher,
+            "folders": dict(self.folders),
             "command": list(command),
             "limits": msgspec.structs.asdict(limits),
             "files": [(path, len(content)) for path, content in given.items()],
@@ -75,7 +111,7 @@ class Sandbox:
         process = _start(self.python)
         try:
             _write(process, json.dumps(header).encode(), given)
-            return _collect(process, limits, on_output, is_stopped)
+            yield from _frames(process, time.monotonic() + limits.seconds + _GRACE_S, is_stopped)
         finally:
             process.kill()  # the kernel then ends everything in the sandbox
             process.wait()
@@ -84,15 +120,18 @@ class Sandbox:
                     _close(pipe)
 
 
-def find_sandbox() -> Sandbox:
+def find_sandbox(front_end: str = "") -> Sandbox:
     """Return a sandbox that works here: by bubblewrap if it is installed, else by system calls.
 
-    Each is tried once in a process. Raises SandboxUnavailable, which says why neither works.
+    Each is tried once in a process. `front_end`: a folder whose `node_modules` and `bin` commands find, if they exist.
+    Raises SandboxUnavailable, which says why neither works.
     """
     found = _find_once()
     if isinstance(found, str):
         raise SandboxUnavailable(found)
-    return found
+    places = {layout.NODE_MODULES: f"{front_end}/node_modules", layout.NODE: f"{front_end}/bin"} if front_end else {}
+    folders = {inside: outside for inside, outside in places.items() if os.path.isdir(outside)}
+    return Sandbox(found.launcher, folders=folders)
 
 
 @cache
@@ -153,58 +192,15 @@ def _write(process: subprocess.Popen[bytes], header: bytes, given: Mapping[str, 
         return  # it has refused, and says why
 
 
-def _collect(
-    process: subprocess.Popen[bytes],
-    limits: Limits,
-    on_output: Callable[[bytes], object],
-    is_stopped: Callable[[], bool],
-) -> Outcome:
-    output: list[bytes] = []
-    found: dict[str, bytes] = {}
-    skipped: dict[str, str] = {}
-    for kind, content in _frames(process, time.monotonic() + limits.seconds + _GRACE_S, is_stopped):
-        if kind == supervisor.OUTPUT:
-            output.append(content)
-            on_output(content)
-        elif kind == supervisor.FILE:
-            end = 4 + struct.unpack_from(">I", content)[0]
-            found[content[4:end].decode()] = content[end:]
-        elif kind == supervisor.SKIPPED:
-            path, why = json.loads(content)
-            skipped[path] = why
-        elif kind == supervisor.REFUSED:
-            raise _refusal(json.loads(content))
-        else:
-            end_of_it = json.loads(content)
-            return Outcome(output=b"".join(output), files=found, skipped=skipped, **end_of_it)
-    raise SandboxFailed("The sandbox ended unexpectedly. Try again.")
-
-
-def _refusal(content: Mapping[str, str]) -> HeadwaterError:
-    if path := content.get("file"):
-        return UnprocessableContent(f"The file {path!r} can't be written to the sandbox's disk: {content['reason']}.")
-    return SandboxUnavailable(f"The sandbox can't be set up: {content['reason']}.")
-
-
-def _frames(
-    process: subprocess.Popen[bytes], deadline: float, is_stopped: Callable[[], bool]
-) -> Iterator[tuple[bytes, bytes]]:
+def _frames(process: subprocess.Popen[bytes], deadline: float, is_stopped: Callable[[], bool]) -> Iterator[Frame]:
     """Yield the supervisor's frames until it ends. Asks it to stop if the caller wants that."""
+    alive_at = time.monotonic() + _ALIVE_S
     assert process.stdin
     assert process.stdout
     source = process.stdout.fileno()
-    buffer = bytearray()
-    needed = supervisor.FRAME.size
+    received = FrameBuffer()
     while True:
-        while len(buffer) >= needed:
-            kind, size = supervisor.FRAME.unpack_from(buffer)
-            end = supervisor.FRAME.size + size
-            if len(buffer) < end:
-                needed = end
-                break
-            yield kind, bytes(buffer[supervisor.FRAME.size : end])
-            del buffer[:end]
-            needed = supervisor.FRAME.size
+        yield from received.take()
         if time.monotonic() > deadline:
             raise SandboxFailed("The sandbox did not end in time and was stopped. Try again.")
         if not process.stdin.closed and is_stopped():
@@ -213,7 +209,10 @@ def _frames(
             chunk = os.read(source, 1 << 20)
             if not chunk:
                 return
-            buffer += chunk
+            received.add(chunk)
+        if time.monotonic() > alive_at:
+            alive_at = time.monotonic() + _ALIVE_S
+            yield ALIVE, b""
 
 
 def _close(pipe: IO[bytes]) -> None:

@@ -11,7 +11,7 @@ import signal
 import struct
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from headwater.sandbox import bubblewrap, files, layout, seccomp
@@ -50,7 +50,7 @@ def main() -> None:
     die_with_parent(signal.SIGKILL)
     header = json.loads(_read_exactly(struct.unpack(">I", _read_exactly(4))[0]))
     try:
-        disk, python = _mount_disk(header["limits"])
+        disk, folders = _mount_disk(header["limits"], header["folders"])
     except OSError as error:
         _send(REFUSED, _json({"reason": f"this system doesn't let it mount a disk ({error.strerror or error})"}))
         return
@@ -61,7 +61,7 @@ def main() -> None:
             _send(REFUSED, _json({"file": path, "reason": error.strerror or str(error)}))
             return
     started = time.monotonic()
-    reason, code = _run(header, disk, python)
+    reason, code = _run(header, disk, folders)
     for found in files.read_files(
         f"{disk}/work", max_files=header["limits"]["disk_files"], max_bytes=header["limits"]["disk_bytes"]
     ):
@@ -73,12 +73,14 @@ def main() -> None:
     _send(END, _json({"reason": reason, "code": code, "seconds": time.monotonic() - started}))
 
 
-def _mount_disk(limits: Mapping[str, Any]) -> tuple[str, str | None]:
-    """Mount a disk in memory that only this process and its children see. Return its path, and where Python is.
+def _mount_disk(limits: Mapping[str, Any], given: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
+    """Mount a disk in memory that only this process and its children see. Return its path, and where folders are.
 
-    As root, become `nobody` afterwards.
+    `given` are folders that the sandbox has besides Python's. As root, become `nobody` afterwards.
     """
-    user, group, python = os.geteuid(), os.getegid(), layout.python_folder()
+    user, group = os.geteuid(), os.getegid()
+    python = layout.python_folder()
+    folders = {**given, **({python: python} if python else {})}
     if user == 0:
         unshare(CLONE_NEWNS)
         user = group = NOBODY
@@ -87,15 +89,14 @@ def _mount_disk(limits: Mapping[str, Any]) -> tuple[str, str | None]:
         map_user(user, user, group)
         group = user
     mount(None, "/", None, MS_REC | MS_PRIVATE)
-    disk = _mount_point(python)
+    disk = _mount_point(folders.values())
     size = f"size={limits['disk_bytes']},nr_inodes={limits['disk_files'] + 8}"
     mount("tmpfs", disk, "tmpfs", MS_NOSUID | MS_NODEV, f"{size},mode=755,uid={user},gid={group}")
-    mounted = None
     if os.geteuid() == 0:
-        if python:  # nobody may not be able to reach it where it is
-            mounted = f"{disk}/python"
-            os.mkdir(mounted)
-            mount(python, mounted, None, MS_BIND | MS_REC)
+        for n, (path, source) in enumerate(folders.items()):  # nobody may not be able to reach them where they are
+            folders[path] = f"{disk}/folder{n}"
+            os.mkdir(folders[path])
+            mount(source, folders[path], None, MS_BIND | MS_REC)
         os.setgroups([])
         os.setresgid(group, group, group)
         os.setresuid(user, user, user)
@@ -104,25 +105,25 @@ def _mount_disk(limits: Mapping[str, Any]) -> tuple[str, str | None]:
         os.mkdir(f"{disk}/{name}", 0o700)
     with open(f"{disk}/passwd", "w") as file:
         file.write(layout.PASSWD)
-    return disk, mounted or python
+    return disk, folders
 
 
-def _mount_point(python: str | None) -> str:
+def _mount_point(given: Iterable[str]) -> str:
     """Return a folder of the system that nothing in the sandbox comes from."""
     for path in _MOUNT_POINTS:
-        if os.path.isdir(path) and not (python or "").startswith(f"{path}/"):
+        if os.path.isdir(path) and not any(folder.startswith(f"{path}/") for folder in given):
             return path
     raise OSError(0, f"none of the folders {', '.join(_MOUNT_POINTS)} exists")
 
 
-def _run(header: Mapping[str, Any], disk: str, python: str | None) -> tuple[str, int]:
+def _run(header: Mapping[str, Any], disk: str, folders: Mapping[str, str]) -> tuple[str, int]:
     """Run the command to its end or to a limit. Returns the reason, and its exit code or signal."""
     adopt_orphans()
     ours, theirs = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            _become_command(header, disk, python, theirs)
+            _become_command(header, disk, folders, theirs)
         finally:
             os._exit(_CANNOT_START)
     os.close(theirs)
@@ -164,7 +165,7 @@ class _Output:
         return result == "exceeded"
 
 
-def _become_command(header: Mapping[str, Any], disk: str, python: str | None, output: int) -> None:
+def _become_command(header: Mapping[str, Any], disk: str, folders: Mapping[str, str], output: int) -> None:
     die_with_parent(signal.SIGKILL)
     os.nice(10)
     null = os.open("/dev/null", os.O_RDONLY)
@@ -178,10 +179,10 @@ def _become_command(header: Mapping[str, Any], disk: str, python: str | None, ou
         os.lseek(file, 0, os.SEEK_SET)
         os.dup2(file, _FILTER_FILE)
         os.closerange(_FILTER_FILE + 1, _MAX_FILES)
-        line = bubblewrap.command_line(disk, python, command, limits, _FILTER_FILE)
+        line = bubblewrap.command_line(disk, folders, command, limits, _FILTER_FILE)
         os.execve(line[0], line, {})  # noqa: S606 - no shell is needed
     os.closerange(_FILTER_FILE, _MAX_FILES)
-    launch(disk, python, command, limits, filter_)
+    launch(disk, folders, command, limits, filter_)
 
 
 def _watch(output: _Output, child: int, watched: SandboxProcesses, limits: Mapping[str, Any], disk: str) -> str:

@@ -9,7 +9,8 @@ import pytest
 from functions.chat.agents import store
 from functions.chat.agents.output_log import EVERY_S, MAX_CHARS, MAX_PIECE_CHARS, OutputLog
 from functions.chat.streams import message_log
-from functions.chat.tools.code import is_available
+from functions.chat.tools.sandboxes import can_run_code
+from headwater.config import Settings
 from tests.fakes.agent_provider import ScriptedProvider, ToolCall, follow, results
 from tests.harness.agents import answer_of, ask, assert_nothing_is_open
 from tests.harness.chat_app import ChatApp
@@ -17,7 +18,7 @@ from tests.harness.chat_app import ChatApp
 PNG = b"\x89PNG\r\n\x1a\nno real picture"
 FILES = "/api/conversations/c1/files"
 
-needs_sandbox = pytest.mark.skipif(not is_available(), reason="no sandbox works here")
+needs_sandbox = pytest.mark.skipif(not can_run_code(Settings(database_url="unused")), reason="no sandbox works here")
 
 
 def python(code: str) -> ToolCall:

@@ -9,13 +9,10 @@ import pytest
 from headwater.processes.process import ChildProcess
 from headwater.sandbox.limits import Limits
 from headwater.sandbox.runner import Launcher, Sandbox, probe
+from tests.harness.sandbox_host import QUICK
 from tests.harness.sandbox_user import SYSTEM_PYTHON, Result, to_result
 
 Run = Callable[..., Result]
-
-QUICK = Limits(
-    seconds=2, memory_bytes=96 * 1024**2, processes=16, disk_bytes=16 * 1024**2, disk_files=2_000, output_bytes=100_000
-)
 
 
 @pytest.fixture(scope="module", params=["bubblewrap", "system calls"])

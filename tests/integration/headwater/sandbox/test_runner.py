@@ -9,9 +9,11 @@ import msgspec
 import pytest
 
 from headwater.errors import UnprocessableContent
+from headwater.sandbox.frames import SandboxFailed
 from headwater.sandbox.limits import Limits
-from headwater.sandbox.runner import Launcher, Sandbox, SandboxFailed, find_sandbox
-from tests.integration.headwater.sandbox.conftest import QUICK, Run
+from headwater.sandbox.runner import Launcher, Sandbox, find_sandbox
+from tests.harness.sandbox_host import QUICK
+from tests.integration.headwater.sandbox.conftest import Run
 
 HOSTILE_FILES = """
 import os, socket

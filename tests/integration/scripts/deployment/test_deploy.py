@@ -43,6 +43,7 @@ KILLED_AFTER = (9, 31, 64)
 
 PLACE = f"projects/{PROJECT}/locations/{REGION}"
 SUPABASE = "postgresql://postgres.abc:the-owners-password@aws-0-eu.pooler.supabase.com"
+SERVICES = {"headwater-chat", "headwater-collection", "headwater-embedding", "headwater-sandbox"}
 CONFIGURATION = f"""
 region = "{REGION}"
 database = "supabase"
@@ -277,9 +278,9 @@ def test_queues_and_schedule_are_created(deployment: Deployment) -> None:
 
 def test_services_are_closed_and_smoke_tested_before_traffic(deployment: Deployment) -> None:
     policies = {path: policy for path, policy in deployment.google.policies.items() if "/services/" in path}
-    assert len(policies) == 3
+    assert len(policies) == 4
     assert "allUsers" not in json.dumps(policies)
-    for name in ("chat", "collection", "embedding"):
+    for name in ("chat", "collection", "embedding", "sandbox"):
         service = deployment.google.resources[f"service/headwater-{name}"]
         [share] = service["status"]["traffic"]
         assert (share["percent"], share.get("tag")) == (100, None)
@@ -384,10 +385,10 @@ def test_releases_are_rolled_back_one_after_the_other(deployment: Deployment) ->
         deployment.google.probed.clear()
         assert deployment.run("--database=cloudsql", "--rollback") == 0, deployment.output[-1]
         assert set(deployment.releases().values()) == {release}
-        assert set(deployment.google.probed) == {"headwater-chat", "headwater-collection", "headwater-embedding"}
+        assert set(deployment.google.probed) == SERVICES
     assert "the Worker stays at v2: none of its ten newest versions is of release v1" in deployment.output[-2]
     assert deployment.worker_releases() == {first: 100}
-    assert deployment.releases().keys() == {"headwater-chat", "headwater-collection", "headwater-embedding", "job"}
+    assert deployment.releases().keys() == {*SERVICES, "job"}
 
 
 def test_canary_with_errors_loses_its_traffic_and_the_next_deployment_repeats_it(deployment: Deployment) -> None:
@@ -400,7 +401,7 @@ def test_canary_with_errors_loses_its_traffic_and_the_next_deployment_repeats_it
     assert deployment.shares("headwater-chat") == {old: 100}
     # Killed while it watches: 10 % stay with the canary until the next deployment or rollback.
     deployment.google.canary_errors = 0
-    assert deployment.run("--database=cloudsql", "--tag=v3", "--only=release", "--canary=10", kill_after=3) < 0
+    assert deployment.run("--database=cloudsql", "--tag=v3", "--only=release", "--canary=10", kill_after=4) < 0
     assert deployment.shares("headwater-embedding") == {old: 90, "v3": 10}
     assert deployment.run("--database=cloudsql", "--rollback", "--skip=worker") == 0
     assert deployment.releases() == before

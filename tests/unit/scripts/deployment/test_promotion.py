@@ -17,7 +17,7 @@ from tests.harness.deployment import SUPABASE, flag
 STAGING = replace(SUPABASE, project="acme-staging", region="us-east1", environment="staging")
 IMAGES = {
     STAGING.image(target, "v7"): f"us-east1-docker.pkg.dev/acme-staging/headwater/{target}@sha256:{number * 64}"
-    for target, number in zip(TARGETS, "1234", strict=True)
+    for target, number in zip(TARGETS, "12345", strict=True)
 }
 
 

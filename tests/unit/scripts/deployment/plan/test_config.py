@@ -82,7 +82,7 @@ def test_error_lists_all_missing_and_unknown_keys() -> None:
         "regoin: unknown key",
         "limits.tickets: expected a whole number, got '4'",
         "limits.speed: unknown key; expected one of chat_instances, collection_instances, embedding_instances, "
-        "job_workers, pool_size, tickets, connections, budget",
+        "sandbox_instances, job_workers, pool_size, tickets, connections, budget",
         "settings.TICKETS: unknown setting; docs/settings.md lists all settings",
         "project: missing; add it to deploy.toml or pass --project",
         "region: missing; add it to deploy.toml or pass --region",

@@ -12,7 +12,7 @@ from tests.harness.paths import ROOT
 
 
 def test_all_images_are_built_if_one_is_missing() -> None:
-    images = {SUPABASE.image(target, "t1"): "" for target in ("chat", "collection", "embedding", "job")}
+    images = {SUPABASE.image(target, "t1"): "" for target in ("chat", "collection", "embedding", "job", "sandbox")}
     assert plan_images(SUPABASE, CloudState(images=images)) == []
     del images[SUPABASE.image("job", "t1")]
     assert len(plan_images(SUPABASE, CloudState(images=images))) == 1

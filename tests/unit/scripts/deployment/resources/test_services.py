@@ -7,9 +7,16 @@ import pytest
 
 from scripts.deployment.plan.access import Binding
 from scripts.deployment.plan.cloud_state import CloudState, Json
-from scripts.deployment.plan.installation import FUNCTIONS, Canary, Installation, Limits
+from scripts.deployment.plan.commands import Command
+from scripts.deployment.plan.installation import Canary, Installation, Limits
 from scripts.deployment.resources import services
-from tests.harness.deployment import SUPABASE, VERSIONS, flag, lines
+from scripts.deployment.resources.containers import desired_container
+from tests.harness.deployment import SUPABASE, VERSIONS, all_commands, flag, lines
+
+
+def optional_flag(command: Command, name: str) -> str:
+    """Return the value of a command's flag, '' if it has none."""
+    return next((each.partition("=")[2] for each in command.arguments if each.startswith(f"--{name}=")), "")
 
 
 def as_deployed(name: str, state: CloudState, **changes: Any) -> Json:
@@ -17,8 +24,10 @@ def as_deployed(name: str, state: CloudState, **changes: Any) -> Json:
     [command] = [
         each for each in services.plan_services(SUPABASE, state) if each.arguments[:3] == ("run", "deploy", name)
     ]
-    variables = dict(part.split("=", 1) for part in flag(command, "set-env-vars").split(","))
-    references = dict(part.split("=", 1) for part in flag(command, "set-secrets").split(","))
+    settings = optional_flag(command, "set-env-vars")
+    variables = dict(part.split("=", 1) for part in settings.split(",")) if settings else {}
+    secrets = optional_flag(command, "set-secrets")
+    references = dict(part.split("=", 1) for part in secrets.split(",")) if secrets else {}
     environment: list[Any] = [{"name": key, "value": value} for key, value in variables.items()]
     for key, reference in references.items():
         secret, _, version = reference.partition(":")
@@ -35,6 +44,8 @@ def as_deployed(name: str, state: CloudState, **changes: Any) -> Json:
         "autoscaling.knative.dev/maxScale": flag(command, "max-instances"),
         "run.googleapis.com/startup-cpu-boost": "true",
     }
+    if name == "headwater-sandbox":
+        annotations["run.googleapis.com/execution-environment"] = flag(command, "execution-environment")
     spec = {
         "containers": [container],
         "serviceAccountName": flag(command, "service-account"),
@@ -57,7 +68,7 @@ def as_deployed(name: str, state: CloudState, **changes: Any) -> Json:
 def released(**changes: Any) -> CloudState:
     """Return the state after a deployment, with changes to the chat's container."""
     state = CloudState(project_number="1", versions=VERSIONS)
-    names = [services.service_name(function) for function in FUNCTIONS]
+    names = [services.service_name(name) for name in SUPABASE.services]
     existing = {name: as_deployed(name, state, **(changes if name == "headwater-chat" else {})) for name in names}
     bindings = {
         Binding(
@@ -66,7 +77,7 @@ def released(**changes: Any) -> CloudState:
             f"serviceAccount:headwater-{who}@acme-headwater.iam.gserviceaccount.com",
         )
         for name in names
-        for who in ("worker", "invoker")
+        for who in (("chat",) if name == "headwater-sandbox" else ("worker", "invoker"))
     }
     return replace(state, services=existing, access=frozenset(bindings))
 
@@ -106,7 +117,7 @@ def test_changed_service_is_deployed_without_traffic() -> None:
 @pytest.mark.parametrize(
     ("installation", "count"),
     [
-        (replace(SUPABASE, tag="t2"), 3),
+        (replace(SUPABASE, tag="t2"), 4),
         (replace(SUPABASE, limits=Limits(chat_instances=4)), 1),
         (replace(SUPABASE, settings=(("CHAT_TIMEOUT_S", "60"),)), 1),
         (replace(SUPABASE, settings=(("LOG_LEVEL", "DEBUG"),)), 3),
@@ -117,7 +128,9 @@ def test_changed_installation_deploys_the_affected_services(installation: Instal
 
 
 def test_services_name_their_images_by_digest_once_they_are_pushed() -> None:
-    digests = {SUPABASE.image(each, "t1"): f"{SUPABASE.image(each, 't1')[:-3]}@sha256:{'1' * 64}" for each in FUNCTIONS}
+    digests = {
+        SUPABASE.image(each, "t1"): f"{SUPABASE.image(each, 't1')[:-3]}@sha256:{'1' * 64}" for each in SUPABASE.services
+    }
     state = replace(released(), images=digests)
     deployed = services.plan_services(SUPABASE, state)
     assert [flag(command, "image") for command in deployed] == list(digests.values())
@@ -199,7 +212,7 @@ def test_first_revision_is_released_without_a_canary() -> None:
     newest = {"revisionName": "headwater-chat-00002-abc"}
     state = with_traffic({**newest, "percent": 100}, {**newest, "tag": "candidate", "url": "https://candidate"})
     assert len(services.plan_release(installation, state)) == 2
-    assert len(services.plan_release(installation, CloudState())) == 4
+    assert len(services.plan_release(installation, CloudState())) == 5
 
 
 def test_canary_of_a_third_revision_shares_the_traffic_with_the_one_that_has_most() -> None:
@@ -207,3 +220,26 @@ def test_canary_of_a_third_revision_shares_the_traffic_with_the_one_that_has_mos
     state = with_traffic({**revisions[0], "percent": 5}, {**revisions[1], "percent": 95})
     planned = services.plan_release(replace(SUPABASE, canary=Canary(percent=1)), state)
     assert flag(planned[2], "to-revisions") == "headwater-chat-00002-abc=1,headwater-chat-00001-abc=99"
+
+
+def test_sandbox_has_no_settings_or_secrets_and_only_chat_calls_it() -> None:
+    planned = services.plan_services(SUPABASE, CloudState(project_number="1"))
+    [sandbox] = [each for each in planned if each.arguments[:3] == ("run", "deploy", "headwater-sandbox")]
+    assert {"--clear-env-vars", "--clear-secrets"} <= set(sandbox.arguments)
+    assert flag(sandbox, "service-account") == "headwater-sandbox@acme-headwater.iam.gserviceaccount.com"
+    assert (flag(sandbox, "concurrency"), flag(sandbox, "execution-environment")) == ("1", "gen2")
+    assert {"--no-allow-unauthenticated", "--max-instances=2"} <= set(sandbox.arguments)
+    assert not [word for word in sandbox.arguments if "vpc" in word or "network" in word or "cloudsql" in word]
+    granted = [line for line in lines(planned) if "add-iam-policy-binding headwater-sandbox" in line]
+    assert [line.partition("--member=")[2].partition("@")[0] for line in granted] == ["serviceAccount:headwater-chat"]
+    every = [command.line() for command in all_commands(SUPABASE)]
+    roles = [line for line in every if "add-iam-policy-binding" in line and "serviceAccount:headwater-sandbox@" in line]
+    assert roles == []
+    chat = dict(desired_container("chat", SUPABASE, CloudState(project_number="1")).variables)
+    assert chat["SANDBOX_URL"] == "https://headwater-sandbox-1.europe-west1.run.app"
+
+
+def test_installation_without_a_sandbox() -> None:
+    installation = replace(SUPABASE, limits=Limits(sandbox_instances=0))
+    planned = lines(services.plan_services(installation, CloudState(project_number="1")))
+    assert not [line for line in planned if "sandbox" in line.casefold()]
