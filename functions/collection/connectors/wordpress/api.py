@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import urlencode, urlsplit
 
@@ -26,6 +27,12 @@ class Rendered(msgspec.Struct, frozen=True):
     protected: bool = False
 
 
+class PostId(msgspec.Struct, frozen=True):
+    """What every post has."""
+
+    id: int
+
+
 class PostSummary(msgspec.Struct, frozen=True):
     """What a listing needs of a post. `modified_gmt` has no time zone."""
 
@@ -46,10 +53,19 @@ class Post(msgspec.Struct, frozen=True):
 
 
 class Page(NamedTuple):
-    """A page of posts, and how many there are on all pages; None if the server doesn't say."""
+    """A page of posts, and how many there are on all pages; None if the server doesn't say.
+
+    `unreadable` has the reasons for posts of another form, by id: plugins change what the API sends.
+    """
 
     posts: list[Any]
     total: int | None
+    unreadable: Mapping[int, str] = MappingProxyType({})
+
+    @property
+    def size(self) -> int:
+        """How many posts are on the page."""
+        return len(self.posts) + len(self.unreadable)
 
 
 class WordPressApi:
@@ -79,13 +95,21 @@ class WordPressApi:
             raise SystemicError(f"The site has no post type {post_type}. It has: {', '.join(self._types())}.")
         self._check(answer)
         total = answer.headers.get("x-wp-total", "")
-        posts = self._decode(answer, list[kind])  # type: ignore[valid-type]
-        return Page(posts, int(total) if total.isdecimal() and len(total) < 10 else None)
+        posts: list[T] = []
+        unreadable: dict[int, str] = {}
+        for one in self._decode(answer.content, list[msgspec.Raw]):
+            try:
+                posts.append(msgspec.json.decode(one, type=kind, strict=False))
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                unreadable[self._decode(bytes(one), PostId).id] = (
+                    f"The site describes the post wrongly ({quote(error)})."
+                )
+        return Page(posts, int(total) if total.isdecimal() and len(total) < 10 else None, unreadable)
 
     def _types(self) -> Sequence[str]:
         answer = self._get("/wp/v2/types", {})
         self._check(answer)
-        types = self._decode(answer, dict[str, dict[str, Any]])
+        types = self._decode(answer.content, dict[str, dict[str, Any]])
         return sorted(str(one.get("rest_base", name))[:50] for name, one in types.items())[:50]
 
     def _get(self, path: str, parameters: Mapping[str, Any]) -> "WebResponse":
@@ -125,9 +149,9 @@ class WordPressApi:
         if answer.status != 200:
             raise PermanentError(f"{self._url} answered with HTTP {answer.status} to a request of its REST API.")
 
-    def _decode(self, answer: "WebResponse", kind: type[T]) -> T:
+    def _decode(self, content: bytes, kind: type[T]) -> T:
         try:
-            return msgspec.json.decode(answer.content, type=kind, strict=False)
+            return msgspec.json.decode(content, type=kind, strict=False)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise UpstreamError(
                 f"The answer of {self._url} is not what WordPress's REST API sends ({quote(error)})."

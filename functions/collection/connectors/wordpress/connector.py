@@ -144,7 +144,10 @@ def _fetch(api: WordPressApi, kind: str, ids: Sequence[int], keys: dict[int, str
         return
     posts = {post.id: post for post in page.posts}
     for one in ids:
-        yield _fetched(keys[one], posts[one]) if one in posts else _missing(keys[one])
+        if one in page.unreadable:
+            yield Fetched(keys[one], None, "text/html", error=page.unreadable[one])
+        else:
+            yield _fetched(keys[one], posts[one]) if one in posts else _missing(keys[one])
 
 
 def _fetched(key: str, post: Post) -> Fetched:

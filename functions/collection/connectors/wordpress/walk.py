@@ -101,13 +101,15 @@ def _read_page(api: WordPressApi, kind: str, scan: Scan) -> bool:
     changes = {"modified_after": scan.since} if scan.since else {}
     page = api.page(kind, PostSummary, **changes, **paging, _fields=SUMMARY)
     posts = scan.found.posts
-    found = {post.id: (post.link, post.modified_gmt or "") for post in page.posts}
+    found = {post.id: (post.link, post.modified_gmt or "") for post in page.posts} | dict.fromkeys(
+        page.unreadable, ("", "")
+    )
     is_repeated = found.keys() <= posts.keys()  # no more, or a server that repeats a page
     posts |= found
     scan.pages += 1
     if len(posts) > MAX_POSTS:
         raise PermanentError(f"The site has more than {MAX_POSTS:,} {kind}. Collect it as a web site.")
-    return is_repeated or len(page.posts) < PER_PAGE
+    return is_repeated or page.size < PER_PAGE
 
 
 def _before(moment: str) -> str:
