@@ -127,10 +127,13 @@ def _penalty(chosen: Sequence[Found], found: Found) -> float:
 
 
 def _join(chosen: list[Found], found: Found) -> bool:
-    """Join a passage to a better one that it continues. It may be the missing part between two of them."""
+    """Join a passage to a better one that it continues. It may be the missing part between two of them.
+
+    Passages that begin on different pages stay apart, so that each citation opens its page.
+    """
     place: int | None = None
     for n, other in enumerate(chosen):
-        if not _are_neighbours(other, found):
+        if not _are_neighbours(other, found) or other.page != found.page:
             continue
         if place is not None:
             chosen[place] = merge(found, other)

@@ -159,3 +159,8 @@ def test_distinct_counts_documents_with_the_same_body_once_each() -> None:
     ):
         distinct.add(item)
     assert [(item.text, item.documents) for item in distinct] == [("# A\nsame", 5), ("other", 1)]
+
+
+def test_passages_on_different_pages_stay_apart() -> None:
+    parts = [found(f"part {n}", ordinal=n, points=2.0 - n / 10, page=page) for n, page in enumerate((1, 1, 2))]
+    assert [(one.text, one.page) for one in choose(parts, 3)] == [("part 0\npart 1", 1), ("part 2", 2)]
