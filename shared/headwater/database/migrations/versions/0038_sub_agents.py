@@ -1,12 +1,12 @@
 """Sub-agents of an agent's answer: what they have used, and their checkpoints.
 
-Revision ID: 0037
+Revision ID: 0038
 """
 
 from alembic import op
 
-revision = "0037"
-down_revision = "0036"
+revision = "0038"
+down_revision = "0037"
 
 # A sub-agent is run by the call `call_id`. Its calls of tools are in `agent_calls`, beside those of the agent. Deleted
 # with the agent, when its answer ends.
