@@ -32,7 +32,6 @@ from tests.harness.images import KILLED_AFTER_S, TARGETS, Image, image, read_out
 from tests.harness.support import WORKSPACE, add_run
 
 SECRET = "a secret of thirty-two bytes or more"
-TOKEN = {"Authorization": f"Bearer {jwt.encode(good_claims(), SECRET, 'HS256')}"}
 # For each service, a request with a body whose last byte can be withheld.
 BODIES: dict[str, tuple[str, dict[str, Any]]] = {
     "chat": ("/api/chat", {"id": "c2", "messages": [{"role": "user", "parts": [{"type": "text", "text": "How?"}]}]}),
@@ -114,6 +113,11 @@ def terminate(process: "subprocess.Popen[bytes]", output: IO[bytes]) -> None:
         time.sleep(0.02)
 
 
+def authorization() -> dict[str, str]:
+    """Return the header of a user. Its token is valid for ten minutes."""
+    return {"Authorization": f"Bearer {jwt.encode(good_claims(), SECRET, 'HS256')}"}
+
+
 class UnfinishedRequest:
     """A request in progress, whose last byte has not been sent yet."""
 
@@ -122,7 +126,7 @@ class UnfinishedRequest:
         self._last = content[-1:]
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=30)
         lines = [f"POST {path} HTTP/1.1", "Host: localhost", "Content-Type: application/json", "Expect: 100-continue"]
-        lines += [f"Content-Length: {len(content)}", *(f"{name}: {value}" for name, value in TOKEN.items())]
+        lines += [f"Content-Length: {len(content)}", *(f"{name}: {value}" for name, value in authorization().items())]
         self._socket.sendall("\r\n".join([*lines, "", ""]).encode())
         assert self._socket.recv(1000).startswith(b"HTTP/1.1 100 ")
         self._socket.sendall(content[:-1])
@@ -188,7 +192,9 @@ def test_chat_interrupts_an_answer_properly_after_sigterm(
             process,
             output,
         ),
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False, headers=TOKEN) as client,
+        httpx.Client(
+            base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False, headers=authorization()
+        ) as client,
     ):
         wait_for(client, process, output)
         message = {"id": "m1", "role": "user", "parts": [{"type": "text", "text": "How do I install the compass?"}]}
