@@ -1,5 +1,6 @@
 """Fixtures of all tests: a Postgres cluster for the session, a migrated database per test or per module."""
 
+import gc
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -86,6 +87,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     chosen = set(selected)
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = selected
+
+
+def pytest_collection_finish() -> None:
+    """Leave the collected tests and imported modules out of garbage collections: that is a million objects."""
+    gc.freeze()
 
 
 def _has_pooled_database(item: pytest.Item) -> bool:

@@ -18,7 +18,12 @@ PAUSE_S = 0.1
 
 
 def check_linear(
-    run: Callable[[Input], object], make: Callable[[int], Input], *, smallest: int = 8_000, largest: int = 256_000
+    run: Callable[[Input], object],
+    make: Callable[[int], Input],
+    *,
+    smallest: int = 8_000,
+    largest: int = 256_000,
+    attempts: int = ATTEMPTS + LATE_ATTEMPTS,
 ) -> None:
     """Assert that the time for an input of 8 times the size is at most 2.3³ times the time.
 
@@ -33,7 +38,7 @@ def check_linear(
         size *= 2
     small, large = make(size), make(factor * size)
     small_s = large_s = float("inf")
-    for attempt in range(ATTEMPTS + LATE_ATTEMPTS):
+    for attempt in range(attempts):
         time.sleep(PAUSE_S if attempt >= ATTEMPTS else 0)
         small_s = min(small_s, _time(run, small, times=factor) / factor)
         large_s = min(large_s, _time(run, large))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.harness.growth import check_linear
+from tests.harness.growth import ATTEMPTS, check_linear
 
 LINEAR = re.compile(r"a[^b]*b")
 QUADRATIC = re.compile(r"a+b")
@@ -22,4 +22,4 @@ def test_linear_time_passes() -> None:
 )
 def test_quadratic_time_fails(make: Callable[[int], str]) -> None:
     with pytest.raises(AssertionError, match="fold when the input doubles"):
-        check_linear(QUADRATIC.search, make, smallest=250, largest=8_000)
+        check_linear(QUADRATIC.search, make, smallest=250, largest=8_000, attempts=ATTEMPTS)

@@ -61,7 +61,7 @@ class Answer:
 
     def __init__(self, chat: httpx.Client, stack: ExitStack, conversation_id: str, *, replay: bool = False) -> None:
         client = stack.enter_context(
-            httpx.Client(base_url=chat.base_url, headers=AUTHORIZATION, timeout=30, trust_env=False)
+            httpx.Client(base_url=chat.base_url, headers=AUTHORIZATION, timeout=30, trust_env=False, verify=False)
         )
         path = f"/api/chat/{conversation_id}/stream" if replay else "/api/chat"
         body = None if replay else question(conversation_id)

@@ -12,7 +12,7 @@ from tests.harness.growth import check_linear
 from tests.harness.parsing import parse
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(9)
 @pytest.mark.parametrize("name", MARKDOWN)
 def test_chunking_takes_linear_time(name: str) -> None:
     def page(size: int) -> ParsedDocument:
@@ -24,7 +24,7 @@ def test_chunking_takes_linear_time(name: str) -> None:
     check_linear(lambda parsed: chunk([parsed], WordTokenizer()), page, smallest=smallest)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", MARKDOWN | MDX)
 def test_chunks_of_adversarial_pages_fit_the_model(name: str) -> None:
     for key in ("page.md", "page.mdx"):
