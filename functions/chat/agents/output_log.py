@@ -11,7 +11,7 @@ from functions.chat.agents import store
 from functions.chat.agents.store import Agent
 from functions.chat.streams import message_log
 from functions.chat.streams.message_log import AnswerEnded
-from functions.chat.streams.tool_parts import Log, LogPart
+from functions.chat.streams.tool_parts import BuildPart, BuildState, BuildStatus, Log, LogPart
 from functions.chat.tools.text import clean
 from headwater.database.transactions import Database
 from headwater.errors import LeaseLost
@@ -52,6 +52,16 @@ class OutputLog:
             self._next_at = self._clock() + EVERY_S
             self._show()
         return self._has_ended
+
+    def show_build(self, status: BuildState, log: str = "") -> None:
+        """Show how far the build of a page is."""
+        part = BuildPart(id=self._call_id, data=BuildStatus(self._call_id, status, log))
+        try:
+            with self._database.transaction(self._agent.answer.workspace_id) as tx:
+                store.lock(tx, self._agent)
+                message_log.append(tx, self._agent.answer, [part])
+        except (AnswerEnded, LeaseLost):
+            self._has_ended = True
 
     def _show(self) -> None:
         text = self._waiting[:MAX_PIECE_CHARS]

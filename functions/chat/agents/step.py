@@ -24,16 +24,17 @@ from functions.chat.models.fallback import FallbackModel
 from functions.chat.models.language_model import LanguageModel
 from functions.chat.models.models import ChatModels
 from functions.chat.retrieval.search import Search
+from functions.chat.sandboxes.open_sandbox import can_build_pages, can_run_code, open_sandbox
 from functions.chat.streams import message_log
 from functions.chat.streams.message_log import AnswerEnded
 from functions.chat.streams.ui_message_stream import CutMetadata, ErrorPart, FinishPart, Part
 from functions.chat.tools.ask_user import ASK_USER, AskUser
+from functions.chat.tools.build_page import BuildPage
 from functions.chat.tools.calculate import Calculate
 from functions.chat.tools.code import RunCommand, RunPython
 from functions.chat.tools.delegate import DELEGATE, Delegate
 from functions.chat.tools.files import EditFile, ListFiles, ReadFile, WriteFile
 from functions.chat.tools.knowledge import GrepDocuments, ListDocuments, ReadDocument, Related, SearchKnowledge
-from functions.chat.tools.sandboxes import can_run_code, open_sandbox
 from functions.chat.tools.toolbox import Result, Toolbox
 from functions.chat.tools.web import FetchPage, WebSearch
 from functions.chat.web.engines import is_configured
@@ -259,6 +260,7 @@ class RunAgent:
             Delegate(),
             *(self._web_tools(agent) if is_configured(self.settings) else []),
             *(code if can_run_code(self.settings) else []),
+            *([BuildPage(files, output_of, sandbox)] if can_build_pages(self.settings) else []),
             Calculate(),
             ListFiles(files),
             ReadFile(files),

@@ -8,6 +8,7 @@ import msgspec
 from functions.chat.streams.tool_parts import (
     ApprovalRequest,
     ApprovalResponse,
+    BuildPart,
     FilesPart,
     OutputDenied,
     ToolApproval,
@@ -54,7 +55,7 @@ class _Message:
     def add(self, part: Any) -> None:
         """Add the next part of the stream. Parts that no message has are ignored."""
         match part:
-            case ModelPart() | StagePart() | FilesPart():
+            case ModelPart() | StagePart() | FilesPart() | BuildPart():
                 self._parts[type(part).__name__, part.id] = part
             case SourcePart() | WebSourcePart():
                 self._parts["source", str(len(self._parts))] = part

@@ -118,6 +118,24 @@ class LogPart(PartBase, frozen=True, tag="data-log", kw_only=True):
     data: Log
 
 
+BuildState = Literal["running", "succeeded", "failed"]
+
+
+class BuildStatus(msgspec.Struct, frozen=True, rename="camel"):
+    """How far the build of a page is. `log` is what Vite has printed, once the build has ended."""
+
+    tool_call_id: str
+    status: BuildState
+    log: str
+
+
+class BuildPart(PartBase, frozen=True, tag="data-build", kw_only=True):
+    """The build of a page by a call of a tool. A later part with the same id takes its place."""
+
+    id: str
+    data: BuildStatus
+
+
 class ToolApproval(msgspec.Struct, frozen=True):
     """The approval of a call, which may be open."""
 

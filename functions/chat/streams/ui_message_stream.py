@@ -14,6 +14,7 @@ from functions.chat.streams.part_base import PartBase
 from functions.chat.streams.tool_parts import (
     ApprovalRequest,
     ApprovalResponse,
+    BuildPart,
     FilesPart,
     LogPart,
     OutputDenied,
@@ -276,12 +277,15 @@ Part = (
     | ApprovalResponse
     | OutputDenied
     | FilesPart
+    | BuildPart
     | LogPart
     | FinishPart
     | ErrorPart
     | Abort
 )
-StoredPart = TextPart | ReasoningPart | SourcePart | WebSourcePart | StagePart | ModelPart | ToolPart | FilesPart
+StoredPart = (
+    TextPart | ReasoningPart | SourcePart | WebSourcePart | StagePart | ModelPart | ToolPart | FilesPart | BuildPart
+)
 """The parts of a stored `UIMessage`."""
 
 

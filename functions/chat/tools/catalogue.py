@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from functions.chat.tools.build_page import BuildPage
 from functions.chat.tools.calculate import Calculate
 from functions.chat.tools.code import RunCommand, RunPython
 from functions.chat.tools.delegate import Delegate
@@ -15,6 +16,7 @@ from headwater.extensions.tools import tool_names
 from headwater.tools import Tool, ToolDescription, describe_tool
 
 BUILT_IN: Sequence[type[Tool[Any]]] = (
+    BuildPage,
     Calculate,
     Delegate,
     EditFile,

@@ -15,7 +15,7 @@ MAX_SITE_BYTES = 20 * 1024**2
 MAX_SITE_FILES = 500
 
 _SCRIPT = ".build.mjs"
-_OUT = "dist/"
+OUT = "dist/"
 # Without a configuration of the files' own: it would be a program of ours to keep working with any content. Paths are
 # relative, so that the site works below any address.
 _PROGRAM = b"""
@@ -56,10 +56,10 @@ def build(
     """
     if "index.html" not in sources:
         return Build(False, "There is no file index.html. Write it; it loads the site's script.", {}, 0.0)
-    given = {path: content for path, content in sources.items() if not path.startswith(_OUT)} | {_SCRIPT: _PROGRAM}
+    given = {path: content for path, content in sources.items() if not path.startswith(OUT)} | {_SCRIPT: _PROGRAM}
     outcome = sandbox.run(["node", _SCRIPT], given, LIMITS, on_output=on_output, is_stopped=is_stopped)
     log = clean_log(outcome.output)
-    site = {path.removeprefix(_OUT): content for path, content in outcome.files.items() if path.startswith(_OUT)}
+    site = {path.removeprefix(OUT): content for path, content in outcome.files.items() if path.startswith(OUT)}
     problem = "" if outcome.reason == "exit" and outcome.code == 0 else outcome.describe(LIMITS)
     problem = problem or _find_problem(site)
     return Build(not problem, f"{log}\n{problem}".strip(), {} if problem else site, outcome.seconds)

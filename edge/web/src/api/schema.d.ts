@@ -2020,6 +2020,26 @@ export interface components {
             activate: boolean;
         };
         /**
+         * BuildPart
+         * @description The build of a page by a call of a tool. A later part with the same id takes its place.
+         */
+        BuildPart: {
+            /** @enum {string} */
+            type: "data-build";
+            id: string;
+            data: components["schemas"]["BuildStatus"];
+        };
+        /**
+         * BuildStatus
+         * @description How far the build of a page is. `log` is what Vite has printed, once the build has ended.
+         */
+        BuildStatus: {
+            toolCallId: string;
+            /** @enum {string} */
+            status: "failed" | "running" | "succeeded";
+            log: string;
+        };
+        /**
          * CallMetadata
          * @description The AI SDK's field for provider-specific data.
          */
@@ -4010,7 +4030,7 @@ export interface components {
             id: string;
             /** @enum {string} */
             role: "assistant" | "user";
-            parts: (components["schemas"]["TextPart"] | components["schemas"]["ReasoningPart"] | components["schemas"]["SourcePart"] | components["schemas"]["WebSourcePart"] | components["schemas"]["StagePart"] | components["schemas"]["ModelPart"] | components["schemas"]["ToolPart"] | components["schemas"]["FilesPart"])[];
+            parts: (components["schemas"]["TextPart"] | components["schemas"]["ReasoningPart"] | components["schemas"]["SourcePart"] | components["schemas"]["WebSourcePart"] | components["schemas"]["StagePart"] | components["schemas"]["ModelPart"] | components["schemas"]["ToolPart"] | components["schemas"]["FilesPart"] | components["schemas"]["BuildPart"])[];
             metadata: components["schemas"]["MessageMetadata"];
         };
         /**

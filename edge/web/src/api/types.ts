@@ -147,5 +147,6 @@ export type MessageData = {
   title: { title: string };
   files: { toolCallId: string; files: WrittenFile[] };
   log: { toolCallId: string; text: string };
+  build: Schemas["BuildStatus"];
 };
 export type Message = UIMessage<MessageMetadata | undefined, MessageData>;

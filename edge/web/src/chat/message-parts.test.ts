@@ -73,7 +73,7 @@ describe("an agent's calls of tools", () => {
     ]);
   });
 
-  it("has the files of a call, and what a running program has printed", () => {
+  it("has the files of a call, what a running program has printed, and how far a build is", () => {
     const call = { type: "dynamic-tool", toolName: "run_python", state: "input-available", input: {} } as const;
     const files = [{ path: "a.png", version: 1, bytes: 5 }];
     const parts: Message["parts"] = [
@@ -83,10 +83,11 @@ describe("an agent's calls of tools", () => {
       { type: "data-log", id: "b/0", data: { toolCallId: "b", text: "other" } },
       { type: "data-log", id: "a/1", data: { toolCallId: "a", text: "two" } },
       { type: "data-files", id: "b", data: { toolCallId: "b", files } },
+      { type: "data-build", id: "b", data: { toolCallId: "b", status: "failed", log: "Unexpected token" } },
     ];
     expect(toolCallsOf({ ...MESSAGE, parts })).toEqual([
       { id: "a", name: "run_python", input: {}, log: "one\ntwo" },
-      { id: "b", name: "run_python", input: {}, log: "other", files },
+      { id: "b", name: "run_python", input: {}, log: "other", files, build: "failed" },
     ]);
   });
 });

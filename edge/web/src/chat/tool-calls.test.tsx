@@ -28,6 +28,12 @@ it("says whether a call runs, has failed or did not finish", () => {
   expect(text({ ...SEARCH, error: "query is empty." })).toContain("query is empty.");
 });
 
+it("says that a build has failed", () => {
+  const call: ToolCall = { id: "b", name: "build_page", input: {}, output: "The build failed.", seconds: 1 };
+  expect(text({ ...call, build: "failed" })).toContain("Built a page the build failed");
+  expect(text({ ...call, build: "succeeded" })).toContain("Built a page 1.0 s");
+});
+
 it("says that a call was rejected, and why", () => {
   expect(text({ ...SEARCH, rejection: "Too much." })).toContain("rejected");
   expect(text({ ...SEARCH, rejection: "Too much." })).toContain("Too much.");

@@ -4,6 +4,7 @@ import type { ToolCall } from "./message-parts";
 
 const TITLES: Readonly<Record<string, string>> = {
   ask_user: "Asked you",
+  build_page: "Built a page",
   calculate: "Calculated",
   delegate: "Gave a task to an agent",
   edit_file: "Edited a file",
@@ -88,11 +89,13 @@ function describe(call: ToolCall, isStreaming: boolean): string {
       ? "failed"
       : call.rejection !== undefined
         ? "rejected"
-        : call.seconds !== undefined
-          ? `${call.seconds.toFixed(1)} s`
-          : isStreaming
-            ? "running"
-            : "not finished";
+        : call.build === "failed"
+          ? "the build failed"
+          : call.seconds !== undefined
+            ? `${call.seconds.toFixed(1)} s`
+            : isStreaming
+              ? "running"
+              : "not finished";
   const text = subject.split("\n", 1)[0]?.slice(0, 80) ?? "";
   return text === "" ? end : `“${text}” · ${end}`;
 }

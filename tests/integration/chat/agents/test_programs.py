@@ -8,8 +8,8 @@ import pytest
 
 from functions.chat.agents import store
 from functions.chat.agents.output_log import EVERY_S, MAX_CHARS, MAX_PIECE_CHARS, OutputLog
+from functions.chat.sandboxes.open_sandbox import can_run_code
 from functions.chat.streams import message_log
-from functions.chat.tools.sandboxes import can_run_code
 from headwater.config import Settings
 from tests.fakes.agent_provider import ScriptedProvider, ToolCall, follow, results
 from tests.harness.agents import answer_of, ask, assert_nothing_is_open

@@ -28,3 +28,8 @@ def can_run_code(settings: Settings) -> bool:
     except SandboxUnavailable:
         return False
     return True
+
+
+def can_build_pages(settings: Settings) -> bool:
+    """Return whether agents can build pages: in the service, which has the packages, or with those of this system."""
+    return can_run_code(settings) and bool(settings.sandbox_url or settings.front_end_dir)
