@@ -18,6 +18,7 @@ const SERVICES: readonly (readonly [prefix: string, service: Service])[] = [
   ["/api/search", "chat"],
   ["/api/extract", "chat"],
   ["/api/extractions", "chat"],
+  ["/api/mcp-servers", "chat"],
   ["/mcp", "chat"],
   ["/api/embedding-models", "collection"],
   ["/v1/chat/completions", "chat"],

@@ -19,6 +19,7 @@ from functions.chat.extraction.extract_step import ExtractFromDocument
 from functions.chat.extraction.extractor import Extractor
 from functions.chat.extraction.routes import ExtractRoutes
 from functions.chat.files.routes import FileRoutes
+from functions.chat.mcp_servers.routes import McpServerRoutes
 from functions.chat.retrieval.attached import FileSearch
 from functions.chat.retrieval.reranking import Reranking
 from functions.chat.retrieval.routes import SearchRoutes
@@ -74,6 +75,7 @@ def routes(
         *OpenAIRoutes(answerer, reranking, settings.max_question_chars).routes(),
         *ExtractRoutes(extractor, settings.max_question_chars).routes(),
         *BatchRoutes(database, extractor, tickets, settings.max_question_chars).routes(),
+        *McpServerRoutes(database, settings).routes(),
         *McpRoutes(tools, settings.k_revision or "local").routes(),
         *ModelRoutes(database, answerer.models, settings.prices, has_queue=tickets is not None).routes(),
         *ToolRoutes(database).routes(),

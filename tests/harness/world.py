@@ -179,6 +179,9 @@ FILL = """
     ), version as (
       insert into file_versions (workspace_id, conversation_id, path, version, sha256, bytes)
       select :w, id, p, 1, '\\x00', 1 from conversation, unnest(array['a.md', :s]) p
+    ), server as (
+      insert into mcp_servers (workspace_id, name, url, tools, left_out)
+      values (:w, 's', 'https://' || :s || '.example', '[]', '[]') returning id
     ), extraction as (
       insert into extractions (workspace_id, subject, role, question, schema)
       values (:w, 'ada', 'owner', :s, '{}') returning id
@@ -189,8 +192,8 @@ FILL = """
       insert into members (workspace_id, subject, role) select :w, r, r from unnest(cast(:roles as text[])) r
     )
     select source.id, run.id, document.id, key.id, file.id, file_upload.id, attached.id,
-      extraction.id
-    from source, run, document, key, file, file_upload, attached, extraction
+      extraction.id, server.id
+    from source, run, document, key, file, file_upload, attached, extraction, server
 """
 
 
@@ -201,6 +204,7 @@ def _fill(database: Database, workspace_id: uuid.UUID) -> dict[str, str]:
         values = {"w": workspace_id, "s": SECRET, "roles": list(ROLES), "words": words}
         values["attached_to"] = row_id(Caller(workspace_id, "ada", "owner"), "c1")
         row = tx.execute(sa.text(FILL), values).one()
-    kinds = ("sources", "runs", "documents", "keys", "files", "uploads", "conversation-files", "extractions")
+    kinds = ["sources", "runs", "documents", "keys", "files", "uploads", "conversation-files"]
+    kinds += ["extractions", "mcp-servers"]
     ids = {f"/api/{kind}/": str(id_) for kind, id_ in zip(kinds, row, strict=True)}
     return ids | {"/api/members/": "owner", "/api/conversations/": "c1", "/api/chat/": "c1"}

@@ -20,6 +20,7 @@ from functions.chat.agents.store import Agent
 from functions.chat.answers.compose import MODEL_UNAVAILABLE
 from functions.chat.answers.prompt import ModelMisconfigured, Turn
 from functions.chat.files.files import ConversationFiles
+from functions.chat.mcp_servers.remote_tools import read_remote_tools
 from functions.chat.models.fallback import FallbackModel
 from functions.chat.models.language_model import LanguageModel
 from functions.chat.models.models import ChatModels
@@ -171,13 +172,14 @@ class RunAgent:
         if not isinstance(model, LanguageModel | FallbackModel):
             raise ModelMisconfigured(NO_MODEL)
         tools = self._tools(agent)
-        toolbox = Toolbox(tools)
+        remote = read_remote_tools(self.database, agent.answer.workspace_id, self.settings)
+        toolbox = Toolbox(tools, remote)
         prices, timeout_s = load_prices(self.settings.prices), self.settings.chat_timeout_s
         limits, quota = Limits.of(self.settings), Quota.of(self.settings)
         turns = Turns(self.database, agent, model, prices=prices, limits=limits, timeout_s=timeout_s)
 
         def delegated(call_id: str, task: str) -> Result:
-            box = Toolbox([tool for tool in tools if tool.name not in (ASK_USER, DELEGATE)])
+            box = Toolbox([tool for tool in tools if tool.name not in (ASK_USER, DELEGATE)], remote)
             of_sub_agent = Limits.of_sub_agent(self.settings)
             own = SubTurns(self.database, agent, model, prices=prices, limits=of_sub_agent, timeout_s=timeout_s)
             own.sub_agent, own.of_answer = call_id, limits

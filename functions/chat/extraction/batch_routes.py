@@ -10,12 +10,12 @@ import msgspec
 from sqlalchemy.engine import Connection
 
 from functions.chat.conversations.model_choice import read_workspace_chat
-from functions.chat.extraction import store
+from functions.chat.extraction import extractions
 from functions.chat.extraction.extract import Extraction, estimate
+from functions.chat.extraction.extractions import Document, ExtractionState
 from functions.chat.extraction.extractor import Extractor
 from functions.chat.extraction.output_schema import OutputSchema
 from functions.chat.extraction.passages import to_uuids
-from functions.chat.extraction.store import Document, ExtractionState
 from functions.chat.extraction.table import CONTENT_TYPES, Format, columns, csv_header, to_csv, to_jsonl
 from functions.chat.retrieval.routes import check_question
 from functions.chat.usage.metering import CHARS_PER_TOKEN
@@ -153,10 +153,10 @@ class BatchRoutes:
         with self._transaction(caller) as tx:
             ensure_local_workspace(tx, caller.workspace_id)
             documents, estimated = self._estimate(tx, caller, request)
-            running = [each for each in store.read_latest(tx, caller, LISTED) if each.state == "running"]
+            running = [each for each in extractions.read_latest(tx, caller, LISTED) if each.state == "running"]
             if len(running) >= MAX_RUNNING:
                 raise Conflict(f"{MAX_RUNNING} of your extractions are running. Wait for one, or cancel it.")
-            extraction_id = store.create(
+            extraction_id = extractions.create(
                 tx,
                 caller,
                 question=check_question(request.question, self.max_question_chars, "question"),
@@ -166,17 +166,17 @@ class BatchRoutes:
                 estimated_cost=estimated.cost,
             )
             after_commit(tx, partial(tickets.wake, ["chat"]))
-            return store.read(tx, caller, extraction_id)
+            return extractions.read(tx, caller, extraction_id)
 
     def list_extractions(self, call: Call) -> ExtractionList:
         """List the caller's latest 100 extractions."""
         with self.database.transaction(call.workspace_id) as tx:
-            return ExtractionList(store.read_latest(tx, call.caller, LISTED))
+            return ExtractionList(extractions.read_latest(tx, call.caller, LISTED))
 
     def get_extraction(self, call: Call) -> ExtractionState:
         """Get an extraction with its progress."""
         with self.database.transaction(call.workspace_id) as tx:
-            return store.read(tx, call.caller, call.path["id"])
+            return extractions.read(tx, call.caller, call.path["id"])
 
     def download_rows(self, call: Call) -> flask.Response:
         """Download one row for each document that is done or failed, in the order of the documents.
@@ -185,7 +185,7 @@ class BatchRoutes:
         for its sources; texts that spreadsheets would run as formulas begin with an apostrophe.
         """
         with self.database.transaction(call.workspace_id) as tx:
-            state = store.read(tx, call.caller, call.path["id"])
+            state = extractions.read(tx, call.caller, call.path["id"])
         content = self._rows(call.caller, state, call.args.format)
         headers = {
             "Content-Disposition": f'attachment; filename="extraction-{state.id}.{call.args.format}"',
@@ -196,24 +196,24 @@ class BatchRoutes:
     def cancel_extraction(self, call: Call) -> ExtractionState:
         """Cancel the documents that are not done. The rows of the others stay."""
         with self.database.transaction(call.workspace_id) as tx:
-            store.cancel(tx, call.caller, call.path["id"])
-            return store.read(tx, call.caller, call.path["id"])
+            extractions.cancel(tx, call.caller, call.path["id"])
+            return extractions.read(tx, call.caller, call.path["id"])
 
     def retry_extraction(self, call: Call) -> ExtractionState:
         """Extract again from the documents that failed or were cancelled."""
         with self.database.transaction(call.workspace_id) as tx:
-            store.read(tx, call.caller, call.path["id"])
+            extractions.read(tx, call.caller, call.path["id"])
         tickets = self._tickets()
         tickets.arm_watchdog()
         with self.database.transaction(call.workspace_id) as tx:
-            store.retry(tx, call.caller, call.path["id"])
+            extractions.retry(tx, call.caller, call.path["id"])
             after_commit(tx, partial(tickets.wake, ["chat"]))
-            return store.read(tx, call.caller, call.path["id"])
+            return extractions.read(tx, call.caller, call.path["id"])
 
     def delete_extraction(self, call: Call) -> None:
         """Cancel an extraction, and delete it with its rows."""
         with self.database.transaction(call.workspace_id) as tx:
-            store.delete(tx, call.caller, call.path["id"])
+            extractions.delete(tx, call.caller, call.path["id"])
 
     def _estimate(
         self, tx: Connection, caller: Caller, request: ExtractionRequest
@@ -222,7 +222,7 @@ class BatchRoutes:
         question = check_question(request.question, self.max_question_chars, "question")
         schema = OutputSchema(request.schema)
         self.extractor.check_model(caller)
-        documents = store.find_documents(tx, caller.workspace_id, _wanted(request), MAX_BATCH + 1)
+        documents = extractions.find_documents(tx, caller.workspace_id, _wanted(request), MAX_BATCH + 1)
         if not documents:
             raise UnprocessableContent("No document matches. Choose others with documents or filter.")
         if len(documents) > MAX_BATCH:
@@ -252,7 +252,7 @@ class BatchRoutes:
         after = 0
         while True:
             with self.database.transaction(caller.workspace_id) as tx:
-                rows = store.read_rows(tx, caller, state.id, after)
+                rows = extractions.read_rows(tx, caller, state.id, after)
             if not rows:
                 return
             yield to_csv(rows, names) if format_ == "csv" else to_jsonl(rows)

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from sqlalchemy.engine import Connection
 
-from functions.chat.extraction import store
+from functions.chat.extraction import extractions
+from functions.chat.extraction.extractions import Ended, Task
 from functions.chat.extraction.extractor import Extractor, ExtractTask, finish
 from functions.chat.extraction.output_schema import OutputSchema
-from functions.chat.extraction.store import Ended, Task
 from headwater.auth.callers import Caller
 from headwater.errors import PermanentError, UserError
 from headwater.queue.ledger import Step
@@ -32,7 +32,7 @@ class ExtractFromDocument:
 
     def gather(self, tx: Connection, step: Step) -> Gathered | None:
         """Read what to extract. Returns None if the document is done, or the extraction was cancelled."""
-        task = store.take(tx, step.run_id, step.workspace_id, uuid.UUID(step.key))
+        task = extractions.take(tx, step.run_id, step.workspace_id, uuid.UUID(step.key))
         return None if task is None else Gathered(step.workspace_id, task)
 
     def compute(self, gathered: Gathered | None) -> Ended | None:
@@ -55,9 +55,9 @@ class ExtractFromDocument:
         """Store the row. The last one ends the extraction."""
         if computed is None:
             return StepResult()
-        store.end_row(tx, step, computed)
+        extractions.end_row(tx, step, computed)
         return StepResult({"failed" if computed.found is None else "extracted": 1})
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
         """Fail the document."""
-        store.end_row(tx, step, Ended(error=reason))
+        extractions.end_row(tx, step, Ended(error=reason))

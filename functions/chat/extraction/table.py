@@ -8,8 +8,8 @@ from typing import Any, Literal
 import msgspec
 
 from functions.chat.extraction.citing import ValueCitation
+from functions.chat.extraction.extractions import StoredRow
 from functions.chat.extraction.output_schema import pointer
-from functions.chat.extraction.store import StoredRow
 
 Format = Literal["jsonl", "csv"]
 

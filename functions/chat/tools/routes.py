@@ -1,14 +1,19 @@
 """The routes of agents' tools: which there are, and which need an approval."""
 
+import uuid
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
+from sqlalchemy.engine import Connection
 
+from functions.chat.mcp_servers import servers
 from functions.chat.tools.approvals import MAX_NAMES, Approval, ToolName, change_approvals, read_approvals
 from functions.chat.tools.catalogue import describe_all, is_built_in
 from headwater.database.transactions import Database
 from headwater.errors import UnprocessableContent
+from headwater.tools import ToolDescription
 from headwater.web.app import Call, Route
 
 
@@ -53,20 +58,26 @@ class ToolRoutes:
     def list_tools(self, call: Call) -> ToolList:
         """List the tools that agents of this installation may have, and when their calls need an approval."""
         with self.database.transaction(call.workspace_id) as tx:
-            return _summarize(read_approvals(tx, call.workspace_id))
+            return _summarize(read_approvals(tx, call.workspace_id), _describe(tx, call.workspace_id))
 
     def change_tools(self, call: Call) -> ToolList:
         """Say which tools need the approval of the person who asked. It holds at once, also for running answers."""
         changes: ToolChanges = call.body
-        unknown = set(changes.approvals) - {tool.name for tool in describe_all()}
-        if unknown:
-            raise UnprocessableContent(f"approvals: there is no tool {', '.join(sorted(unknown))}.")
         with self.database.transaction(call.workspace_id) as tx:
+            tools = _describe(tx, call.workspace_id)
+            if unknown := set(changes.approvals) - {tool.name for tool in tools}:
+                raise UnprocessableContent(f"approvals: there is no tool {', '.join(sorted(unknown))}.")
             change_approvals(tx, call.caller, changes.approvals)
-            return _summarize(read_approvals(tx, call.workspace_id))
+            return _summarize(read_approvals(tx, call.workspace_id), tools)
 
 
-def _summarize(approvals: dict[str, Approval]) -> ToolList:
+def _describe(tx: Connection, workspace_id: uuid.UUID) -> list[ToolDescription]:
+    """Return the tools of the installation, and those of MCP servers that the workspace's owners allow."""
+    remote = [tool for server in servers.read_allowed(tx, workspace_id) for tool in server.tools]
+    return sorted([*describe_all(), *remote], key=lambda tool: tool.name)
+
+
+def _summarize(approvals: dict[str, Approval], tools: Sequence[ToolDescription]) -> ToolList:
     return ToolList(
         [
             ToolSummary(
@@ -75,6 +86,6 @@ def _summarize(approvals: dict[str, Approval]) -> ToolList:
                 approvals.get(tool.name),
                 "never" if is_built_in(tool.name) or tool.read_only else "always",
             )
-            for tool in describe_all()
+            for tool in tools
         ]
     )

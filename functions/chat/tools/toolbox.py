@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
+from functions.chat.mcp_servers.remote_tools import RemoteTool
 from functions.chat.tools.approvals import Approval
 from functions.chat.tools.files import Changed
 from functions.chat.tools.knowledge import Found
@@ -34,11 +36,12 @@ class Result(msgspec.Struct, frozen=True):
 
 
 class Toolbox:
-    """Built-in tools and those of extensions, by name."""
+    """Built-in tools, those of extensions, and those of MCP servers, by name."""
 
-    def __init__(self, tools: Sequence[Tool[Any]]) -> None:
+    def __init__(self, tools: Sequence[Tool[Any]], remote: Mapping[str, RemoteTool] = MappingProxyType({})) -> None:
         self._built_in: Mapping[str, Tool[Any]] = {tool.name: tool for tool in tools}
         self._added = [name for name in tool_names() if name not in self._built_in]
+        self._remote = {name: remote[name] for name in remote if name not in {*self._built_in, *self._added}}
 
     def describe(self) -> list[ToolDescription]:
         """Describe the tools in the order of their names, so that providers can cache prompts. Skips broken ones."""
@@ -48,6 +51,7 @@ class Toolbox:
                 found.append(describe_added(name))
             except HeadwaterError as error:
                 logs.event("tool.broken", severity=30, tool=name, error=error)
+        found += [tool.description for tool in self._remote.values()]
         return sorted(found, key=lambda tool: tool.name)
 
     def may_repeat(self, name: str) -> bool:
@@ -74,7 +78,7 @@ class Toolbox:
         """Return False if a call can only fail: there is no such tool, or a built-in one refuses the arguments."""
         tool = self._built_in.get(name)
         if tool is None:
-            return name in self._added
+            return name in self._added or name in self._remote
         try:
             msgspec.convert(arguments, tool.arguments_type)
         except msgspec.ValidationError:
@@ -88,9 +92,11 @@ class Toolbox:
             return False
 
     def _call(self, name: str, context: ToolContext, arguments: Any) -> Result:
+        if name in self._remote:
+            return Result(clean(self._remote[name].call(arguments)))
         tool = self._built_in.get(name)
         if tool is None and name not in self._added:
-            names = ", ".join(sorted([*self._built_in, *self._added]))
+            names = ", ".join(sorted([*self._built_in, *self._added, *self._remote]))
             return Result(f"There is no tool {clean(name, 100)!r}. There are: {names}.", is_error=True)
         if tool is None:
             value = ExtensionTool(open_tool(name).extension).run(context, arguments)

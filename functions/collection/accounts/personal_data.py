@@ -50,6 +50,7 @@ TABLES: dict[str, Holding] = {
     "steps": "nothing",
     "workspaces": "nothing",
     "sources": "nothing",
+    "mcp_servers": "nothing",
     "schedules": "nothing",
     "webhook_deliveries": "nothing",
     "run_items": "nothing",

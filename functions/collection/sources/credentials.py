@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from headwater.config import Settings
 from headwater.connectors import Period
-from headwater.errors import SystemicError, UnprocessableContent
+from headwater.encryption import decrypt_token, encrypt_token
 from headwater.queue.providers import credential_of
 
 
@@ -47,26 +47,6 @@ def store_token(token: str | None, workspace_id: uuid.UUID, settings: Settings) 
         return {"token": None, "credential": None}
     credential = credential_of(token, workspace_id, settings.secret_key)
     return {"token": encrypt_token(token, settings), "credential": credential}
-
-
-def encrypt_token(token: str, settings: Settings) -> bytes:
-    """Encrypt a token. Raises UnprocessableContent if the installation has no `SECRET_KEY`."""
-    from cryptography.fernet import Fernet
-
-    if not settings.secret_key:
-        raise UnprocessableContent("Set SECRET_KEY on this installation first: it encrypts stored secrets.")
-    return Fernet(settings.secret_key).encrypt(token.encode())
-
-
-def decrypt_token(encrypted: bytes, settings: Settings) -> str:
-    """Decrypt a stored token. Raises SystemicError if it was encrypted with another key."""
-    from cryptography.fernet import Fernet, InvalidToken
-
-    try:
-        return Fernet(settings.secret_key).decrypt(bytes(encrypted)).decode()
-    except (InvalidToken, ValueError) as error:
-        message = "The source's token can't be decrypted: SECRET_KEY has changed since. Enter the token again."
-        raise SystemicError(message) from error
 
 
 _CREDENTIALS = sa.text("""

@@ -15,10 +15,11 @@ from functions.collection.runs.locks import check_no_open_run, lock_source
 from functions.collection.runs.pause import set_paused
 from functions.collection.runs.read import COLLECT_KINDS, RunSummary, read_last_runs
 from functions.collection.runs.start import read_provider
-from functions.collection.sources.credentials import Credentials, decrypt_token, store_token
+from functions.collection.sources.credentials import Credentials, store_token
 from functions.collection.sources.schedules import Schedule, change_time_zone, next_runs, remove_schedule, set_schedule
 from headwater.auth.callers import ensure_local_workspace
 from headwater.config import Settings
+from headwater.encryption import decrypt_token
 from headwater.errors import NotFound, UnprocessableContent
 from headwater.queue import ledger
 

@@ -17,10 +17,10 @@ from sqlalchemy.engine import Connection
 from functions.collection.connectors.registry import BuiltInKind, find_kind
 from functions.collection.runs.pause import is_paused
 from functions.collection.runs.queued import start_or_queue_run
-from functions.collection.sources.credentials import decrypt_token, encrypt_token
 from functions.collection.webhooks.signatures import Delivery, make_secret
 from headwater.config import Settings
 from headwater.database.transactions import ALL_WORKSPACES, Database
+from headwater.encryption import decrypt_token, encrypt_token
 from headwater.errors import NotFound
 
 

@@ -59,7 +59,7 @@ def secrets(installation: Installation) -> list[Secret]:
     required = [
         Secret("DATABASE_URL", _ALL_READERS),
         Secret("DATABASE_ADMIN_URL", ("job",)),
-        Secret("SECRET_KEY", ("collection", "job")),
+        Secret("SECRET_KEY", ("chat", "collection", "job")),
     ]
     # A pipeline copies AUTH_SECRET to the Worker, and deploys the Worker with the Cloudflare token.
     deployers = (PIPELINE,) if installation.pipeline else ()

@@ -998,6 +998,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/mcp-servers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List MCP servers
+         * @description List the workspace's MCP servers with their tools.
+         *
+         *     Requires the role `owner`.
+         */
+        get: operations["listMcpServers"];
+        put?: never;
+        /**
+         * Add an MCP server
+         * @description Add a server, after its tools were read. None is allowed until `changeMcpServer` names it.
+         *
+         *     The token is encrypted and never returned.
+         *
+         *     Requires the role `owner`.
+         */
+        post: operations["addMcpServer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mcp-servers/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete an MCP server
+         * @description Delete a server. Agents lose its tools with their next step.
+         *
+         *     Requires the role `owner`.
+         */
+        delete: operations["deleteMcpServer"];
+        options?: never;
+        head?: never;
+        /**
+         * Allow tools of an MCP server
+         * @description Say which tools of a server the workspace's agents may use. It holds from each answer's next step on.
+         *
+         *     Requires the role `owner`.
+         */
+        patch: operations["changeMcpServer"];
+        trace?: never;
+    };
+    "/api/mcp-servers/{id}/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read the tools of an MCP server again
+         * @description Read the tools of a server again. Those whose description or arguments have changed are no longer allowed.
+         *
+         *     Requires the role `owner`.
+         */
+        post: operations["readMcpServer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/me": {
         parameters: {
             query?: never;
@@ -1894,6 +1974,13 @@ export interface components {
             allowed: string[] | null;
         };
         /**
+         * AllowedTools
+         * @description The names of all tools of the server that agents may use.
+         */
+        AllowedTools: {
+            allowed: string[];
+        };
+        /**
          * AnswerMessage
          * @description The answer. Citations `[n]` refer to `citations` of the response. `tool_calls`: calls of the caller's tools.
          */
@@ -1946,7 +2033,7 @@ export interface components {
             actor: string;
             actor_name: string | null;
             /** @enum {string} */
-            action: "budgets.changed" | "chat.changed" | "data.deleted" | "data.exported" | "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "member.added" | "member.changed" | "member.removed" | "model.building" | "model.deleted" | "model.registered" | "model.switched" | "models.changed" | "search.changed" | "share.created" | "share.revoked" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
+            action: "budgets.changed" | "chat.changed" | "data.deleted" | "data.exported" | "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "mcp_server.added" | "mcp_server.changed" | "mcp_server.deleted" | "member.added" | "member.changed" | "member.removed" | "model.building" | "model.deleted" | "model.registered" | "model.switched" | "models.changed" | "search.changed" | "share.created" | "share.revoked" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
             target: string;
             target_name: string | null;
             details: Record<string, unknown>;
@@ -2981,6 +3068,30 @@ export interface components {
             kept: number;
         };
         /**
+         * McpServer
+         * @description A server and its tools. `changed` are those that were allowed, and changed before they were read last.
+         *
+         *     They are no longer allowed. `left_out` are the tools that can't be used, with the reason. `has_token`: whether a token is stored.
+         */
+        McpServer: {
+            /** Format: uuid */
+            id: string;
+            name: string;
+            url: string;
+            has_token: boolean;
+            tools: components["schemas"]["ServerTool"][];
+            left_out: string[];
+            changed: string[];
+            read_at: string;
+        };
+        /**
+         * McpServerList
+         * @description The workspace's MCP servers, by name.
+         */
+        McpServerList: {
+            servers: components["schemas"]["McpServer"][];
+        };
+        /**
          * Me
          * @description The caller, the current workspace, and all workspaces that the header `X-Workspace` may name.
          *
@@ -3167,6 +3278,16 @@ export interface components {
          */
         NewEmbeddingModel: {
             name: string;
+        };
+        /**
+         * NewMcpServer
+         * @description A server to add: a name of up to 20 lower-case letters, digits and `_`, which begins its tools' names, the address of its streamable HTTP endpoint, and perhaps a bearer token.
+         */
+        NewMcpServer: {
+            name: string;
+            url: string;
+            /** @default  */
+            token: string;
         };
         /**
          * NewMember
@@ -3665,6 +3786,16 @@ export interface components {
             help: string;
             /** @default false */
             required: boolean;
+        };
+        /**
+         * ServerTool
+         * @description A tool of a server. `name` is the one that agents and approvals use: `SERVER__TOOL`.
+         */
+        ServerTool: {
+            name: string;
+            description: string;
+            arguments_schema: Record<string, unknown>;
+            allowed: boolean;
         };
         /**
          * ShareLink
@@ -4203,7 +4334,7 @@ export interface operations {
         parameters: {
             query?: {
                 actor?: string;
-                action?: "budgets.changed" | "chat.changed" | "data.deleted" | "data.exported" | "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "member.added" | "member.changed" | "member.removed" | "model.building" | "model.deleted" | "model.registered" | "model.switched" | "models.changed" | "search.changed" | "share.created" | "share.revoked" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
+                action?: "budgets.changed" | "chat.changed" | "data.deleted" | "data.exported" | "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "mcp_server.added" | "mcp_server.changed" | "mcp_server.deleted" | "member.added" | "member.changed" | "member.removed" | "model.building" | "model.deleted" | "model.registered" | "model.switched" | "models.changed" | "search.changed" | "share.created" | "share.revoked" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
                 target?: string;
                 since?: string;
                 until?: string;
@@ -6212,6 +6343,178 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listMcpServers: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["McpServerList"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    addMcpServer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMcpServer"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["McpServer"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteMcpServer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeMcpServer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AllowedTools"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["McpServer"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readMcpServer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["McpServer"];
+                };
             };
             /** @description An error */
             default: {

@@ -42,6 +42,9 @@ export type Extraction = Schemas["ExtractionState"];
 export type ExtractionEstimate = Schemas["ExtractionEstimate"];
 export type ExtractionRequest = Optional<Schemas["ExtractionRequest"], "documents" | "filter" | "model">;
 
+export type McpServer = Schemas["McpServer"];
+export type NewMcpServer = Schemas["NewMcpServer"];
+
 export type ChatSettings = Schemas["ChatSettings"];
 export type ToolList = Schemas["ToolList"];
 export type ToolSummary = Schemas["ToolSummary"];

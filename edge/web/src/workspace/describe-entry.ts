@@ -60,6 +60,12 @@ export function describeEntry({ action, target, target_name: name, details }: Au
       return `shared a conversation by the link ${target}`;
     case "share.revoked":
       return `revoked the share link ${target}`;
+    case "mcp_server.added":
+      return `added the MCP server ${detail("name")} (${detail("url")})`;
+    case "mcp_server.changed":
+      return `changed the tools of the MCP server ${detail("name")}`;
+    case "mcp_server.deleted":
+      return `deleted the MCP server ${detail("name")}`;
     case "budgets.changed":
       return `changed the budgets (now ${String(details["budgets"])})`;
     case "model.registered":

@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
 import { useAccount, useHasRole } from "../sign-in/account";
+import { McpServersCard } from "../mcp-servers/mcp-servers-card";
 import { useTitle } from "../routing/use-title";
 import { AuditLog } from "./audit-log";
 import { ChatCard } from "./chat-card";
@@ -51,6 +52,7 @@ export function WorkspacePage(): ReactNode {
       {isEditor && <Feedback />}
       {isOwner && <ChatCard />}
       {isOwner && <ToolsCard />}
+      {isOwner && <McpServersCard />}
       {isOwner && <Members />}
       {isOwner && <Keys />}
       <ShareLinks />
@@ -79,6 +81,7 @@ function LocalMode(): ReactNode {
       <Feedback />
       <ChatCard />
       <ToolsCard />
+      <McpServersCard />
       <ShareLinks />
       <EmbeddingModels />
     </div>

@@ -60,6 +60,8 @@ _FILL = """
     ), file_version as (
       insert into file_versions (workspace_id, conversation_id, path, version, sha256, bytes)
       values (:w, 'c', 'a.md', 1, '\\x00', 1)
+    ), server as (
+      insert into mcp_servers (workspace_id, name, url, tools, left_out) values (:w, 's', 'https://x', '[]', '[]')
     ), extraction as (
       insert into extractions (workspace_id, subject, role, question, schema) values (:w, 's', 'editor', 'q', '{}')
       returning id

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from functions.chat.extraction.store import StoredRow
+from functions.chat.extraction.extractions import StoredRow
 from functions.chat.extraction.table import columns, csv_header, to_csv, to_jsonl
 
 ID = uuid.UUID(int=1)

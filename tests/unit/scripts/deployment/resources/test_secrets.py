@@ -17,7 +17,7 @@ def readers(installation: Installation) -> dict[str, tuple[str, ...]]:
 def test_secrets_are_readable_only_by_the_services_that_use_them() -> None:
     default = readers(SUPABASE)
     assert default["DATABASE_ADMIN_URL"] == ("job",)
-    assert default["SECRET_KEY"] == ("collection", "job")
+    assert default["SECRET_KEY"] == ("chat", "collection", "job")
     assert default["AUTH_SECRET"] == ("chat", "collection", "embedding", "job")
 
 

@@ -1,0 +1,103 @@
+import { useState, type ReactNode } from "react";
+import { allowTools, deleteMcpServer, readToolsAgain } from "../api/mcp-servers";
+import type { McpServer } from "../api/types";
+import { ConfirmDialog } from "../ui/confirm-dialog";
+import { Checkbox } from "../ui/field";
+import { ProblemNote } from "../ui/problem-note";
+import { useAction } from "../ui/use-action";
+
+/** A server with its tools, each with a checkbox that allows it. */
+export function McpServerRow({ server, onChange }: { server: McpServer; onChange: () => void }): ReactNode {
+  const stored = server.tools.filter(({ allowed }) => allowed).map(({ name }) => name);
+  const [allowed, setAllowed] = useState<readonly string[]>(stored);
+  const [isDeleting, setIsDeleting] = useState(false);
+  const { perform, isBusy, problem } = useAction();
+  const act = (promise: Promise<void>): void => {
+    perform(promise, () => {
+      setIsDeleting(false);
+      onChange();
+    });
+  };
+  return (
+    <fieldset className="mcp-server">
+      <legend>
+        {server.name} <span className="small muted">{server.url}</span>
+      </legend>
+      <Notes server={server} />
+      {server.tools.map(({ name, description }) => (
+        <Checkbox
+          key={name}
+          label={name}
+          hint={description.slice(0, 300).replaceAll("`", "'")}
+          checked={allowed.includes(name)}
+          onChange={(checked) => {
+            setAllowed(checked ? [...allowed, name] : allowed.filter((each) => each !== name));
+          }}
+        />
+      ))}
+      {problem && <ProblemNote problem={problem} />}
+      <div className="actions">
+        <button
+          type="button"
+          disabled={isBusy || [...allowed].sort().join() === [...stored].sort().join()}
+          onClick={() => {
+            act(allowTools(server.id, allowed));
+          }}
+        >
+          Save allowed tools
+        </button>
+        <button
+          type="button"
+          disabled={isBusy}
+          onClick={() => {
+            act(readToolsAgain(server.id));
+          }}
+        >
+          Read its tools again
+        </button>
+        <button
+          type="button"
+          className="plain"
+          disabled={isBusy}
+          onClick={() => {
+            setIsDeleting(true);
+          }}
+        >
+          Delete {server.name}
+        </button>
+      </div>
+      {isDeleting && (
+        <ConfirmDialog
+          title={`Delete the MCP server ${server.name}?`}
+          confirm="Delete server"
+          busy={isBusy}
+          onConfirm={() => {
+            act(deleteMcpServer(server.id));
+          }}
+          onCancel={() => {
+            setIsDeleting(false);
+          }}
+        >
+          <p>Agents can no longer use its tools.</p>
+        </ConfirmDialog>
+      )}
+    </fieldset>
+  );
+}
+
+/** What the owner has to know about the tools: those that changed, and those that can't be used. */
+function Notes({ server }: { server: McpServer }): ReactNode {
+  const { changed, left_out: leftOut, tools } = server;
+  return (
+    <>
+      {changed.length > 0 && (
+        <p role="alert">
+          These tools have changed, so they are no longer allowed: {changed.join(", ")}. Read them, then allow them
+          again.
+        </p>
+      )}
+      {tools.length === 0 && <p className="muted">The server has no tools that can be used.</p>}
+      {leftOut.length > 0 && <p className="small muted">Left out: {leftOut.join("; ")}.</p>}
+    </>
+  );
+}
