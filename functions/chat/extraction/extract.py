@@ -154,7 +154,7 @@ class _Answer:
             for group in groups:
                 text = "".join(self._feed(piece) for piece in group)
                 yield [Delta(text)] if text else []
-                if self.json.is_broken:
+                if len(self.written) >= MAX_CHARS:  # else the model ends soon, and tells what it used
                     return
         if text := self.json.finish():
             yield [Delta(text)]
