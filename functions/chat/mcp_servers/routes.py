@@ -29,9 +29,9 @@ class NewMcpServer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AllowedTools(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The names of all tools of the server that agents may use."""
+    """The names of all tools of the server that agents may use. Omitted, they stay as they are."""
 
-    allowed: Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(max_length=MAX_TOOLS)]
+    allowed: Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(max_length=MAX_TOOLS)] | None = None
 
 
 class McpServerList(msgspec.Struct, frozen=True):
@@ -104,6 +104,8 @@ class McpServerRoutes:
     def change_mcp_server(self, call: Call) -> McpServer:
         """Say which tools of a server the workspace's agents may use. It holds from each answer's next step on."""
         with self.database.transaction(call.workspace_id) as tx:
+            if call.body.allowed is None:
+                return servers.read(tx, call.workspace_id, call.path["id"])
             return servers.allow(tx, call.caller, call.path["id"], call.body.allowed)
 
     def read_mcp_server(self, call: Call) -> McpServer:

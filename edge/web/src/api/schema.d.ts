@@ -1975,10 +1975,11 @@ export interface components {
         };
         /**
          * AllowedTools
-         * @description The names of all tools of the server that agents may use.
+         * @description The names of all tools of the server that agents may use. Omitted, they stay as they are.
          */
         AllowedTools: {
-            allowed: string[];
+            /** @default null */
+            allowed: string[] | null;
         };
         /**
          * AnswerMessage

@@ -59,7 +59,7 @@ function Shell(): ReactNode {
             Runs
           </NavLink>
           <NavLink href="/extraction" current={route.page === "extraction"}>
-            Extraction
+            Extract
           </NavLink>
           <NavLink href="/usage" current={route.page === "usage"}>
             Usage

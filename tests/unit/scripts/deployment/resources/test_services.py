@@ -139,8 +139,9 @@ def test_services_name_their_images_by_digest_once_they_are_pushed() -> None:
 
 def test_new_version_of_a_secret_deploys_its_readers() -> None:
     state = replace(released(), versions={**VERSIONS, "headwater-secret-key": "2"})
-    [command] = services.plan_services(SUPABASE, state)
-    assert "SECRET_KEY=headwater-secret-key:2" in flag(command, "set-secrets").split(",")
+    commands = services.plan_services(SUPABASE, state)
+    assert len(commands) == 2  # chat and collection
+    assert all("SECRET_KEY=headwater-secret-key:2" in flag(each, "set-secrets").split(",") for each in commands)
 
 
 def test_service_that_is_not_ready_is_deployed_again() -> None:
