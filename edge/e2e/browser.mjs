@@ -128,7 +128,7 @@ export async function checkAppearances(page, folder, title) {
     await screenshot(page, folder, `${title}-${name}`);
   }
   await page.setViewportSize(APPEARANCES.light.viewport);
-  await page.emulateMedia({ colorScheme: "light", reducedMotion: null });
+  await page.emulateMedia({ colorScheme: "light" });
 }
 
 /**

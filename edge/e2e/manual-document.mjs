@@ -5,7 +5,7 @@ import { checkAppearances, expectFocusKept } from "./browser.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
-const ON_CALL = "# On call\n\nWhoever is on call carries the marmalade pager.\n";
+const ON_CALL = "# On call\n\nThe engineer on call carries the marmalade pager.\n";
 
 /** @param {Page} page @param {string} text */
 async function upload(page, text) {
@@ -54,7 +54,7 @@ async function openChangedCitation(page, folder) {
   await panel.locator("mark").filter({ hasText: "always carries the marmalade pager." }).waitFor();
   await panel.getByText("This document has changed since it was cited.").waitFor();
   await panel.getByText("Show the cited text").click();
-  await panel.getByText("Whoever is on call carries").waitFor();
+  await panel.getByText("The engineer on call carries").waitFor();
   await checkAppearances(page, folder, "changed-passage");
   await panel.getByRole("link", { name: "Open full page" }).click();
   await page.reload();

@@ -35,8 +35,11 @@ _AS_SUPABASE = [
     f"tests/integration/{path}"
     for path in (
         "chat/answers/test_answers.py",
-        "chat/retrieval",
-        "chat/streams",
+        "chat/retrieval/test_concurrent_changes.py",
+        "chat/retrieval/test_search.py",
+        "chat/retrieval/test_words.py",
+        "chat/streams/test_group_commit.py",
+        "chat/streams/test_resume.py",
         "collection/documents/test_removals.py",
         "collection/pipeline/test_collect.py",
         "collection/runs/test_bulk.py",

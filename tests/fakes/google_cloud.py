@@ -27,7 +27,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.fakes.cloudflare import WORKERS, NoWorker, Worker, envelope, refusal
-from tests.fakes.google_apis import DEPLOYER, PROJECT, ROUTES, AlreadyExists, NotFound, Request
+from tests.fakes.google_apis import DEPLOYER, PROJECT, AlreadyExists, NotFound, Request
+from tests.fakes.google_routes import ROUTES
 from tests.harness.certificates import create_authority
 from tests.harness.local_token import AUTHORIZATION
 

@@ -1,4 +1,4 @@
-"""Attack files, processes, sockets and ports of this machine as the user `nobody`.
+"""Attack files, processes, sockets and ports of this machine as another user.
 
     python -m tests.harness.other_user < targets.json
 

@@ -24,12 +24,12 @@ def sandbox_host(folder: Path) -> Iterator[dict[str, str]]:
             parent.chmod(parent.stat().st_mode | 0o055)
     (folder / "secret").write_text(SECRET)
     name = f"headwater-test-{os.getpid()}"
-    nobody = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
+    other = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
     with (
         socket.create_server(("127.0.0.1", 0)) as server,
         socket.socket(socket.AF_UNIX) as abstract,
         socket.socket(socket.AF_UNIX) as unix,
-        subprocess.Popen(["/bin/sleep", "1000"], user=nobody, env={"SECRET": SECRET}) as victim,
+        subprocess.Popen(["/bin/sleep", "1000"], user=other, env={"SECRET": SECRET}) as victim,
     ):
         abstract.bind(f"\0{name}")
         abstract.listen()

@@ -1,4 +1,4 @@
-"""Run commands in the sandbox as the user `nobody`, from tests that run as root."""
+"""Run commands in the sandbox as an unprivileged user, from tests that run as root."""
 
 import ctypes  # noqa: F401 - loaded on demand otherwise, when we may no longer read it
 import os
@@ -29,8 +29,8 @@ def to_result(outcome: Outcome) -> Result:
     return Result(outcome.reason, outcome.code, outcome.output, dict(outcome.files), dict(outcome.skipped))
 
 
-class NobodysSandbox:
-    """A sandbox that `nobody` starts. Served by a `ChildProcess`."""
+class UnprivilegedSandbox:
+    """A sandbox that an unprivileged user starts. Served by a `ChildProcess`."""
 
     def __init__(self, launcher: Launcher) -> None:
         account = pwd.getpwnam("nobody")

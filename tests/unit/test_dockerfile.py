@@ -113,14 +113,14 @@ def test_read_dockerfile_inherits_from_base_stages() -> None:
 FROM python AS base
 ENV A=1 \\
     B=2
-USER nobody
+USER app
 FROM base AS app
 COPY --from=base /x y
 COPY a b c/
 CMD ["serve", "it"]
 """
     app = read_dockerfile(text.replace("\\\\", "\\"))["app"]
-    assert (app.environment, app.user, app.command) == ({"A": "1", "B": "2"}, "nobody", ["serve", "it"])
+    assert (app.environment, app.user, app.command) == ({"A": "1", "B": "2"}, "app", ["serve", "it"])
     assert app.copies == [("base", ["/x"], "y"), ("", ["a", "b"], "c/")]
 
 

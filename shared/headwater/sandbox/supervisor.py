@@ -1,7 +1,7 @@
 """The process beside a sandbox: mounts its disk, starts the command, enforces the limits, returns output and files.
 
 Started by `runner`, with an empty environment. stdin has a JSON header and the files, stdout gets frames. Imports only
-the standard library. Started by root, it becomes the user `nobody` before the command starts.
+the standard library. Started by root, it becomes the user 65534 before the command starts.
 """
 
 import json
@@ -35,7 +35,7 @@ from headwater.sandbox.system_calls import (
 FRAME = struct.Struct(">cI")
 OUTPUT, FILE, SKIPPED, END, REFUSED = b"o", b"f", b"s", b"e", b"r"
 
-NOBODY = 65534
+UNPRIVILEGED = 65534
 _POLL_S = 0.02
 _MOUNT_POINTS = ("/mnt", "/media", "/srv", "/opt")
 _READ_BYTES = 1 << 16
@@ -76,14 +76,14 @@ def main() -> None:
 def _mount_disk(limits: Mapping[str, Any], given: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
     """Mount a disk in memory that only this process and its children see. Return its path, and where folders are.
 
-    `given` are folders that the sandbox has besides Python's. As root, become `nobody` afterwards.
+    `given` are folders that the sandbox has besides Python's. As root, become the user 65534 afterwards.
     """
     user, group = os.geteuid(), os.getegid()
     python = layout.python_folder()
     folders = {**given, **({python: python} if python else {})}
     if user == 0:
         unshare(CLONE_NEWNS)
-        user = group = NOBODY
+        user = group = UNPRIVILEGED
     else:
         unshare(CLONE_NEWNS | CLONE_NEWUSER)
         map_user(user, user, group)
@@ -93,7 +93,7 @@ def _mount_disk(limits: Mapping[str, Any], given: Mapping[str, str]) -> tuple[st
     size = f"size={limits['disk_bytes']},nr_inodes={limits['disk_files'] + 8}"
     mount("tmpfs", disk, "tmpfs", MS_NOSUID | MS_NODEV, f"{size},mode=755,uid={user},gid={group}")
     if os.geteuid() == 0:
-        for n, (path, source) in enumerate(folders.items()):  # nobody may not be able to reach them where they are
+        for n, (path, source) in enumerate(folders.items()):  # the user may not be able to reach them where they are
             folders[path] = f"{disk}/folder{n}"
             os.mkdir(folders[path])
             mount(source, folders[path], None, MS_BIND | MS_REC)

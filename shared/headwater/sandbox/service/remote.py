@@ -106,7 +106,7 @@ class RemoteSandbox:
             raise SandboxFailed(f"The connection to the sandbox failed ({type(error).__name__}). Try again.") from error
 
     def _respond(self, header: bytes, given: Mapping[str, bytes], is_stopped: Callable[[], bool]) -> Any:
-        """Return the response once an instance takes the request. A command that nobody has taken has no effects."""
+        """Return the response once an instance takes the request. A command that none has taken has no effects."""
         until = time.monotonic() + _PATIENCE_S
         body = b"".join(wire.pieces(header, given))
         wait_s = 0.1

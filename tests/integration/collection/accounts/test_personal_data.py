@@ -1,4 +1,4 @@
-"""All of a person's data: the export has it, the deletion removes it from every table, and nobody else's."""
+"""All of a person's data: the export has it, the deletion removes it from every table, and no other person's."""
 
 import json
 from typing import Any
@@ -184,7 +184,7 @@ def test_last_owner_deletes_data_but_stays(app: JwtApp, ada: FlaskClient, worksp
     assert app.by(app.add_key(workspace, "reader")).delete("/api/me/data?leave=true").status_code == 409
 
 
-def test_export_has_all_of_a_persons_data_and_nobody_elses(app: JwtApp, workspace: str) -> None:
+def test_export_has_all_of_a_persons_data_and_no_other_persons(app: JwtApp, workspace: str) -> None:
     response = app.person("bob").get("/api/me/data")
     assert response.headers["Content-Disposition"] == "attachment; filename=headwater-data.json"
     assert response.headers["Cache-Control"] == "private, no-store"

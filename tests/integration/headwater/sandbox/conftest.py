@@ -1,4 +1,4 @@
-"""Sandboxes of both launchers, started by this user and by `nobody`."""
+"""Sandboxes of both launchers, started by this user and by an unprivileged one."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ def launcher(request: pytest.FixtureRequest) -> Launcher:
     return launcher
 
 
-@pytest.fixture(scope="module", params=["this user", "nobody"])
+@pytest.fixture(scope="module", params=["this user", "another user"])
 def run(request: pytest.FixtureRequest, launcher: Launcher) -> Iterator[Run]:
     """Run a command with the limits QUICK, or others."""
     if request.param == "this user":
@@ -33,7 +33,9 @@ def run(request: pytest.FixtureRequest, launcher: Launcher) -> Iterator[Run]:
         return
     if os.geteuid() or not os.access(SYSTEM_PYTHON, os.X_OK):
         pytest.skip("needs root: only root can become another user, who needs a Python of the system")
-    with ChildProcess("tests.harness.sandbox_user:NobodysSandbox", (launcher,), name="nobody", environment={}) as child:
+    with ChildProcess(
+        "tests.harness.sandbox_user:UnprivilegedSandbox", (launcher,), name="sandbox", environment={}
+    ) as child:
 
         def call(command: list[str], given: Any = None, limits: Limits = QUICK) -> Result:
             return child.call("run", command, given or {}, limits, kind=Result, timeout_s=120, max_bytes=10**9)

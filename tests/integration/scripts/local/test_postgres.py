@@ -180,20 +180,20 @@ def test_no_account_has_the_server_s_user_id(folder: Path, free_port: Callable[[
 
 @needs_root
 def test_data_of_an_account_gets_a_user_id_of_its_own(closed_folder: Path, free_port: Callable[[], int]) -> None:
-    """As earlier versions left it: in the data folder, owned by `nobody`."""
+    """As earlier versions left it: in the data folder, owned by an account."""
     closed_folder.parent.chmod(0o755)
-    nobody = pwd.getpwnam("nobody").pw_uid
+    account = pwd.getpwnam("nobody").pw_uid
     before = Cluster(closed_folder, free_port())
     with running_server(before):
         before.execute("create table numbers (n int)", "insert into numbers values (7)")
     for path in (closed_folder, *closed_folder.rglob("*")):
-        os.chown(path, nobody, nobody)
+        os.chown(path, account, account)
     closed_folder.parent.chmod(0o700)
     cluster = Cluster(closed_folder, free_port())
     with running_server(cluster):
         assert query_one(cluster, "select n from numbers") == 7
         [uid] = owners(closed_folder.resolve())
-        assert uid not in (0, nobody)
+        assert uid not in (0, account)
     again = Cluster(closed_folder, free_port())
     with running_server(again):
         assert owners(closed_folder.resolve()) == {uid}

@@ -78,7 +78,7 @@ def test_unchanged_mailbox_costs_a_command_for_each_folder(pipeline: Pipeline, m
 def test_message_that_the_server_cannot_open_spoils_no_other(pipeline: Pipeline, mailbox: TestMailbox) -> None:
     for number in range(12):
         mailbox.deliver(message(number, f"Text {number}", subject=f"Subject {number}"))
-    mailbox.forbid(mailbox.deliver(message(12, "Nobody reads this.", subject="Lost")))
+    mailbox.forbid(mailbox.deliver(message(12, "This is never read.", subject="Lost")))
     source = add_mailbox(pipeline, mailbox)
     run = pipeline.collect(source)
     assert (run.state, run.counts.added) == ("succeeded", 12)
