@@ -20,12 +20,14 @@ class KillSwitch:
         self._engine = database.engine
         sa.event.listen(self._engine, "commit", self._count)
 
-    def _count(self, _: object) -> None:
+    def _count(self, connection: sa.Connection) -> None:
         if "_read" in threading.current_thread().name:  # the client's
             return
         with self._lock:
             self.left -= 1
             if self.left == 0:
+                # As Postgres does. The connection returns to the pool, which takes it for one that has been committed.
+                connection.connection.rollback()
                 raise Killed
 
     def remove(self) -> None:

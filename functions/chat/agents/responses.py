@@ -48,7 +48,7 @@ def respond(tx: Connection, answer: AnswerKey, responses: Sequence[Response]) ->
     """
     is_open = tx.execute(_LOCK, _values(answer)).one_or_none()
     events = message_log.read(tx, answer)
-    before = [event.seq for event in events if _is_response(event, responses)]
+    before = _seqs_of_responses(events, responses)
     given = _inputs(events)
     new = [each for each in responses if is_open and _store(tx, answer, each, given.get(each.call_id))]
     if not new and not before:
@@ -90,14 +90,21 @@ def _parts(tx: Connection, answer: AnswerKey, response: Response) -> list[Part]:
     return [*changed, responded]
 
 
-def _is_response(event: Event, responses: Sequence[Response]) -> bool:
-    """Return whether an event is from the response to a call."""
-    part = _decode(event)
+def _seqs_of_responses(events: Sequence[Event], responses: Sequence[Response]) -> list[int]:
+    """Return the numbers of the events that come from responses to these calls."""
     ids = {response.call_id for response in responses}
-    return (isinstance(part, ApprovalResponse) and part.approval_id in ids) or (
-        isinstance(part, ToolOutput)
-        and any(each.call_id == part.tool_call_id and each.answer is not None for each in responses)
-    )
+    answered = {response.call_id for response in responses if response.answer is not None}
+    called: set[str] = set()
+    found = []
+    for event in events:
+        match _decode(event):
+            case ToolInput(tool_call_id=id_) if id_ not in called:
+                called.add(id_)
+            case ToolInput(tool_call_id=id_) | ApprovalResponse(approval_id=id_) if id_ in ids:
+                found.append(event.seq)
+            case ToolOutput(tool_call_id=id_) if id_ in answered:
+                found.append(event.seq)
+    return found
 
 
 def _inputs(events: Sequence[Event]) -> dict[str, Any]:

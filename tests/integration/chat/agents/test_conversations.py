@@ -1,0 +1,219 @@
+"""Random conversations with agents whose steps are killed again and again: they end as undisturbed ones do.
+
+Each has parallel calls, failing calls, files, approvals, questions to the person and sub-agents. All 200:
+
+    HEADWATER_FULL=1 python -m pytest tests/integration/chat/agents/test_conversations.py
+"""
+
+import os
+import random
+import re
+import time
+from typing import Any, NamedTuple
+
+from werkzeug.test import TestResponse
+
+from functions.chat.agents.sub_agents import INSTRUCTIONS
+from tests.fakes.agent_provider import Script, ScriptedProvider, ToolCall, Turn, results
+from tests.harness.agents import QUESTION, approval, assert_nothing_is_open, readers, reply
+from tests.harness.chat_app import ChatApp, StreamEvent, parse_events
+from tests.harness.kill_switch import Killed, KillSwitch, take_back
+from tests.integration.chat.streams.test_resume import BackgroundReader
+
+SEEDS = range(200) if "HEADWATER_FULL" in os.environ else (3, 7, 11, 19)
+DEADLINE_S = 300.0
+
+
+class Plan(NamedTuple):
+    """What a model says in its turns, what sub-agents say to their tasks, and the responses of the person."""
+
+    turns: list[Turn]
+    of_sub_agents: dict[str, list[Turn]]
+    responses: dict[str, dict[str, Any]]
+
+
+def make_plan(random_: random.Random, name: str) -> Plan:
+    """Return a plan with all kinds of calls, in one to three turns and a last one with text."""
+    plan = Plan([], {}, {})
+    for turn in range(random_.randint(1, 3)):
+        calls = [_make_call(random_, plan, name, f"{turn}-{n}") for n in range(random_.randint(1, 4))]
+        plan.turns.append(calls)
+    plan.turns.append(f"Done with {len(plan.turns)} turns.")
+    return plan
+
+
+def _make_call(random_: random.Random, plan: Plan, name: str, id_: str) -> ToolCall:
+    match random_.randrange(9):
+        case 0 | 1:
+            path = f"notes-{id_.partition('-')[2]}.md"
+            return ToolCall("write_file", {"path": path, "content": f"Written by {id_}."}, id_)
+        case 2:
+            return ToolCall("search_knowledge", {"query": QUESTION}, id_)
+        case 3:
+            return ToolCall("no_such_tool", {}, id_)
+        case 4 | 5:
+            choices = [approval(id_), approval(id_, approved=False, reason="No."), approval(id_, input={"text": "pip"})]
+            plan.responses[id_] = random_.choice(choices)
+            return ToolCall("grep_documents", {"text": "north"}, id_)
+        case 6:
+            plan.responses[id_] = reply(id_, f"Answer to {id_}.")
+            return ToolCall("ask_user", {"question": "Which one?"}, id_)
+        case 7:
+            task = f"Task {id_} of {name}."
+            search, listing = ToolCall("search_knowledge", {"query": QUESTION}), ToolCall("list_documents", {})
+            plan.of_sub_agents[task] = [[search, listing], f"Report {id_}."]
+            return ToolCall("delegate", {"task": task}, id_)
+        case _:
+            return ToolCall("list_documents", {"path": 5}, id_)  # not a text
+
+
+class Conversation:
+    """One conversation by a plan. With `deaths`, steps are killed before random commits."""
+
+    def __init__(self, chat: ChatApp, name: str, plan: Plan, deaths: random.Random | None) -> None:
+        self.chat = chat
+        self.name = name
+        self.plan = plan
+        self.deaths = deaths
+        self.events: dict[int, Any] = {}
+        self.killed = 0
+        self._streams: list[tuple[BackgroundReader, TestResponse]] = []
+
+    def run(self) -> None:
+        """Ask, respond to all calls that wait, and read to the end."""
+        self._read(self.chat.post(self.name, f"Question of {self.name}", mode="agent"))
+        deadline = time.monotonic() + DEADLINE_S
+        while self._is_open():
+            assert time.monotonic() < deadline, self.chat.rows("select state, kind, attempt from steps")
+            self._drain()
+            self._respond()
+        for reader, response in self._streams:
+            self._add(reader.all())
+            readers.remove(reader)
+            response.close()
+
+    def _is_open(self) -> bool:
+        return self.chat.rows("select count(*) from agents") != [(0,)]
+
+    def _drain(self) -> None:
+        switch = None
+        if self.deaths and self.deaths.random() < 0.8:
+            switch = KillSwitch(self.chat.database, self.deaths.randint(1, 20))
+        try:
+            self.chat.drain()
+        except Killed:
+            self.killed += 1
+        finally:
+            if switch:
+                switch.remove()
+        take_back(self.chat.database)
+        self.chat.rows("update steps set not_before = now() where state = 'ready'")
+
+    def _respond(self) -> None:
+        """Respond to some of the calls that wait, as a person does who clicks twice."""
+        if self.chat.rows("select 1 from messages where state = 'streaming' and waiting_since is null"):
+            return
+        waiting = [id_ for (id_,) in self.chat.rows("select id from agent_calls where state <> 'running' order by id")]
+        if not waiting:
+            return
+        some = self.deaths.sample(waiting, self.deaths.randint(1, len(waiting))) if self.deaths else waiting
+        message = {"id": "", "role": "assistant", "parts": [self.plan.responses[id_] for id_ in some]}
+        for _ in range(2 if self.deaths else 1):
+            self._read(self.chat.client.post("/api/chat", json={"id": self.name, "messages": [message]}))
+
+    def _read(self, response: TestResponse) -> None:
+        reader = BackgroundReader(response)
+        readers.append(reader)
+        self._streams.append((reader, response))
+
+    def _add(self, events: list[StreamEvent]) -> None:
+        for id_, part in events:
+            if id_:
+                known = self.events.setdefault(id_, part)
+                assert known == part, self.name
+
+    def resume(self, after: int) -> list[StreamEvent]:
+        """Return what a client gets that has lost its connection after an event."""
+        headers = {"Last-Event-ID": str(after)}
+        return parse_events(self.chat.client.get(f"/api/chat/{self.name}/stream", headers=headers).data)
+
+
+def outcome(conversation: Conversation, provider: ScriptedProvider) -> dict[str, Any]:
+    """Return what has become of a conversation, without times, numbers of passages and names."""
+    chat, name = conversation.chat, conversation.name
+    answer = chat.messages(name)[-1]
+    calls = [
+        [
+            part["toolName"],
+            part["state"],
+            part["input"],
+            part.get("output") and part["output"]["text"],
+            part["errorText"],
+        ]
+        for part in answer["parts"]
+        if part["type"] == "dynamic-tool"
+    ]
+    files = chat.rows(
+        """select path, version, encode(sha256, 'hex') from file_versions
+        where conversation_id like '%' || :name order by path, version""",
+        name=name,
+    )
+    told = [request for request in provider.requests if f"Question of {name}" in str(request["messages"][1]["content"])]
+    found = {
+        "text": [part["text"] for part in answer["parts"] if part["type"] == "text"],
+        "state": answer["metadata"]["state"],
+        "calls": sorted(map(str, calls)),
+        "passages": len([part for part in answer["parts"] if part["type"] == "source-document"]),
+        "told": results(told[-1]),
+        "files": files,
+    }
+    normalized: dict[str, Any] = normalize(found, name)
+    return normalized
+
+
+def normalize(value: Any, name: str) -> Any:
+    """Replace the numbers of passages and the conversation's name in all texts."""
+    if isinstance(value, str):
+        return re.sub(r"\[\d+\]", "[n]", value.replace(name, "NAME"))
+    if isinstance(value, dict):
+        return {key: normalize(item, name) for key, item in value.items()}
+    return [normalize(item, name) for item in value] if isinstance(value, list | tuple) else value
+
+
+def script_of(plans: dict[str, Plan]) -> Script:
+    """Return the script of a model that follows the plan of the conversation that a request is of."""
+
+    def script(messages: list[dict[str, Any]]) -> Turn:
+        asked = str(messages[1]["content"])
+        done = sum(message["role"] == "assistant" for message in messages)
+        if str(messages[0]["content"]).endswith(INSTRUCTIONS):
+            turns = next(plan.of_sub_agents[asked] for plan in plans.values() if asked in plan.of_sub_agents)
+        else:
+            turns = plans[asked.removeprefix("Question of ")].turns
+        turn: Turn = turns[done]
+        return turn
+
+    return script
+
+
+def test_conversations_under_kills_end_as_undisturbed_ones(chat: ChatApp, provider: ScriptedProvider) -> None:
+    chat.client.patch("/api/chat/tools", json={"approvals": {"grep_documents": "always"}})
+    killed = 0
+    for seed in SEEDS:
+        plans = {name: make_plan(random.Random(seed), name) for name in (f"calm-{seed}", f"killed-{seed}")}
+        provider.requests.clear()
+        provider.script = script_of(plans)
+        found = []
+        for name, plan in plans.items():
+            deaths = random.Random(seed) if name.startswith("killed") else None
+            conversation = Conversation(chat, name, plan, deaths)
+            conversation.run()
+            assert_nothing_is_open(chat)
+            found.append(outcome(conversation, provider))
+            assert sorted(conversation.events) == [*range(1, len(conversation.events) + 1)], seed
+            cut = random.Random(seed).randint(1, len(conversation.events) - 1)
+            resumed = {id_: part for id_, part in conversation.resume(cut) if id_}
+            assert resumed == {id_: part for id_, part in conversation.events.items() if id_ > cut}, seed
+            killed += conversation.killed
+        assert found[0] == found[1], seed
+    assert killed >= len(SEEDS)
