@@ -2,15 +2,16 @@
 
 import uuid
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from functions.chat.mcp_servers import servers
-from functions.chat.mcp_servers.client import McpClient
 from headwater.config import Settings
 from headwater.database.transactions import Database
 from headwater.encryption import decrypt_token
-from headwater.outbound.guarded_http import guarded_http
 from headwater.tools import ToolDescription
+
+if TYPE_CHECKING:
+    from functions.chat.mcp_servers.client import McpClient
 
 
 class RemoteTool(NamedTuple):
@@ -33,8 +34,11 @@ def read_remote_tools(database: Database, workspace_id: uuid.UUID, settings: Set
     return {tool.name: RemoteTool(tool, server, settings) for server in found for tool in server.tools}
 
 
-def connect(settings: Settings, url: str, token: bytes | None) -> McpClient:
+def connect(settings: Settings, url: str, token: bytes | None) -> "McpClient":
     """Return a client of a server. Raises SystemicError if its token can't be decrypted."""
+    from functions.chat.mcp_servers.client import McpClient  # imports urllib3
+    from headwater.outbound.guarded_http import guarded_http
+
     guarded = guarded_http(
         allow_private=settings.fetch_private, user_agent=settings.user_agent, proxy=settings.fetch_proxy
     )

@@ -108,5 +108,6 @@ def test_function_starts_without_heavy_imports() -> None:
         "print([m for m in sys.argv[1:] if m in sys.modules])"
     )
     heavy = ["numpy", "onnxruntime", "tokenizers", "langchain_core", "openai", "anthropic", "alembic", "pydantic"]
+    heavy += ["jiter", "jsonschema_rs", "urllib3"]
     command = [sys.executable, "-c", program, *heavy]
     assert subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip() == "[]"
