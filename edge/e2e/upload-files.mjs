@@ -1,10 +1,11 @@
 #!/usr/bin/env node
-// Upload files in a real browser: create a source for them, choose files, drop a folder, open, delete and restore a file, ask
-// about one, and create a webhook.
+// Upload files in a real browser: create a source for them, choose files, drop others, open, delete and restore a file, create a
+// webhook, ask about a file, and open the citation of a PDF on its page.
 //
 //   LOCAL_TOKEN=… node e2e/upload-files.mjs BASE_URL FOLDER SCREENSHOTS_FOLDER
 //
-// FOLDER has `pump.md`, which names the torque of the pump's screws, and `manual.pdf`. Prints one line for each stage. On a
+// FOLDER has `pump.md`, which names the torque of the pump's screws, `valve.md` and `manual.pdf`, whose second page says which
+// faults stop the pump. Prints one line for each stage. On a
 // failure, prints what was expected, saves a screenshot (failed.png) and exits with 1. CHROMIUM is the browser's program.
 
 import { readFileSync } from "node:fs";
@@ -38,25 +39,28 @@ async function createSource(page) {
 /** @param {Page} page */
 async function chooseFiles(page) {
   const card = cardOf(page, NAME);
-  await card.getByLabel(`Files for ${NAME}`).setInputFiles([join(files, "pump.md"), join(files, "manual.pdf")]);
+  await card.getByLabel(`Files for ${NAME}`).setInputFiles([join(files, "pump.md"), join(files, "valve.md")]);
   await card.getByText("2 of 2 uploaded.").waitFor();
   await card.getByText("2 documents", { exact: true }).waitFor();
   await checkAppearances(page, folder, "uploaded");
 }
 
-/** Drop a file that the server refuses, and one in a folder. @param {Page} page */
+/** Drop a text, a PDF, and a file that the server refuses. @param {Page} page */
 async function dropFiles(page) {
   const card = cardOf(page, NAME);
-  const transfer = await page.evaluateHandle((text) => {
+  const pdf = readFileSync(join(files, "manual.pdf")).toString("base64");
+  const transfer = await page.evaluateHandle((encoded) => {
+    const bytes = Uint8Array.from(atob(encoded), (character) => character.charCodeAt(0));
     const transferred = new DataTransfer();
-    transferred.items.add(new File([text], "dropped.md", { type: "text/markdown" }));
+    transferred.items.add(new File(["# Dropped\n\nThe dropped page.\n"], "dropped.md", { type: "text/markdown" }));
+    transferred.items.add(new File([bytes], "manual.pdf", { type: "application/pdf" }));
     transferred.items.add(new File([], "empty.md"));
     return transferred;
-  }, "# Dropped\n\nThe dropped page.\n");
+  }, pdf);
   await card.locator(".drop").dispatchEvent("drop", { dataTransfer: transfer });
-  await card.getByText("1 of 2 uploaded.").waitFor();
+  await card.getByText("2 of 3 uploaded.").waitFor();
   await card.getByRole("list", { name: "Not uploaded" }).getByText("The file is empty.").waitFor();
-  await card.getByText("3 documents", { exact: true }).waitFor();
+  await card.getByText("4 documents", { exact: true }).waitFor();
   await screenshot(page, folder, "dropped");
 }
 
@@ -74,10 +78,10 @@ async function openAndDelete(page) {
   expect(shown.includes("Torque"), `the file shows ${shown}`);
   await opened.close();
   await list.getByRole("button", { name: "Delete dropped.md" }).click();
-  await card.getByText("2 documents", { exact: true }).waitFor();
+  await card.getByText("3 documents", { exact: true }).waitFor();
   await card.getByLabel("Show").selectOption("versions");
   await list.getByRole("button", { name: "Restore dropped.md" }).click();
-  await card.getByText("3 documents", { exact: true }).waitFor();
+  await card.getByText("4 documents", { exact: true }).waitFor();
   await checkAppearances(page, folder, "files");
 }
 
@@ -106,6 +110,30 @@ async function askAboutFile(page) {
   await screenshot(page, folder, "answer");
 }
 
+/** Ask about the PDF, and open the citation on its page: in the panel, and in the browser's viewer. @param {Page} page */
+async function openCitedPage(page) {
+  await ask(page, "Which faults stop the pump at once?");
+  await page
+    .getByRole("button", { name: /^Citation \d+: Pump station handbook/ })
+    .first()
+    .click();
+  const panel = page.getByRole("dialog");
+  await panel.locator("mark").filter({ hasText: "Faults that end in seven stop the pump at once" }).first().waitFor();
+  await panel.getByText("page 2").first().waitFor();
+  await checkAppearances(page, folder, "cited-page");
+  // Headless browsers download a PDF instead of showing it.
+  await page.evaluate(() => {
+    window.open = (address) => {
+      document.documentElement.dataset["opened"] = String(address);
+      return null;
+    };
+  });
+  await panel.getByRole("button", { name: "Open page 2 of the file" }).click();
+  await page.locator("html[data-opened]").waitFor();
+  const opened = (await page.locator("html").getAttribute("data-opened")) ?? "";
+  expect(/^blob:.*#page=2$/.test(opened), `the file is opened at ${opened}`);
+}
+
 await inBrowser(folder, async (open, errors) => {
   const page = await open();
   for (const [name, stage] of Object.entries({
@@ -115,6 +143,7 @@ await inBrowser(folder, async (open, errors) => {
     openAndDelete,
     createWebhook,
     askAboutFile,
+    openCitedPage,
   })) {
     await stage(page);
     console.log(name);

@@ -30,8 +30,9 @@ def test_user_uploads_files_and_asks_about_one(stack: RunningStack, tmp_path: Pa
     files = tmp_path / "files"
     files.mkdir()
     (files / "pump.md").write_text("# Pump\n\nTorque: tighten the screws of the pump with 12 newton metres.\n")
+    (files / "valve.md").write_text("# Valve\n\nOpen the suction valve first.\n")
     shutil.copy(ROOT / "tests" / "data" / "documents" / "handbook.chromium.pdf", files / "manual.pdf")
-    browse("upload-files", tmp_path, stack.url, str(files), screenshots=14, token=stack.token)
+    browse("upload-files", tmp_path, stack.url, str(files), screenshots=18, token=stack.token)
 
 
 @pytest.mark.parametrize("stack", ["all-MiniLM-L6-v2"], indirect=True)
