@@ -14,6 +14,10 @@ SUFFIXES = (
 )
 
 
+SMALL_BOMBS = ("ratio.docx", "members.zip", "nested.zip", "deep.docx", "laughs.docx", "deep.html", "deep.ipynb")
+"""Those that are refused at once."""
+
+
 def bombs() -> Iterator[tuple[str, bytes]]:
     """Yield files that would take much memory or time."""
     zeros = b" " * 30_000_000
