@@ -110,7 +110,7 @@ class Calls:
         context = msgspec.structs.replace(self._context, call_key=self._key(call_id))
         if problem:
             result = Result(problem, is_error=True)
-        elif call and call.state == "running" and not self._toolbox.may_repeat(name):
+        elif call and call.state == "running" and self._may_have_had_effect(name, arguments):
             result = Result(INTERRUPTED, is_error=True)
         elif call and call.input is not None:
             result = self._call(context, call_id, name, call.input)
@@ -118,6 +118,10 @@ class Calls:
         else:
             result = self._call(context, call_id, name, arguments)
         return self._end(call_id, result)
+
+    def _may_have_had_effect(self, name: str, arguments: dict[str, Any]) -> bool:
+        """Return whether a call that was interrupted may not be repeated. One that can only fail may."""
+        return not self._toolbox.may_repeat(name) and self._toolbox.accepts(name, arguments)
 
     def _call(self, context: ToolContext, call_id: str, name: str, arguments: dict[str, Any]) -> Result:
         if name == DELEGATE and self._delegated and self._toolbox.accepts(name, arguments):

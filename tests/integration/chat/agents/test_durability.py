@@ -136,6 +136,9 @@ def test_interrupted_call_with_effects_is_not_repeated(chat: ChatApp) -> None:
         def may_repeat(self, name: str) -> bool:
             return False
 
+        def accepts(self, name: str, arguments: object) -> bool:
+            return True
+
     ask(chat)
     [(message_id,)] = chat.rows("select message_id from agents")
     with chat.database.transaction(chat.workspace_id) as tx:
