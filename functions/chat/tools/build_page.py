@@ -52,7 +52,7 @@ class BuildPage(Tool[BuildArguments]):
         "Builds a web page with Vite from the files of this conversation: from index.html and the scripts and styles "
         'that it loads, such as `<script type="module" src="src/main.jsx">`. Write the files first. React 19 and '
         "react-dom are there, JSX, TypeScript and CSS; no other packages, no network. Returns the log. If the build "
-        "fails, mend the files and build again. The result is written to `dist`, and the person can open it."
+        "fails, mend the files and build again. The result is `dist/index.html`, which the person can download."
     )
     arguments_type = BuildArguments
 

@@ -17,13 +17,37 @@ MAX_SITE_FILES = 500
 _SCRIPT = ".build.mjs"
 OUT = "dist/"
 # Without a configuration of the files' own: it would be a program of ours to keep working with any content. Paths are
-# relative, so that the site works below any address.
+# relative, and a page has its script and style in it, so that it works below any address and as a downloaded file:
+# browsers load no modules from disk.
 _PROGRAM = b"""
 import { build } from "vite"
 import react from "@vitejs/plugin-react"
+const escape = (code) => code.replaceAll("</script", "<\\\\/script").replaceAll("<!--", "\\\\x3C!--")
+const inline = {
+  name: "inline",
+  enforce: "post",
+  generateBundle(_, bundle) {
+    for (const page of Object.values(bundle)) {
+      if (page.type !== "asset" || !page.fileName.endsWith(".html")) continue
+      for (const [name, part] of Object.entries(bundle)) {
+        const path = name.replaceAll(".", "\\.")
+        const script = new RegExp(`<script type="module"[^>]* src="[./]*${path}"></script>`)
+        const style = new RegExp(`<link rel="stylesheet"[^>]* href="[./]*${path}">`)
+        let tag = null
+        if (part.type === "chunk" && part.imports.length + part.dynamicImports.length === 0 && script.test(page.source))
+          tag = [script, `<script type="module">${escape(part.code)}</script>`]
+        if (part.type === "asset" && name.endsWith(".css") && style.test(page.source))
+          tag = [style, `<style>${String(part.source).replaceAll("</style", "<\\\\/style")}</style>`]
+        if (tag === null) continue
+        page.source = page.source.replace(tag[0], () => tag[1])
+        delete bundle[name]
+      }
+    }
+  },
+}
 try {
   await build({
-    configFile: false, root: "/work", base: "./", cacheDir: "/tmp/vite", plugins: [react()], logLevel: "info",
+    configFile: false, root: "/work", base: "./", cacheDir: "/tmp/vite", plugins: [react(), inline], logLevel: "info",
     build: { outDir: "/work/dist", emptyOutDir: true, reportCompressedSize: false },
   })
 } catch (error) {

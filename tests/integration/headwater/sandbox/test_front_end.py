@@ -1,5 +1,9 @@
 """Builds of front ends in the sandbox, with the packages that the set-up has installed."""
 
+import shutil
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from headwater.sandbox.frames import SandboxUnavailable
@@ -7,6 +11,8 @@ from headwater.sandbox.front_end import MAX_SITE_FILES, build
 from headwater.sandbox.runner import Sandbox, find_sandbox
 from tests.harness.paths import ROOT
 
+CHROMIUM = shutil.which("chromium")
+OTHER = b'export const show = () => { document.body.append("later") }'
 FRONT_END = ROOT / ".headwater" / "front-end"
 
 PAGE = {
@@ -34,19 +40,38 @@ def sandbox() -> Sandbox:
         pytest.skip(f"needs namespaces: {error.message}")
 
 
-def test_page_is_built_with_relative_addresses(sandbox: Sandbox) -> None:
+def test_page_is_built_into_one_file(sandbox: Sandbox) -> None:
     shown: list[bytes] = []
     built = build(sandbox, {**PAGE, "dist/old.js": b"old"}, on_output=shown.append)
     assert built.succeeded, built.log
     assert b"".join(shown).startswith(b"vite v")
+    assert list(built.files) == ["index.html"]
     page = built.files["index.html"].decode()
-    [script] = [path for path in built.files if path.endswith(".js")]
-    [style] = [path for path in built.files if path.endswith(".css")]
-    assert f'src="./{script}"' in page
-    assert f'href="./{style}"' in page
-    assert "dist/old.js" not in built.files
-    assert "old.js" not in built.files
-    assert not [path for path in built.files if path.startswith(("src/", "."))]
+    assert "button{color:teal}" in page
+    assert " src=" not in page.partition("<title>")[0].partition("<script")[2].partition(">")[0]
+
+
+def test_page_of_several_scripts_has_relative_addresses(sandbox: Sandbox) -> None:
+    lazy = {"src/main.jsx": b'import("./other.js").then((module) => module.show())', "src/other.js": OTHER}
+    built = build(sandbox, {**PAGE, **lazy, "public/logo.svg": b"<svg/>"})
+    assert built.succeeded, built.log
+    scripts = [path for path in built.files if path.endswith(".js")]
+    assert len(scripts) == 2
+    assert any(f'src="./{path}"' in built.files["index.html"].decode() for path in scripts)
+    assert "logo.svg" in built.files
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="needs chromium: opens the page")
+def test_built_page_works_in_a_browser_as_a_file(sandbox: Sandbox, tmp_path: Path) -> None:
+    hostile = PAGE["src/main.jsx"] + b'document.title = "<!--<script></script>" + "$&"\n'
+    built = build(sandbox, {**PAGE, "src/main.jsx": hostile})
+    page = tmp_path / "index.html"
+    page.write_bytes(built.files["index.html"])
+    command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    command += ["--virtual-time-budget=5000", "--dump-dom", page.as_uri()]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+    assert "<button>Tide 0</button>" in shown
+    assert "&lt;!--&lt;script&gt;&lt;/script&gt;$&amp;</title>" in shown
 
 
 @pytest.mark.parametrize(
