@@ -36,7 +36,7 @@ export function ExtractionForm({ onStarted }: { onStarted: () => void }): ReactN
   return (
     <section className="card" aria-labelledby="new-extraction">
       <h2 id="new-extraction">New extraction</h2>
-      <form onSubmit={submit}>
+      <form className="extraction-form" aria-label="New extraction" onSubmit={submit}>
         <Field label="What to extract" value={question} required maxLength={4000} onChange={change(setQuestion)} />
         <Field
           label="JSON Schema"

@@ -39,7 +39,7 @@ function NewServerForm({ onAdded }: { onAdded: () => void }): ReactNode {
     perform(addMcpServer({ name, url, token }), onAdded);
   };
   return (
-    <form aria-label="Add an MCP server" onSubmit={add}>
+    <form className="more-fields" aria-label="Add an MCP server" onSubmit={add}>
       <Field
         label="Name"
         hint="Begins the names of its tools, such as `issues`."
