@@ -44,7 +44,8 @@ def fake_passage(text: str, **changes: Any) -> Passage:
 class FakeProvider:
     """The next answer, and the requests so far.
 
-    Pieces are sent `piece_s` seconds apart. Everything after `wait_after` pieces waits until `wait` is set.
+    Pieces are sent `piece_s` seconds apart. Everything after `wait_after` pieces waits until `wait` is set,
+    of answers to requests that contain `waits`.
 
     `ends` is how a stream ends: `well`, `done` (without a `finish_reason`), `early` (closed properly, without the
     events that end an answer) or `broken` (the connection is cut in the middle). `finish` is the provider's reason for
@@ -70,6 +71,7 @@ class FakeProvider:
     body: Any = None
     wait: threading.Event | None = None
     wait_after: int = 0
+    waits: str = ""
     thoughts: tuple[str, ...] = ()
     refusal: str = ""
     tool: tuple[str, ...] = ()
@@ -93,7 +95,7 @@ class FakeProvider:
         request = json.dumps(self.requests[-1], ensure_ascii=False)
         pieces = next((reply for key, reply in self.replies.items() if key in request), self.pieces)
         for n, piece in enumerate([*pieces, ""]):
-            if n == self.wait_after and self.wait:
+            if n == self.wait_after and self.wait and self.waits in request:
                 self.wait.wait(30)
             if piece:
                 time.sleep(self.piece_s)

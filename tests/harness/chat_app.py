@@ -173,8 +173,15 @@ class ChatApp:
         return messages
 
 
-_USING_THE_DATABASE = {"watchdog", "token-batches"}
+_USING_THE_DATABASE = {"watchdog", "title", "token-batches"}
 """The app's threads that may still use the database after a response. They end soon."""
+
+
+def wait_for_threads() -> None:
+    """Wait for the threads that may still use the database."""
+    for thread in threading.enumerate():
+        if thread.name in _USING_THE_DATABASE:
+            thread.join()
 
 
 @contextmanager
@@ -200,9 +207,7 @@ def second_instance(
         app = ChatApp(connected_database, settings, embedder, lookup)
         with closing_client(app.tickets) if app.tickets else nullcontext():
             yield app
-            for thread in threading.enumerate():
-                if thread.name in _USING_THE_DATABASE:
-                    thread.join()
+            wait_for_threads()
 
 
 def parse_events(stream: bytes) -> list[StreamEvent]:

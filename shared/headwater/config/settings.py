@@ -234,7 +234,7 @@ class Settings:
         "Tokens of [earlier messages](conversations.md#what-a-model-is-given) that a language model is given.",
         4_000,
     )
-    chat_titles: bool = _setting("Let a language model title conversations after their first answer.", True)
+    chat_titles: bool = _setting("Let a language model title conversations, from their first question.", True)
     reranker: str = _setting(
         "Model that reranks passages: `cohere:MODEL`, `jina:MODEL`, `voyage:MODEL` or `onnx:FOLDER`. Empty for none.",
         "",

@@ -1,6 +1,7 @@
 """Follow-up questions, small talk and titles: by a language model, and without one."""
 
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,15 @@ from functions.chat.answers.understanding import intent
 from functions.chat.answers.understanding.intent import ABOUT_THE_ANSWER, SMALL_TALK
 from functions.chat.conversations import titles
 from tests.fakes.chat_provider import FakeProvider, fake_provider
-from tests.harness.chat_app import ChatApp, event_types, running_chat_app, second_instance, text_of
+from tests.harness.chat_app import (
+    ChatApp,
+    event_types,
+    parse_events,
+    running_chat_app,
+    second_instance,
+    text_of,
+    wait_for_threads,
+)
 from tests.harness.databases import FreshDatabase
 
 UNDERSTAND = "You prepare a search in a team's documents."
@@ -133,23 +142,42 @@ def title_of(chat: ChatApp, conversation_id: str = "c1") -> str:
     return title
 
 
-def test_model_titles_a_conversation_after_its_first_answer(
+def test_model_titles_a_conversation_while_its_first_answer_is_written(
     chat: ChatApp, database: FreshDatabase, provider: FakeProvider
 ) -> None:
     provider.replies = {TITLE: ['"Compass', ' setup"']}
     with titled(database, provider) as titling:
-        events = titling.ask("c1", "How do I install the compass?", "m1")
-        assert event_types(events)[-3:] == ["data-title", "finish", "[DONE]"]
-        assert events[-3].part == {"type": "data-title", "data": {"title": "Compass setup"}, "transient": True}
+        chunks = iter(titling.post("c1", "How do I install the compass?", "m1").response)
+        stream = b""
+        while b"text-delta" not in stream:
+            stream += bytes(next(chunks))
+        wait_for_threads()
+        events = parse_events(stream + b"".join(bytes(chunk) for chunk in chunks))
         assert title_of(titling) == "Compass setup"
+        title = {"type": "data-title", "data": {"title": "Compass setup"}, "transient": True}
+        assert title in [event.part for event in events]
         assert [part["type"] for part in titling.messages("c1")[1]["parts"]] == [
             "data-model",
             "source-document",
             "text",
         ]
-        assert "Answer: Yes [1]." in provider.requests[-1]["messages"][-1]["content"]
         provider.replies = {TITLE: ["Another"]}
         assert "data-title" not in event_types(titling.ask("c1", "How is it updated?", "m2"))
+        wait_for_threads()
+        assert title_of(titling) == "Compass setup"
+
+
+def test_end_of_the_answer_does_not_wait_for_the_title(
+    chat: ChatApp, database: FreshDatabase, provider: FakeProvider
+) -> None:
+    """The title's model is silent until the answer has ended."""
+    provider.replies, provider.wait, provider.waits = {TITLE: ["Compass setup"]}, threading.Event(), TITLE
+    with titled(database, provider) as titling:
+        events = titling.ask("c1", "How do I install the compass?", "m1")
+        assert event_types(events)[-3:] == ["text-end", "finish", "[DONE]"]
+        assert title_of(titling) == "How do I install the compass?"
+        provider.wait.set()
+        wait_for_threads()
         assert title_of(titling) == "Compass setup"
 
 
@@ -159,10 +187,12 @@ def test_first_words_stay_the_title_if_the_model_writes_none(
     provider.replies = {TITLE: ["..."]}
     with titled(database, provider) as titling:
         assert event_types(titling.ask("c1", "How do I install the compass?", "m1"))[-2:] == ["finish", "[DONE]"]
+        wait_for_threads()
         assert title_of(titling) == "How do I install the compass?"
         titling.client.patch("/api/conversations/c1", json={"title": "Mine"})
         provider.replies = {TITLE: ["Theirs"]}
         events = titling.ask("c1", "How do I install the compass?", "m1")  # again
+        wait_for_threads()
         assert ("data-title" in event_types(events), title_of(titling)) == (False, "Mine")
 
 
