@@ -24,6 +24,7 @@ from functions.chat.retrieval.attached import FileSearch
 from functions.chat.retrieval.reranking import Reranking
 from functions.chat.retrieval.routes import SearchRoutes
 from functions.chat.retrieval.search import Search
+from functions.chat.retrieval.support import Support
 from functions.chat.sharing.routes import ShareRoutes
 from functions.chat.streams.answer_queue import AnswerQueue
 from functions.chat.streams.group_commit import GroupCommit
@@ -60,7 +61,7 @@ def routes(
     recorder = Recorder(database, settings)
     search = Search(database, embedder, reranking=reranking, recorder=recorder)
     research = Research(database, settings, embedder, recorder, lookup)
-    sources = Sources(search, FileSearch(database, embedder, recorder), research)
+    sources = Sources(search, FileSearch(database, embedder, recorder), research, Support(database, embedder, recorder))
     answerer = Answerer(database, settings, sources)
     queue = AnswerQueue(tickets)
     commits = GroupCommit(database)

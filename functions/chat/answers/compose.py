@@ -14,6 +14,7 @@ import msgspec
 from functions.chat.answers.citations import CitationFilter
 from functions.chat.answers.continuation import join_pieces, resume_point
 from functions.chat.answers.evidence import Mode, gather_from_web, nothing_found, rank_attached, source_part
+from functions.chat.answers.grounding import check_grounding
 from functions.chat.answers.links import LinkFilter, addresses_in
 from functions.chat.answers.pieces import Finish, Piece, Thought, ToolCall, Using, split_thoughts
 from functions.chat.answers.prompt import (
@@ -33,6 +34,7 @@ from functions.chat.answers.understanding.intent import (
 )
 from functions.chat.retrieval.attached import FileSearch
 from functions.chat.retrieval.search import Passage, Search
+from functions.chat.retrieval.support import Support
 from functions.chat.streams.message_log import AnswerKey
 from functions.chat.streams.tool_parts import ToolInput
 from functions.chat.streams.ui_message_stream import (
@@ -94,11 +96,12 @@ class Question(msgspec.Struct, frozen=True):
 
 
 class Sources(NamedTuple):
-    """What answers are from: documents, the files of the conversation, the web."""
+    """What answers are from: documents, the files of the conversation, the web. `support` compares answers with it."""
 
     search: Search
     files: FileSearch
     research: Research
+    support: Support
 
 
 def compose(
@@ -144,6 +147,10 @@ def compose(
         return
     if not parts.has_text:
         raise _no_text(parts.reason)
+    if model.configured and (
+        weak := check_grounding(parts.text, passages, sources.support, question.answer.workspace_id)
+    ):
+        yield weak
     if parts.reason != "stop":
         raise AnswerCut(parts.reason, _NOTICES.get(parts.reason, _NOTICES["other"]))
 
@@ -229,9 +236,19 @@ class _AnswerParts:
         self._links_in_thoughts = LinkFilter(addresses)
         self._model = model
         self._silences = 0
-        self.has_text = False
+        self._texts: list[str] = []
         self._thoughts = 0
         self._open_thoughts = ""
+
+    @property
+    def has_text(self) -> bool:
+        """Whether there was any text."""
+        return bool(self._texts)
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return "".join(self._texts)
 
     def add(self, piece: Piece) -> Iterator[Part]:
         """Yield the parts of the next piece."""
@@ -283,8 +300,8 @@ class _AnswerParts:
             return
         yield from self._end_thoughts()
         if not self.has_text:
-            self.has_text = True
             yield TextStart()
+        self._texts.append(text)
         yield TextDelta(delta=text)
 
     def _end_thoughts(self) -> Iterator[Part]:

@@ -179,6 +179,32 @@ class WebSourcePart(PartBase, frozen=True, tag="source-url", kw_only=True):
     provider_metadata: WebMetadata
 
 
+class WeakCitation(msgspec.Struct, frozen=True):
+    """A sentence whose passages may not support it: `[start, end)` of the answer's text, in code points.
+
+    `sources` are the ids of the passages that it cites. `reason`: they have neither its words nor its `meaning`, or
+    don't have a number that it states (`numbers`).
+    """
+
+    start: int
+    end: int
+    sources: list[str]
+    reason: Literal["meaning", "numbers"]
+
+
+class Grounding(msgspec.Struct, frozen=True):
+    """The weak citations of an answer, in their order."""
+
+    weak: list[WeakCitation]
+
+
+class GroundingPart(PartBase, frozen=True, tag="data-grounding"):
+    """Marks weak citations, after the text. An answer without one has none, or a model that only quotes."""
+
+    data: Grounding
+    id: str = "grounding"
+
+
 class TextStart(PartBase, frozen=True, tag="text-start"):
     """Start of the text."""
 
@@ -264,6 +290,7 @@ Part = (
     | SourcePart
     | WebSourcePart
     | StagePart
+    | GroundingPart
     | ReasoningStart
     | ReasoningDelta
     | ReasoningEnd
@@ -284,7 +311,16 @@ Part = (
     | Abort
 )
 StoredPart = (
-    TextPart | ReasoningPart | SourcePart | WebSourcePart | StagePart | ModelPart | ToolPart | FilesPart | BuildPart
+    TextPart
+    | ReasoningPart
+    | SourcePart
+    | WebSourcePart
+    | StagePart
+    | ModelPart
+    | ToolPart
+    | FilesPart
+    | BuildPart
+    | GroundingPart
 )
 """The parts of a stored `UIMessage`."""
 

@@ -2966,6 +2966,24 @@ export interface components {
             function: components["schemas"]["Function"];
         };
         /**
+         * Grounding
+         * @description The weak citations of an answer, in their order.
+         */
+        Grounding: {
+            weak: components["schemas"]["WeakCitation"][];
+        };
+        /**
+         * GroundingPart
+         * @description Marks weak citations, after the text. An answer without one has none, or a model that only quotes.
+         */
+        GroundingPart: {
+            /** @enum {string} */
+            type: "data-grounding";
+            data: components["schemas"]["Grounding"];
+            /** @default grounding */
+            id: string;
+        };
+        /**
          * Hit
          * @description A matching passage: the document's `text[start:end]`, in Unicode code points.
          *
@@ -4162,7 +4180,7 @@ export interface components {
             id: string;
             /** @enum {string} */
             role: "assistant" | "user";
-            parts: (components["schemas"]["TextPart"] | components["schemas"]["ReasoningPart"] | components["schemas"]["SourcePart"] | components["schemas"]["WebSourcePart"] | components["schemas"]["StagePart"] | components["schemas"]["ModelPart"] | components["schemas"]["ToolPart"] | components["schemas"]["FilesPart"] | components["schemas"]["BuildPart"])[];
+            parts: (components["schemas"]["TextPart"] | components["schemas"]["ReasoningPart"] | components["schemas"]["SourcePart"] | components["schemas"]["WebSourcePart"] | components["schemas"]["StagePart"] | components["schemas"]["ModelPart"] | components["schemas"]["ToolPart"] | components["schemas"]["FilesPart"] | components["schemas"]["BuildPart"] | components["schemas"]["GroundingPart"])[];
             metadata: components["schemas"]["MessageMetadata"];
         };
         /**
@@ -4271,6 +4289,19 @@ export interface components {
             steps: number;
             attempt: number | null;
             max_attempts: number | null;
+        };
+        /**
+         * WeakCitation
+         * @description A sentence whose passages may not support it: `[start, end)` of the answer's text, in code points.
+         *
+         *     `sources` are the ids of the passages that it cites. `reason`: they have neither its words nor its `meaning`, or don't have a number that it states (`numbers`).
+         */
+        WeakCitation: {
+            start: number;
+            end: number;
+            sources: string[];
+            /** @enum {string} */
+            reason: "meaning" | "numbers";
         };
         /**
          * WebCitation

@@ -134,6 +134,8 @@ export type Model = Optional<Schemas["ModelName"], "insteadOf" | "agent">;
 export type WebCitation = Schemas["WebCitation"];
 /** What is done for an answer from the web. */
 export type Stage = Schemas["Stage"];
+export type Grounding = Schemas["Grounding"];
+export type WeakCitation = Schemas["WeakCitation"];
 /** Where answers are from. */
 export type Mode = Schemas["ChatRequest"]["mode"];
 /** How a message ended, and why. A message that is being streamed has no metadata. */
@@ -147,6 +149,7 @@ export type MessageData = {
   model: Model;
   thinking: Model;
   stage: Stage;
+  grounding: Grounding;
   title: { title: string };
   files: { toolCallId: string; files: WrittenFile[] };
   log: { toolCallId: string; text: string };

@@ -4,8 +4,9 @@ import remarkGfm from "remark-gfm";
 import remend from "remend";
 import { canFormat } from "../ui/can-format";
 import { markdownComponents } from "../ui/markdown-components";
-import { rehypeCitations } from "./citations";
+import { markWeak, rehypeCitations } from "./citations";
 import { keepTex } from "./tex";
+import type { WeakCitation } from "../api/types";
 import { OpenPassage } from "./open-passage";
 import { hostOf, isOfWeb, type Evidence } from "./message-parts";
 
@@ -17,17 +18,23 @@ const MAX_CLOSED_CHARS = 20_000;
 const components: Components = {
   ...markdownComponents,
   // All buttons in this tree were made by rehypeCitations.
-  button: ({ node }) => <CitationButton n={String(node?.properties["dataCites"])} />,
+  button: ({ node }) => (
+    <CitationButton n={String(node?.properties["dataCites"])} isWeak={node?.properties["dataWeak"] !== undefined} />
+  ),
 };
 
 interface Props {
   text: string;
   passages: readonly Evidence[];
   isStreaming: boolean;
+  /** The sentences whose passages may not support them, in Unicode code points of the text. */
+  weak?: readonly WeakCitation[];
 }
 
+const NONE: readonly WeakCitation[] = [];
+
 /** An answer's Markdown. While it streams, unfinished syntax (`**bold`) is closed to avoid flicker. Plain text if formatting takes too long. */
-export const AnswerText = memo(function AnswerText({ text, passages, isStreaming }: Props): ReactNode {
+export const AnswerText = memo(function AnswerText({ text, passages, isStreaming, weak = NONE }: Props): ReactNode {
   const numbers = passages.map((passage) => passage.n).join(" ");
   const rehypePlugins = useMemo<NonNullable<Options["rehypePlugins"]>>(
     () => [[rehypeCitations, { known: new Set(numbers.split(" ")) }]],
@@ -44,27 +51,33 @@ export const AnswerText = memo(function AnswerText({ text, passages, isStreaming
     <Passages value={passages}>
       <div className={isStreaming ? "prose streaming" : "prose"} dir="auto">
         <Markdown remarkPlugins={[remarkGfm]} rehypePlugins={rehypePlugins} components={components}>
-          {keepTex(isStreaming && text.length < MAX_CLOSED_CHARS ? remend(text, { linkMode: "text-only" }) : text)}
+          {keepTex(
+            isStreaming && text.length < MAX_CLOSED_CHARS
+              ? remend(text, { linkMode: "text-only" })
+              : markWeak(text, weak),
+          )}
         </Markdown>
       </div>
     </Passages>
   );
 });
 
-function CitationButton({ n }: { n: string }): ReactNode {
+function CitationButton({ n, isWeak }: { n: string; isWeak: boolean }): ReactNode {
   const passage = useContext(Passages).find((candidate) => candidate.n === n);
   const open = useContext(OpenPassage);
   if (!passage) return `[${n}]`;
-  const label = `Citation ${n}: ${passage.title}`;
+  const doubt = isWeak ? "The source may not say this. " : "";
+  const label = `${doubt}Citation ${n}: ${passage.title}`;
+  const className = isWeak ? "cite weak" : "cite";
   if (isOfWeb(passage)) {
     return (
       <a
-        className="cite"
+        className={className}
         href={passage.address}
         target="_blank"
         rel="noopener noreferrer nofollow"
         aria-label={label}
-        title={`${hostOf(passage)}: ${passage.text}`}
+        title={`${doubt}${hostOf(passage)}: ${passage.text}`}
       >
         <Number n={n} />
       </a>
@@ -73,9 +86,9 @@ function CitationButton({ n }: { n: string }): ReactNode {
   return (
     <button
       type="button"
-      className="cite"
+      className={className}
       aria-label={label}
-      title={passage.title}
+      title={doubt + passage.title}
       onClick={() => {
         open(passage);
       }}

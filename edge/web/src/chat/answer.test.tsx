@@ -47,3 +47,25 @@ it("says how an incomplete answer ended, and why if that is known", () => {
   expect(text([TEXT], { state: "stopped" })).toBe("Use oil. This answer was stopped.");
   expect(text([TEXT], { state: "complete", notice: null })).toBe("Use oil.");
 });
+
+it("marks the citations of weak sentences, and says so", () => {
+  const headwater = { documentId: "d", start: 0, end: 4, headingPath: [], url: null, text: "Pump", page: null };
+  const passage: Message["parts"][number] = {
+    type: "source-document",
+    sourceId: "1",
+    mediaType: "text/markdown",
+    title: "Pump",
+    filename: "pump.md",
+    providerMetadata: { headwater },
+  };
+  const cited = { type: "text", text: "Use oil [1]. It costs 900 [1]." } as const;
+  const weak = [{ start: 13, end: 30, sources: ["1"], reason: "numbers" as const }];
+  const grounding: Message["parts"][number] = { type: "data-grounding", id: "grounding", data: { weak } };
+  const html = renderToStaticMarkup(
+    <Answer message={{ id: "m", role: "assistant", parts: [passage, cited, grounding] }} isStreaming={false} />,
+  );
+  expect(html.match(/class="cite weak"/g)).toHaveLength(1);
+  expect(html).toContain('aria-label="The source may not say this. Citation 1: Pump"');
+  expect(text([passage, cited, grounding])).toContain("One sentence may not be supported by the cited sources.");
+  expect(text([passage, cited])).not.toContain("may not");
+});

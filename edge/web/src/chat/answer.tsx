@@ -11,6 +11,7 @@ import {
   thoughtsOf,
   toolCallsOf,
   waitingCallsOf,
+  weakCitationsOf,
 } from "./message-parts";
 import { PassageList } from "./passage-list";
 import { progressOf, ToolCalls } from "./tool-calls";
@@ -47,6 +48,7 @@ export const Answer = memo(function Answer({
   const stages = stagesOf(message);
   const calls = toolCallsOf(message);
   const waiting = waitingCallsOf(message);
+  const weak = weakCitationsOf(message);
   const { cited, others } = sortPassages(text, passages);
   const state = message.metadata?.state ?? "complete";
   return (
@@ -67,10 +69,16 @@ export const Answer = memo(function Answer({
       ) : text === "" && isStreaming ? (
         <Waiting>Reading {passages.length === 1 ? "1 passage" : `${passages.length} passages`}…</Waiting>
       ) : (
-        <AnswerText text={text} passages={passages} isStreaming={isStreaming} />
+        <AnswerText text={text} passages={passages} isStreaming={isStreaming} weak={weak} />
       )}
       <WaitingCalls calls={waiting} onRespond={onRespond} />
       {state !== "complete" && <p className="note">{message.metadata?.notice ?? ENDINGS[state]}</p>}
+      {!isStreaming && weak.length > 0 && (
+        <p className="note">
+          {weak.length === 1 ? "One sentence" : `${weak.length} sentences`} may not be supported by the cited sources.
+          Check the citations with a dashed border.
+        </p>
+      )}
       {!isStreaming && cited.length > 0 && (
         <section className="cited">
           <h2 className="label">Sources</h2>

@@ -2,7 +2,7 @@ import { renderToStaticMarkup } from "react-dom/server";
 import Markdown from "react-markdown";
 import remarkGfm from "remark-gfm";
 import { describe, expect, it } from "vitest";
-import { rehypeCitations, splitCitations } from "./citations";
+import { markWeak, rehypeCitations, splitCitations } from "./citations";
 
 const KNOWN = new Set(["1", "2", "12"]);
 
@@ -13,6 +13,7 @@ describe("splitCitations", () => {
     ["no citation", ["no citation"]],
     ["[1", ["[1"]],
     ["", []],
+    ["[1]\uE000 [2]", [{ cites: "1", isWeak: true }, " ", { cites: "2" }]],
   ])("splits %j", (text, pieces) => {
     expect(splitCitations(text, KNOWN)).toEqual(pieces);
   });
@@ -41,5 +42,17 @@ describe("rehypeCitations", () => {
     expect(html("`a[1]`")).toBe("<p><code>a[1]</code></p>");
     expect(html("```\na[1]\n```")).toContain("a[1]");
     expect(html("[see \\[1\\]](https://example.com)")).toBe('<p><a href="https://example.com">see [1]</a></p>');
+  });
+
+  it("marks the citations of weak sentences only, not code", () => {
+    const text = "🧭 Fine [1]. Weak `a[1]` [1][2]. Fine [2].";
+    const [start, end] = [12, 31];
+    expect(Array.from(text).slice(start, end).join("")).toBe("Weak `a[1]` [1][2].");
+    expect(html(markWeak(text, [{ start, end }]))).toBe(
+      '<p>🧭 Fine <button data-cites="1">1</button>. Weak <code>a[1]</code> ' +
+        '<button data-cites="1" data-weak="">1</button><button data-cites="2" data-weak="">2</button>. ' +
+        'Fine <button data-cites="2">2</button>.</p>',
+    );
+    expect(html(markWeak("[3]", [{ start: 0, end: 3 }]))).toBe("<p>[3]</p>");
   });
 });

@@ -1,6 +1,6 @@
 /** Read the text, passages, stages, calls of tools and model from a message's parts. Pure. */
 
-import type { Citation, Message, Model, Stage, WebCitation, WrittenFile } from "../api/types";
+import type { Citation, Message, Model, Stage, WeakCitation, WebCitation, WrittenFile } from "../api/types";
 
 /** A passage that an answer may cite as `[n]`. */
 export interface Passage extends Citation {
@@ -52,6 +52,11 @@ export function passagesOf(message: Message): Evidence[] {
 /** The stages of an answer from the web, in their order. */
 export function stagesOf(message: Message): Stage[] {
   return message.parts.flatMap((part) => (part.type === "data-stage" ? [part.data] : []));
+}
+
+/** The sentences whose passages may not support them. */
+export function weakCitationsOf(message: Message): WeakCitation[] {
+  return message.parts.flatMap((part) => (part.type === "data-grounding" ? part.data.weak : []));
 }
 
 /** A call of a tool by an agent. Without `output`, `error` and `rejection` it has not ended. */
