@@ -38,6 +38,8 @@ from functions.chat.retrieval.support import Support
 from functions.chat.streams.message_log import AnswerKey
 from functions.chat.streams.tool_parts import ToolInput
 from functions.chat.streams.ui_message_stream import (
+    Declined,
+    DeclinedPart,
     FinishReason,
     ModelName,
     ModelPart,
@@ -124,7 +126,8 @@ def compose(
     intent = yield from _understand(question, model, has_tools=has_tools or bool(begun))
     passages = question.evidence if begun else (yield from _gather(question, sources, model, intent))
     if not passages and not has_tools and not begun and not _can_do_without(question, model, intent):
-        yield [TextStart(), TextDelta(delta=_without_passages(question, intent)), TextEnd()]
+        text: list[Part] = [TextStart(), TextDelta(delta=_without_passages(question, intent)), TextEnd()]
+        yield [*_declined(question, intent), *text]
         return
     yield [source_part(n, passage) for n, passage in enumerate(passages, start=1)]
     citations = CitationFilter(range(1, len(passages) + 1))
@@ -199,6 +202,12 @@ def _known_addresses(question: Question, passages: Sequence[Evidence]) -> list[s
 def _can_do_without(question: Question, model: ChatModel, intent: Intent) -> bool:
     """Return True if the model may answer without passages: small talk, or in a conversation."""
     return model.configured and (bool(question.history) or not intent.needs_passages)
+
+
+def _declined(question: Question, intent: Intent) -> list[Part]:
+    """Return the part of a question that is declined. Small talk is not."""
+    query = " ".join(_UNSTORABLE.sub("", intent.query).split())
+    return [DeclinedPart(Declined(query, question.mode))] if intent.needs_passages else []
 
 
 def _without_passages(question: Question, intent: Intent) -> str:

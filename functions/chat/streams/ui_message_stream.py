@@ -179,6 +179,20 @@ class WebSourcePart(PartBase, frozen=True, tag="source-url", kw_only=True):
     provider_metadata: WebMetadata
 
 
+class Declined(msgspec.Struct, frozen=True):
+    """What was searched for, and where."""
+
+    query: str
+    mode: Literal["documents", "web", "both"]
+
+
+class DeclinedPart(PartBase, frozen=True, tag="data-declined"):
+    """No passage is relevant: the text says that nothing was found."""
+
+    data: Declined
+    id: str = "declined"
+
+
 class WeakCitation(msgspec.Struct, frozen=True):
     """A sentence whose passages may not support it: `[start, end)` of the answer's text, in code points.
 
@@ -291,6 +305,7 @@ Part = (
     | WebSourcePart
     | StagePart
     | GroundingPart
+    | DeclinedPart
     | ReasoningStart
     | ReasoningDelta
     | ReasoningEnd
@@ -321,6 +336,7 @@ StoredPart = (
     | FilesPart
     | BuildPart
     | GroundingPart
+    | DeclinedPart
 )
 """The parts of a stored `UIMessage`."""
 

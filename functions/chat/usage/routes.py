@@ -1,7 +1,8 @@
-"""The routes of usage and budgets."""
+"""The routes of usage, declined questions and budgets."""
 
 import msgspec
 
+from functions.chat.usage.declined import DeclinedQuery, DeclinedQuestions, read_declined
 from functions.chat.usage.report import UsageQuery, UsageReport, read_usage
 from headwater.database.transactions import Database
 from headwater.usage.budgets import Budget, BudgetState, read_budgets, write_budgets
@@ -33,6 +34,14 @@ class UsageRoutes:
         """Return the routes."""
         return [
             Route("GET", "/api/usage", self.get_usage, "Get usage and cost", query=UsageQuery, returns=UsageReport),
+            Route(
+                "GET",
+                "/api/usage/declined",
+                self.list_declined,
+                "List declined questions",
+                query=DeclinedQuery,
+                returns=DeclinedQuestions,
+            ),
             Route("GET", "/api/budgets", self.list_budgets, "List budgets", returns=BudgetStates),
             Route(
                 "PUT",
@@ -54,6 +63,14 @@ class UsageRoutes:
         with self.database.transaction(call.workspace_id) as tx:
             everyone = call.caller.role == "owner"
             return read_usage(tx, payer_of(call.caller), call.args, prices.date, everyone=everyone)
+
+    def list_declined(self, call: Call) -> DeclinedQuestions:
+        """List the questions for which nothing relevant was found, latest first. They show what the documents lack.
+
+        Owners see the whole workspace's, without who asked; others their own. Deleted conversations have none.
+        """
+        with self.database.transaction(call.workspace_id) as tx:
+            return read_declined(tx, call.caller, call.args, everyone=call.caller.role == "owner")
 
     def list_budgets(self, call: Call) -> BudgetStates:
         """List the budgets that apply to the caller, to owners all of the workspace's, and what is spent of each."""

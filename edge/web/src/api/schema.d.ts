@@ -1818,6 +1818,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/usage/declined": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List declined questions
+         * @description List the questions for which nothing relevant was found, latest first. They show what the documents lack.
+         *
+         *     Owners see the whole workspace's, without who asked; others their own. Deleted conversations have none.
+         */
+        get: operations["listDeclined"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/mcp": {
         parameters: {
             query?: never;
@@ -2490,6 +2512,45 @@ export interface components {
         CreatedWebhook: {
             path: string;
             secret: string;
+        };
+        /**
+         * Declined
+         * @description What was searched for, and where.
+         */
+        Declined: {
+            query: string;
+            /** @enum {string} */
+            mode: "both" | "documents" | "web";
+        };
+        /**
+         * DeclinedPart
+         * @description No passage is relevant: the text says that nothing was found.
+         */
+        DeclinedPart: {
+            /** @enum {string} */
+            type: "data-declined";
+            data: components["schemas"]["Declined"];
+            /** @default declined */
+            id: string;
+        };
+        /**
+         * DeclinedQuestion
+         * @description A question, what was searched for, and where. Who asked is not said.
+         */
+        DeclinedQuestion: {
+            question: string;
+            query: string;
+            /** @enum {string} */
+            mode: "both" | "documents" | "web";
+            asked_at: string;
+        };
+        /**
+         * DeclinedQuestions
+         * @description Declined questions, latest first. `total`: how many there are in these days.
+         */
+        DeclinedQuestions: {
+            total: number;
+            questions: components["schemas"]["DeclinedQuestion"][];
         };
         /**
          * DeletedData
@@ -4180,7 +4241,7 @@ export interface components {
             id: string;
             /** @enum {string} */
             role: "assistant" | "user";
-            parts: (components["schemas"]["TextPart"] | components["schemas"]["ReasoningPart"] | components["schemas"]["SourcePart"] | components["schemas"]["WebSourcePart"] | components["schemas"]["StagePart"] | components["schemas"]["ModelPart"] | components["schemas"]["ToolPart"] | components["schemas"]["FilesPart"] | components["schemas"]["BuildPart"] | components["schemas"]["GroundingPart"])[];
+            parts: (components["schemas"]["TextPart"] | components["schemas"]["ReasoningPart"] | components["schemas"]["SourcePart"] | components["schemas"]["WebSourcePart"] | components["schemas"]["StagePart"] | components["schemas"]["ModelPart"] | components["schemas"]["ToolPart"] | components["schemas"]["FilesPart"] | components["schemas"]["BuildPart"] | components["schemas"]["GroundingPart"] | components["schemas"]["DeclinedPart"])[];
             metadata: components["schemas"]["MessageMetadata"];
         };
         /**
@@ -8044,6 +8105,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UsageReport"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listDeclined: {
+        parameters: {
+            query?: {
+                days?: number;
+                limit?: number;
+            };
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeclinedQuestions"];
                 };
             };
             /** @description An error */

@@ -134,6 +134,8 @@ export type Model = Optional<Schemas["ModelName"], "insteadOf" | "agent">;
 export type WebCitation = Schemas["WebCitation"];
 /** What is done for an answer from the web. */
 export type Stage = Schemas["Stage"];
+export type DeclinedQuestion = Schemas["DeclinedQuestion"];
+export type DeclinedQuestions = Schemas["DeclinedQuestions"];
 export type Grounding = Schemas["Grounding"];
 export type WeakCitation = Schemas["WeakCitation"];
 /** Where answers are from. */
@@ -150,6 +152,7 @@ export type MessageData = {
   thinking: Model;
   stage: Stage;
   grounding: Grounding;
+  declined: Schemas["Declined"];
   title: { title: string };
   files: { toolCallId: string; files: WrittenFile[] };
   log: { toolCallId: string; text: string };

@@ -1,12 +1,17 @@
 /** Usage and cost of models, budgets, and the models that a workspace allows. */
 
 import { readJson, send } from "./call";
-import type { Budget, BudgetState, ChatModelList, Usage } from "./types";
+import type { Budget, BudgetState, ChatModelList, DeclinedQuestions, Usage } from "./types";
 
 export type UsageBy = "day" | "member" | "key" | "model";
 
 export function readUsage(by: UsageBy, signal?: AbortSignal): Promise<Usage> {
   return readJson(`/api/usage?by=${by}`, signal);
+}
+
+/** Questions of the last 30 days for which nothing relevant was found. */
+export function readDeclined(signal?: AbortSignal): Promise<DeclinedQuestions> {
+  return readJson("/api/usage/declined", signal);
 }
 
 export async function readBudgets(signal?: AbortSignal): Promise<BudgetState[]> {

@@ -6,6 +6,7 @@ import { LoadNote } from "../ui/load-note";
 import { useLoad } from "../ui/use-load";
 import { Budgets } from "./budgets";
 import { daysOf, dollars } from "./days";
+import { Declined } from "./declined";
 import { UsageChart } from "./usage-chart";
 import "./usage.css";
 
@@ -34,6 +35,7 @@ export function UsagePage(): ReactNode {
         )}
       </section>
       <UsageTable />
+      <Declined />
       <Budgets />
     </div>
   );

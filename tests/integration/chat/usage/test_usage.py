@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
+from functions.chat.usage.declined import DeclinedQuery, read_declined
 from functions.chat.usage.report import UsageQuery, read_usage
+from headwater.auth.callers import Caller
 from headwater.usage.record import Payer
 from tests.fakes.chat_provider import FakeProvider, fake_provider
 from tests.harness.chat_app import ChatApp, running_chat_app, text_of
 from tests.harness.databases import FreshDatabase
+from tests.harness.support import OTHER_WORKSPACE
 
 MODELS = ("openai:gpt-4o", "openai_compatible:own")
 QUESTION = "How do I install the compass?"
@@ -127,3 +130,41 @@ def test_impossible_days_are_rejected(chat: ChatApp, query: dict[str, str]) -> N
     response = chat.client.get("/api/usage", query_string=query)
     assert (response.status_code, "since" in response.get_json()["detail"]) == (422, True)
     assert get(chat, "/api/usage", until="0001-01-01")["rows"] == []
+
+
+def test_declined_questions_are_listed_to_owners_and_to_who_asked(chat: ChatApp) -> None:
+    chat.ask("c1", QUESTION)
+    events = chat.ask("c2", "What is the\ncapital of Mongolia?")
+    part = {
+        "type": "data-declined",
+        "id": "declined",
+        "data": {"query": "What is the capital of Mongolia?", "mode": "documents"},
+    }
+    assert part in [event.part for event in events]
+    assert part in chat.messages("c2")[1]["parts"]
+    chat.ask("c3", "Who painted the ceiling?")
+    declined = get(chat, "/api/usage/declined")
+    assert (declined["total"], [one["question"] for one in declined["questions"]]) == (
+        2,
+        ["Who painted the ceiling?", "What is the\ncapital of Mongolia?"],
+    )
+    assert declined["questions"][1]["query"] == "What is the capital of Mongolia?"
+    latest = get(chat, "/api/usage/declined", limit=1)
+    assert (latest["total"], len(latest["questions"])) == (2, 1)
+    with chat.database.transaction(chat.workspace_id) as tx:
+        stranger = Caller(chat.workspace_id, "stranger", "reader")
+        assert read_declined(tx, stranger, DeclinedQuery(), everyone=False).questions == []
+        asker = Caller(chat.workspace_id, "local", "reader")
+        assert read_declined(tx, asker, DeclinedQuery(), everyone=False).total == 2
+    with chat.database.transaction(OTHER_WORKSPACE) as tx:
+        elsewhere = Caller(chat.workspace_id, "local", "owner")
+        assert read_declined(tx, elsewhere, DeclinedQuery(), everyone=True).total == 0
+    chat.rows("update messages set created_at = now() - interval '2 days' where conversation_id = 'c2'")
+    assert get(chat, "/api/usage/declined", days=1)["total"] == 1
+    chat.client.delete("/api/conversations/c3")
+    assert get(chat, "/api/usage/declined")["total"] == 1
+
+
+def test_small_talk_is_not_declined(chat: ChatApp) -> None:
+    chat.ask("c1", "Thanks!")
+    assert get(chat, "/api/usage/declined") == {"total": 0, "questions": []}
