@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import psutil
 
 from tests.harness.local_token import AUTHORIZATION, LOCAL_TOKEN
 from tests.harness.paths import ROOT
@@ -20,6 +21,15 @@ def serve_function(
     name: str, port: int, environment: Mapping[str, str], log: Path | None = None, *, as_image: bool = False
 ) -> Iterator[httpx.Client]:
     """Serve a function. Yields a client with its base URL and, in local mode, its token; its output goes to `log`."""
+    with start_function(name, port, environment, log, as_image=as_image) as (client, _):
+        yield client
+
+
+@contextmanager
+def start_function(
+    name: str, port: int, environment: Mapping[str, str], log: Path | None = None, *, as_image: bool = False
+) -> Iterator[tuple[httpx.Client, "subprocess.Popen[bytes]"]]:
+    """Serve a function as `serve_function` does. Yields its process, too."""
     source = str(ROOT / "functions" / name / "main.py")
     if as_image:
         options = ["gunicorn", "--config=python:headwater.web.gunicorn_config", f"--bind=127.0.0.1:{port}"]
@@ -40,10 +50,17 @@ def serve_function(
             url = f"http://127.0.0.1:{port}"
             with httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False) as client:
                 _wait(client, process)
-                yield client
+                yield client, process
         finally:
             process.terminate()
             process.wait(20)
+
+
+def kill_function(process: "subprocess.Popen[bytes]") -> None:
+    """Kill a function's process and its worker, as the end of an instance without a signal does."""
+    for each in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
+        each.kill()
+    process.wait(20)
 
 
 def _wait(client: httpx.Client, process: "subprocess.Popen[bytes]") -> None:
