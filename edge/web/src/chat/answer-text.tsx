@@ -4,11 +4,12 @@ import remarkGfm from "remark-gfm";
 import remend from "remend";
 import { canFormat } from "../ui/can-format";
 import { markdownComponents } from "../ui/markdown-components";
+import { CitationCard, WithCitationCard } from "./citation-card";
 import { markWeak, rehypeCitations } from "./citations";
 import { keepTex } from "./tex";
 import type { WeakCitation } from "../api/types";
 import { OpenPassage } from "./open-passage";
-import { hostOf, isOfWeb, type Evidence } from "./message-parts";
+import { isOfWeb, type Evidence } from "./message-parts";
 
 const Passages = createContext<readonly Evidence[]>([]);
 
@@ -49,15 +50,17 @@ export const AnswerText = memo(function AnswerText({ text, passages, isStreaming
   }
   return (
     <Passages value={passages}>
-      <div className={isStreaming ? "prose streaming" : "prose"} dir="auto">
-        <Markdown remarkPlugins={[remarkGfm]} rehypePlugins={rehypePlugins} components={components}>
-          {keepTex(
-            isStreaming && text.length < MAX_CLOSED_CHARS
-              ? remend(text, { linkMode: "text-only" })
-              : markWeak(text, weak),
-          )}
-        </Markdown>
-      </div>
+      <WithCitationCard>
+        <div className={isStreaming ? "prose streaming" : "prose"} dir="auto">
+          <Markdown remarkPlugins={[remarkGfm]} rehypePlugins={rehypePlugins} components={components}>
+            {keepTex(
+              isStreaming && text.length < MAX_CLOSED_CHARS
+                ? remend(text, { linkMode: "text-only" })
+                : markWeak(text, weak),
+            )}
+          </Markdown>
+        </div>
+      </WithCitationCard>
     </Passages>
   );
 });
@@ -65,10 +68,25 @@ export const AnswerText = memo(function AnswerText({ text, passages, isStreaming
 function CitationButton({ n, isWeak }: { n: string; isWeak: boolean }): ReactNode {
   const passage = useContext(Passages).find((candidate) => candidate.n === n);
   const open = useContext(OpenPassage);
+  const show = useContext(CitationCard);
   if (!passage) return `[${n}]`;
   const doubt = isWeak ? "The source may not say this. " : "";
   const label = `${doubt}Citation ${n}: ${passage.title}`;
   const className = isWeak ? "cite weak" : "cite";
+  const events = {
+    onPointerEnter: ({ currentTarget }: { currentTarget: Element }) => {
+      show(passage, currentTarget);
+    },
+    onPointerLeave: () => {
+      show(null);
+    },
+    onFocus: ({ currentTarget }: { currentTarget: Element }) => {
+      if (currentTarget.matches(":focus-visible")) show(passage, currentTarget);
+    },
+    onBlur: () => {
+      show(null);
+    },
+  };
   if (isOfWeb(passage)) {
     return (
       <a
@@ -77,7 +95,7 @@ function CitationButton({ n, isWeak }: { n: string; isWeak: boolean }): ReactNod
         target="_blank"
         rel="noopener noreferrer nofollow"
         aria-label={label}
-        title={`${doubt}${hostOf(passage)}: ${passage.text}`}
+        {...events}
       >
         <Number n={n} />
       </a>
@@ -88,7 +106,7 @@ function CitationButton({ n, isWeak }: { n: string; isWeak: boolean }): ReactNod
       type="button"
       className={className}
       aria-label={label}
-      title={doubt + passage.title}
+      {...events}
       onClick={() => {
         open(passage);
       }}
