@@ -173,6 +173,11 @@ class ChatApp:
         return messages
 
 
+def message_text(message: dict[str, Any]) -> str:
+    """Return the text of a stored message."""
+    return "".join(part["text"] for part in message["parts"] if part["type"] == "text")
+
+
 _USING_THE_DATABASE = {"watchdog", "title", "token-batches"}
 """The app's threads that may still use the database after a response. They end soon."""
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ENOUGH_WORDS = 0.6
 """Share of a statement's words in a passage that suffices. Vectors decide about statements with less."""
 
-MIN_WEIGHT = 2.0
+MIN_WEIGHT = 3.0
 """Words of a statement that is judged, at least."""
 
 MAX_COMPARED = 16

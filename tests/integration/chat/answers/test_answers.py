@@ -111,7 +111,7 @@ def test_language_model_is_not_called_without_passages(model_chat: ChatApp, prov
 def test_citations_are_filtered_across_token_boundaries(model_chat: ChatApp, provider: FakeProvider) -> None:
     provider.pieces = ["Use pip [", "1", "], not conda [", "9].", " See `a[9]`", " [1, 7]"]
     events = model_chat.ask("c1", "How do I install the compass?")
-    assert event_types(events) == WHOLE
+    assert [kind for kind in event_types(events) if kind != "data-grounding"] == WHOLE
     assert text_of(events) == "Use pip [1], not conda. See `a[9]` [1]"
     assert GUIDE.strip() in provider.requests[0]["messages"][-1]["content"]
 
@@ -132,7 +132,7 @@ def test_follow_up_question_includes_the_conversation(model_chat: ChatApp, provi
 def test_message_about_the_answer_goes_to_the_model(model_chat: ChatApp, provider: FakeProvider, message: str) -> None:
     model_chat.ask("c1", "How do I install the compass?", "m1")
     events = model_chat.ask("c1", message, "m2")
-    assert event_types(events) == ["data-declined" if kind == "source-document" else kind for kind in WHOLE]
+    assert event_types(events) == [kind for kind in WHOLE if kind != "source-document"]
     assert len(provider.requests) == 2  # a model isn't needed to see that nothing has to be searched for
     sent = [turn["content"] for turn in provider.requests[1]["messages"]]
     assert sent[1:3] == ["How do I install the compass?", "Yes."]

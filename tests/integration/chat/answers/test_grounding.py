@@ -29,7 +29,7 @@ def test_sentences_without_the_passages_words_or_numbers_are_marked(chat: ChatAp
     provider.pieces = [
         SUPPORTED,
         "Sunflower oil keeps every pump quiet for weeks [1]. ",
-        "Use pip 19 [1].",
+        "Install the compass with pip 19 [1].",
         " It's easy.",
     ]
     events = chat.ask("c1", QUESTION)
@@ -38,7 +38,7 @@ def test_sentences_without_the_passages_words_or_numbers_are_marked(chat: ChatAp
     weak = part["data"]["weak"]
     assert [(text[one["start"] : one["end"]], one["sources"], one["reason"]) for one in weak] == [
         ("Sunflower oil keeps every pump quiet for weeks [1].", ["1"], "meaning"),
-        ("Use pip 19 [1].", ["1"], "numbers"),
+        ("Install the compass with pip 19 [1].", ["1"], "numbers"),
     ]
     assert part in chat.messages("c1")[1]["parts"]
 

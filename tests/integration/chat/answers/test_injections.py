@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.chat_provider import FakeProvider, fake_provider
-from tests.harness.chat_app import ChatApp, StreamEvent, running_chat_app, text_of
+from tests.harness.chat_app import ChatApp, StreamEvent, message_text, running_chat_app, text_of
 from tests.harness.databases import FreshDatabase
 from tests.harness.markdown_links import link_targets
 
@@ -152,7 +152,7 @@ def test_injections_in_documents_do_not_act(chat: ChatApp, provider: FakeProvide
         assert [target for target in link_targets(text) if HOST in target or target.startswith(("image", "html"))] == []
         sources = {int(part["sourceId"]) for part in parts_of(events, "source-document")}
         assert cited(text) <= sources
-        stored = chat.messages(f"c{n}")[1]["parts"][-1]["text"]
+        stored = message_text(chat.messages(f"c{n}")[1])
         assert stored == text
 
 

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests.fakes.chat_provider import FakeProvider, fake_provider
-from tests.harness.chat_app import ChatApp, StreamEvent, parse_events, running_chat_app
+from tests.harness.chat_app import ChatApp, StreamEvent, message_text, parse_events, running_chat_app
 from tests.harness.databases import FreshDatabase
 from tests.harness.function_server import kill_function, start_function
 from tests.harness.localcloud import Cloud
@@ -155,7 +155,7 @@ def test_clients_of_killed_processes_end_with_the_whole_text(
             is_over = not reader.come_back(survivor, rng.choice([1, 2, 5, 1_000])) or reader.end == "finish"
             resumes += 1
         stored = survivor.messages(reader.conversation_id)[1]
-        assert (stored["metadata"]["state"], stored["parts"][-1]["text"]) == ("complete", TEXT)
+        assert (stored["metadata"]["state"], message_text(stored)) == ("complete", TEXT)
         if reader.end == "finish" or reader.continues:
             assert reader.text == TEXT
     assert resumes >= ANSWERS

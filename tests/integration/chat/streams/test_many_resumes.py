@@ -13,7 +13,7 @@ import pytest
 from werkzeug.wrappers import Response
 
 from tests.fakes.chat_provider import FakeProvider, fake_provider
-from tests.harness.chat_app import ChatApp, StreamEvent, parse_events, running_chat_app, second_instance
+from tests.harness.chat_app import ChatApp, StreamEvent, message_text, parse_events, running_chat_app, second_instance
 from tests.harness.databases import FreshDatabase
 from tests.harness.localcloud import Cloud
 from tests.harness.support import queue_settings
@@ -114,7 +114,7 @@ def test_clients_that_come_back_end_with_the_whole_text(
             is_over = is_over or reader.end == "finish"
             resumes += 1
         stored = apps[0].messages(conversation_id)[1]
-        assert (stored["metadata"]["state"], stored["parts"][-1]["text"]) == ("complete", TEXT)
+        assert (stored["metadata"]["state"], message_text(stored)) == ("complete", TEXT)
         if reader.end == "finish" or continues:
             assert reader.text == TEXT
         response.close()
