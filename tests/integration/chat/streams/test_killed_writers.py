@@ -82,7 +82,7 @@ class Reader:
 
     def read(self, chunks: Iterable[bytes], events: int) -> None:
         """Read so many events, or to the end of the stream."""
-        for event, _ in zip(_events(chunks), range(events), strict=False):
+        for _, event in zip(range(events), _events(chunks), strict=False):
             assert event.id == 0 or event.id > self.last, "no event comes twice"
             self.last = event.id or self.last
             kind = event.part["type"] if isinstance(event.part, dict) else event.part
@@ -138,7 +138,7 @@ def test_clients_of_killed_processes_end_with_the_whole_text(
     readers = [Reader(f"c{n}", continues=n % 2 == 0) for n in range(ANSWERS)]
     with start_function("chat", free_port(), environment) as (client, process), ThreadPoolExecutor(ANSWERS) as pool:
         asking = [
-            pool.submit(reader.ask, str(client.base_url), client.headers, rng.randint(1, 6)) for reader in readers
+            pool.submit(reader.ask, str(client.base_url), client.headers, rng.randint(1, 5)) for reader in readers
         ]
         closes = [each.result(60) for each in asking]
         kill_function(process)
