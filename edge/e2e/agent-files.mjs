@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Ask an agent that writes files in a real browser: see the picture and the list of files, open one, compare its versions, download it.
+// Ask an agent that writes files in a real browser: see the picture and the list of files, open one, compare its versions, download it, remove it.
 //
 //   LOCAL_TOKEN=… node e2e/agent-files.mjs BASE_URL QUESTION SCREENSHOTS_FOLDER
 //
@@ -34,7 +34,8 @@ async function seeFiles(page) {
   expect(width === 64, `the picture is ${String(width)} wide`);
   await page.getByText("2 files by the agent").click();
   const names = await page.getByRole("list", { name: "Files by the agent" }).getByRole("button").allInnerTexts();
-  expect(names.join() === "chart.png,report.md", `the list has ${names.join()}`);
+  const shown = names.filter((name) => name !== "").join();
+  expect(shown === "chart.png,report.md", `the list has ${shown}`);
   await checkAppearances(page, folder, "files");
 }
 
@@ -61,16 +62,23 @@ async function download(page) {
   await dialog.getByRole("button", { name: "Close" }).click();
 }
 
+/** @param {Page} page */
+async function remove(page) {
+  await page.getByRole("button", { name: "Remove report.md" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Remove file" }).click();
+  await page.getByText("1 file by the agent").waitFor();
+}
+
 /** The files are in the stored conversation, too. @param {Page} page */
 async function reload(page) {
   await page.reload();
   await page.getByRole("img", { name: "chart.png" }).waitFor();
-  await page.getByText("2 files by the agent").waitFor();
+  await page.getByText("1 file by the agent").waitFor();
 }
 
 await inBrowser(folder, async (open, errors) => {
   const page = await open();
-  for (const [name, stage] of Object.entries({ ask, seeFiles, compareVersions, download, reload })) {
+  for (const [name, stage] of Object.entries({ ask, seeFiles, compareVersions, download, remove, reload })) {
     await stage(page);
     console.log(name);
   }

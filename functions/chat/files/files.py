@@ -24,13 +24,6 @@ class Listed(msgspec.Struct, frozen=True):
     is_attached: bool
 
 
-class FileText(msgspec.Struct, frozen=True):
-    """The text of a file."""
-
-    text: str
-    version: int | None
-
-
 class ConversationFiles:
     """The files of one conversation."""
 
@@ -51,7 +44,7 @@ class ConversationFiles:
                 found.setdefault(row.name, Listed(row.name, row.bytes, None, is_attached=True))
         return [found[path] for path in sorted(found)]
 
-    def read_text(self, path: str, version: int | None = None) -> FileText:
+    def read_text(self, path: str, version: int | None = None) -> str:
         """Return a file's text: that of a PDF or an Office file as Markdown, if a person has attached it.
 
         Raises NotFound, and UnprocessableContent for a file that is no text.
@@ -60,16 +53,17 @@ class ConversationFiles:
             try:
                 found = versions.find(tx, self._place, path, version)
             except NotFound:
-                if version is None and (row := tx.execute(_TEXT_ONLY, self._values(name=path)).one_or_none()):
-                    return FileText(row.text, None)
+                alone: str | None = tx.execute(_TEXT_ONLY, self._values(name=path)).scalar_one_or_none()
+                if version is None and alone is not None:
+                    return alone
                 raise
             read: str | None = tx.execute(_TEXT, self._values(version_id=found.id)).scalar_one_or_none()
         if read is not None:
-            return FileText(read, found.version)
+            return read
         text = as_text(self._content(found))
         if text is None:
             raise UnprocessableContent(f"{path} is no text: it has {found.bytes:,} bytes of binary data.")
-        return FileText(text, found.version)
+        return text
 
     def read(self, path: str, version: int | None = None) -> tuple[Version, bytes]:
         """Return a version of a file with its content. Raises NotFound."""

@@ -51,11 +51,6 @@ def media_type(path: str) -> str:
     return _BY_SUFFIX.get(PurePosixPath(path).suffix.lower(), OTHER)
 
 
-def is_picture(path: str) -> bool:
-    """Return whether a file's name is that of a picture that browsers may show."""
-    return media_type(path) in _SIGNATURES
-
-
 def safe_type(path: str, content: bytes) -> str:
     """Return the type to send a content with: a picture's if it is one, else one that browsers only download."""
     kind = media_type(path)

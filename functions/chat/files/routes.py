@@ -28,6 +28,9 @@ MAX_COMPARED = 100
 MAX_COMPARED_BYTES = 2_000_000
 """Of each version that is compared."""
 
+MAX_COMPARED_TOTAL = 8_000_000
+"""Bytes of all versions that one request compares. Further files count as too large."""
+
 
 class StoredFile(msgspec.Struct, frozen=True):
     """A version of a file. `is_deleted`: it says that the file was deleted.
@@ -185,7 +188,11 @@ class FileRoutes:
                 pairs = _pairs_of_answer(tx, place, query.message_id)
             else:
                 pairs = [_pair(tx, place, query.path, query.before, query.after)]
-        return FileChangeList([self._change(place, *pair) for pair in pairs])
+        left, changes = MAX_COMPARED_TOTAL, []
+        for before, after in pairs:
+            left -= after.bytes + (before.bytes if before else 0)
+            changes.append(self._change(place, before, after, may_compare=left >= 0))
+        return FileChangeList(changes)
 
     def remove_stored_file(self, call: Call) -> None:
         """Remove a file of one of the caller's conversations, with all its versions, for good."""
@@ -194,8 +201,8 @@ class FileRoutes:
             if not versions.remove(tx, place, call.args.path):
                 raise NotFound(f"File not found: {call.args.path!r}.")
 
-    def _change(self, place: Place, before: Version | None, after: Version) -> FileChange:
-        if max(after.bytes, before.bytes if before else 0) > MAX_COMPARED_BYTES:
+    def _change(self, place: Place, before: Version | None, after: Version, *, may_compare: bool) -> FileChange:
+        if not may_compare or max(after.bytes, before.bytes if before else 0) > MAX_COMPARED_BYTES:
             diff = Diff("too large", "", 0, 0, is_cut=False)
         else:
             diff = compare(self._content(place, before), self._content(place, after))

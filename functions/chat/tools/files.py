@@ -82,12 +82,12 @@ class ReadFile(Tool[ReadArguments]):
 
     def run(self, _: ToolContext, arguments: ReadArguments) -> str:
         """Read."""
-        read = self._files.read_text(arguments.path, arguments.version)
-        part = read.text[arguments.offset : arguments.offset + arguments.limit]
+        text = self._files.read_text(arguments.path, arguments.version)
+        part = text[arguments.offset : arguments.offset + arguments.limit]
         end = arguments.offset + len(part)
         if not part:
-            return "(The file is empty.)" if not read.text else f"(The file has only {len(read.text):,} characters.)"
-        return part + (f"\n\n(Read on at offset {end} of {len(read.text)}.)" if end < len(read.text) else "")
+            return "(The file is empty.)" if not text else f"(The file has only {len(text):,} characters.)"
+        return part + (f"\n\n(Read on at offset {end} of {len(text)}.)" if end < len(text) else "")
 
 
 class WriteArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

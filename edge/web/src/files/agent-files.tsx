@@ -1,6 +1,10 @@
 import { useCallback, useEffect, useState, type ReactNode } from "react";
-import { listStoredFiles } from "../api/stored-files";
+import { listStoredFiles, removeStoredFile } from "../api/stored-files";
 import type { Message } from "../api/types";
+import { ConfirmDialog } from "../ui/confirm-dialog";
+import { CloseIcon } from "../ui/icons";
+import { ProblemNote } from "../ui/problem-note";
+import { useAction } from "../ui/use-action";
 import { useLoad } from "../ui/use-load";
 import { FileDialog } from "./file-dialog";
 
@@ -15,6 +19,7 @@ function FileList({ conversationId, changes }: { conversationId: string; changes
   const load = useCallback((signal: AbortSignal) => listStoredFiles(conversationId, "", signal), [conversationId]);
   const { value, reload } = useLoad(load);
   const [open, setOpen] = useState<string | null>(null);
+  const [removing, setRemoving] = useState<string | null>(null);
   useEffect(() => {
     if (changes > 0) reload();
   }, [changes, reload]);
@@ -38,6 +43,16 @@ function FileList({ conversationId, changes }: { conversationId: string; changes
             <span className="small muted">
               version {version} · {bytes.toLocaleString("en")} bytes
             </span>
+            <button
+              type="button"
+              className="plain"
+              aria-label={`Remove ${path}`}
+              onClick={() => {
+                setRemoving(path);
+              }}
+            >
+              <CloseIcon />
+            </button>
           </li>
         ))}
       </ul>
@@ -50,6 +65,40 @@ function FileList({ conversationId, changes }: { conversationId: string; changes
           }}
         />
       )}
+      {removing !== null && (
+        <RemoveDialog
+          conversationId={conversationId}
+          path={removing}
+          onClose={() => {
+            setRemoving(null);
+            reload();
+          }}
+        />
+      )}
     </details>
+  );
+}
+
+interface RemoveProps {
+  conversationId: string;
+  path: string;
+  onClose: () => void;
+}
+
+function RemoveDialog({ conversationId, path, onClose }: RemoveProps): ReactNode {
+  const { perform, isBusy, problem } = useAction();
+  return (
+    <ConfirmDialog
+      title={`Remove ${path}?`}
+      confirm="Remove file"
+      busy={isBusy}
+      onConfirm={() => {
+        perform(removeStoredFile(conversationId, path), onClose);
+      }}
+      onCancel={onClose}
+    >
+      <p>All versions of the file are removed. They can&apos;t be restored.</p>
+      {problem && <ProblemNote problem={problem} />}
+    </ConfirmDialog>
   );
 }
