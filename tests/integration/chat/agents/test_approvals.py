@@ -139,7 +139,7 @@ def test_tool_with_effects_waits_by_default_and_runs_with_the_changed_arguments(
     assert payments.read_text() == "50\n"
     told = results(provider.requests[-1])[0]
     assert told == '(The person has changed the arguments to {"euros":50}.)\n\nPaid 50.'
-    [paid, _] = tool_parts(chat)
+    [paid] = [part for part in tool_parts(chat) if part["toolName"] == "pay"]  # calls begin in any order
     assert paid["input"] == {"euros": 50}
     assert "changed" not in paid["output"]["text"]
 
