@@ -26,7 +26,8 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "functions.chat": ("functions.collection", "functions.embedding", "functions.job"),
     "functions.collection": ("functions.chat", "functions.embedding", "functions.job"),
     "functions.embedding": ("functions.chat", "functions.collection", "functions.job"),
-    "functions.job": ("functions.chat",),
+    "functions.job": ("functions.chat", "functions.sandbox"),
+    "functions.sandbox": ("functions.chat", "functions.collection", "functions.embedding", "functions.job"),
     # Rooms of collection: the pipeline is on top, connectors and parsers are leaves.
     "functions.collection.connectors": (
         "functions.collection.parsers",
