@@ -135,7 +135,8 @@ class Conversation:
     def resume(self, after: int) -> list[StreamEvent]:
         """Return what a client gets that has lost its connection after an event."""
         headers = {"Last-Event-ID": str(after)}
-        return parse_events(self.chat.client.get(f"/api/chat/{self.name}/stream", headers=headers).data)
+        with self.chat.client.get(f"/api/chat/{self.name}/stream", headers=headers) as response:
+            return parse_events(response.data)
 
 
 def outcome(conversation: Conversation, provider: ScriptedProvider) -> dict[str, Any]:
