@@ -24,6 +24,7 @@ it("shows a call folded, with its input, output and duration", () => {
 it("says whether a call runs, has failed or did not finish", () => {
   expect(text(SEARCH, true)).toContain("running");
   expect(text(SEARCH)).toContain("not finished");
+  expect(text({ ...SEARCH, waitsFor: "approval" })).toContain("not answered");
   expect(text({ ...SEARCH, error: "query is empty." })).toContain("failed");
   expect(text({ ...SEARCH, error: "query is empty." })).toContain("query is empty.");
 });

@@ -93,9 +93,11 @@ function describe(call: ToolCall, isStreaming: boolean): string {
           ? "the build failed"
           : call.seconds !== undefined
             ? `${call.seconds.toFixed(1)} s`
-            : isStreaming
-              ? "running"
-              : "not finished";
+            : call.waitsFor !== undefined
+              ? "not answered"
+              : isStreaming
+                ? "running"
+                : "not finished";
   const text = subject.split("\n", 1)[0]?.slice(0, 80) ?? "";
   return text === "" ? end : `“${text}” · ${end}`;
 }
