@@ -141,7 +141,7 @@ FROM base AS sandboxed
 RUN apt-get -qq update && apt-get -qq install --yes --no-install-recommends bubblewrap && rm -rf /var/lib/apt/lists/*
 
 # Runs code that agents write. In the sandbox, code finds the packages and Node below /usr, and nothing of /app. Started by
-# root, which makes the sandboxes and becomes `nobody` in them: the server has another user than the code.
+# root, which makes the sandboxes and becomes user 65534 in them: the server has another user than the code.
 FROM sandboxed AS sandbox
 COPY --from=sandbox-packages /venv/lib /usr/local/lib
 COPY --from=sandbox-packages /node/bin/node /usr/local/bin/
