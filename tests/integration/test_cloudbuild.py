@@ -24,7 +24,7 @@ from tests.harness.images import is_in_context
 from tests.harness.localcloud import Gcloud
 
 ROOT = Path(__file__).resolve().parents[2]
-TARGETS = ["chat", "collection", "embedding", "job"]
+TARGETS = ["chat", "collection", "embedding", "job", "sandbox"]
 PIPELINE = ["check", "test", *TARGETS, "migrate", "services", "release", "worker"]
 needs_gcloud = pytest.mark.skipif(Gcloud.is_missing(), reason="needs gcloud: it is not installed")
 
@@ -124,7 +124,7 @@ def deployed(step: str) -> list[str]:
 
 
 def test_steps_run_each_stage_once() -> None:
-    assert {step: deployed(step) for step in PIPELINE[6:]} == {
+    assert {step: deployed(step) for step in PIPELINE[2 + len(TARGETS) :]} == {
         "migrate": ["job"],
         "services": ["services", "queues"],
         "release": ["release"],

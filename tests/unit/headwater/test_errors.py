@@ -5,6 +5,7 @@ import pytest
 from functions.collection.connectors.api_values import AccessDenied, Refused
 from headwater import errors
 from headwater.filters.parse import FilterError
+from headwater.parsers import OtherParserNeeded
 
 
 def every_error() -> list[type[errors.HeadwaterError]]:
@@ -21,6 +22,7 @@ SPECIAL: dict[type[errors.HeadwaterError], errors.HeadwaterError] = {
     FilterError: FilterError(3, "what to do"),
     Refused: Refused("what to do", 404),
     AccessDenied: AccessDenied("what to do", 403),
+    OtherParserNeeded: OtherParserNeeded("what to do", "application/pdf"),
 }
 """Errors that need more than a message."""
 

@@ -142,6 +142,7 @@ def test_group_whose_commit_was_not_reported_is_not_appended_twice(opened: Datab
             assert message_log.append(tx, answer, parts, after=0) == expected(0)
 
 
+@pytest.mark.direct
 def test_connection_that_one_group_breaks_does_not_fail_the_others(
     opened: Database, pool: ThreadPoolExecutor, database: FreshDatabase
 ) -> None:
