@@ -281,6 +281,6 @@ def _buildah(*arguments: str) -> str:
 
 
 def read_output(output: IO[bytes]) -> str:
-    """Return a container's output so far."""
-    output.seek(0)
-    return output.read().decode(errors="replace")
+    """Return a container's output so far. The container writes at the file's position, which stays where it is."""
+    file = output.fileno()
+    return os.pread(file, os.fstat(file).st_size, 0).decode(errors="replace")
