@@ -25,6 +25,7 @@ await inBrowser(folder, async (openPage, errors) => {
   const citation = page.getByRole("button", { name: /^Citation \d+: ./ }).first();
   await citation.scrollIntoViewIfNeeded();
   await citation.click();
+  await page.mouse.move(0, 0);
   await page.getByRole("dialog").locator("mark").first().waitFor();
   await page.waitForLoadState("networkidle");
   await page.screenshot({ path: join(folder, "chat.png") });

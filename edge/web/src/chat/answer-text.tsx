@@ -108,6 +108,7 @@ function CitationButton({ n, isWeak }: { n: string; isWeak: boolean }): ReactNod
       aria-label={label}
       {...events}
       onClick={() => {
+        show(null);
         open(passage);
       }}
     >

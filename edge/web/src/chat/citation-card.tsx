@@ -1,12 +1,15 @@
 /** The card that shows a cited passage while the pointer or the focus is on its citation. */
 
 import { createContext, useCallback, useEffect, useRef, useState, type ReactNode } from "react";
+import Markdown, { type Components } from "react-markdown";
+import remarkGfm from "remark-gfm";
 import { hostOf, isOfWeb, type Evidence } from "./message-parts";
 
 const MAX_CHARS = 400;
 /** The pointer may cross the gap between a citation and its card (WCAG 2.2, 1.4.13). */
 const HIDE_AFTER_MS = 200;
 const GAP_PX = 6;
+const LEADING_HEADING = /^#{1,6} +(.*)\n+/;
 
 /** Shows the card of a passage at its citation; null hides it. */
 export type ShowCard = (passage: Evidence | null, citation?: Element) => void;
@@ -77,8 +80,22 @@ export function WithCitationCard({ children }: { children: ReactNode }): ReactNo
   );
 }
 
+function Heading({ children }: { children?: ReactNode }): ReactNode {
+  return (
+    <p>
+      <strong>{children}</strong>
+    </p>
+  );
+}
+
+/** A card has no headings of its own in the page's outline. */
+const components: Components = { h1: Heading, h2: Heading, h3: Heading, h4: Heading, h5: Heading, h6: Heading };
+
+/** A passage with its title and place, formatted. Nothing in it can be pressed, since the card is a description. */
 export function CardText({ passage }: { passage: Evidence }): ReactNode {
-  const text = passage.text.trim();
+  const text = passage.text
+    .trim()
+    .replace(LEADING_HEADING, (line, heading: string) => (heading.trim() === passage.title ? "" : line));
   const place = isOfWeb(passage) ? hostOf(passage) : passage.key;
   return (
     <>
@@ -88,7 +105,16 @@ export function CardText({ passage }: { passage: Evidence }): ReactNode {
       <p className="small muted" dir="auto">
         {[place, ...passage.headingPath].filter((part) => part !== passage.title).join(" · ")}
       </p>
-      <p dir="auto">{text.length > MAX_CHARS ? `${text.slice(0, MAX_CHARS).trimEnd()}…` : text}</p>
+      <div className="prose" dir="auto">
+        <Markdown
+          remarkPlugins={[remarkGfm]}
+          components={components}
+          disallowedElements={["a", "img", "input"]}
+          unwrapDisallowed
+        >
+          {text.length > MAX_CHARS ? `${text.slice(0, MAX_CHARS).trimEnd()}…` : text}
+        </Markdown>
+      </div>
     </>
   );
 }

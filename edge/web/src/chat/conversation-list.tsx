@@ -84,7 +84,7 @@ function SearchField({ words, onSearch }: { words: string; onSearch: (words: str
       type="search"
       className="search"
       aria-label="Search conversations"
-      placeholder="Search conversations"
+      placeholder="Search"
       value={text}
       maxLength={MAX_CHARS}
       autoComplete="off"
