@@ -4,20 +4,35 @@ import { existsSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LOCAL_TOKEN } from "../tests/wrangler";
-import { CHROMIUM } from "./browser.mjs";
+import { CHROMIUM, DESK, expectAccessible, expectNoHorizontalScroll, NARROW } from "./browser.mjs";
 import { useStack } from "./stack";
+
+/** The answer pauses within the code. */
+const CODE_AND_FORMULAS = [
+  ...["```python\ndef", "area(r):\n   ", "return", '"πr²"\n', "#"],
+  String.raw`done
+\`\`\`
+
+So $\pi r^2$ costs $5 and $10:
+
+\[\int_0^1 x^2\,dx = \frac13 \sum_{n=1}^\infty \frac{1}{n^2} + \underbrace{a + b + c + d + e + f}_{\text{a wide formula}}\]
+
+Wrong: \(\frac{\).`.replaceAll("\\`", "`"),
+];
 
 const COMPLETE = /one two three four five six seven eight nine ten/;
 
 describe.skipIf(!existsSync(CHROMIUM))("an answer (needs chromium)", () => {
   const stack = useStack();
   const { chat } = stack;
+  const errors: string[] = [];
   let page: Page;
 
   beforeEach(async () => {
-    chat.questions.length = 0;
+    chat.reset();
     chat.isPaused = true;
-    page = await stack.openPage();
+    errors.length = 0;
+    page = await stack.openPage(errors);
     await page.goto(`${stack.url}/#token=${LOCAL_TOKEN}`);
   });
 
@@ -110,6 +125,47 @@ describe.skipIf(!existsSync(CHROMIUM))("an answer (needs chromium)", () => {
     await ask("refuse", "An answer is still being written.");
     expect(await page.getByRole("alert").innerText()).toContain("Conflict");
     expect(await page.getByRole("textbox", { name: "Question" }).inputValue()).toBe("refuse");
+  });
+
+  it("shows code in colours with a button that copies it, and formulas, when they are complete", async () => {
+    chat.words = CODE_AND_FORMULAS;
+    await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+    const loaded = (): Promise<string[]> =>
+      page.evaluate(() => {
+        const names = performance.getEntriesByType("resource").map(({ name }) => name);
+        return names.filter((name) => /(highlighter|renderer)-[^/]*\.js$/.test(name));
+      });
+    await ask("code", "return");
+    expect(await page.locator(".hljs-keyword").count()).toBe(0);
+    expect(await loaded()).toEqual([]);
+    chat.isPaused = false;
+    await page.locator(".hljs-keyword").first().waitFor();
+    await page.locator(".katex-html").nth(1).waitFor();
+    expect(await loaded()).toHaveLength(2);
+
+    await page.getByRole("button", { name: "Copy code, python" }).focus();
+    await page.keyboard.press("Enter");
+    await page.getByRole("status").getByText("Code copied.").waitFor();
+    const copied = await page.evaluate(() => navigator.clipboard.readText());
+    expect(copied).toBe('def area(r):\n    return "πr²"\n # done');
+
+    const text = await page.getByRole("article", { name: "Answer" }).innerText();
+    expect(text).toContain("costs $5 and $10:");
+    expect(text).toContain(String.raw`Wrong: \(\frac{\).`);
+    const isFontLoaded = (): Promise<boolean> =>
+      page.evaluate(() =>
+        [...document.fonts].some(({ family, status }) => family === "KaTeX_Main" && status === "loaded"),
+      );
+    await expect.poll(isFontLoaded, { timeout: 60_000 }).toBe(true);
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      for (const viewport of [NARROW, DESK]) {
+        await page.setViewportSize(viewport);
+        await expectNoHorizontalScroll(page, `the answer at ${viewport.width} px`);
+        await expectAccessible(page, `the answer at ${viewport.width} px, ${colorScheme}`);
+      }
+    }
+    expect(errors).toEqual([]);
   });
 
   it("is not shown in a new chat", async () => {

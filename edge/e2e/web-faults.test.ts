@@ -113,12 +113,6 @@ describe.skipIf(!existsSync(CHROMIUM))("the chat (needs chromium)", () => {
     await expect.poll(distanceWhenPainted, { timeout: 10_000 }).toBeLessThan(80);
   });
 
-  it("shows TeX as it was written", async () => {
-    const tex = String.raw`So \(a_1 * b_1\), \[x_1^2 * y_1\] and $$\frac{1}{2}_a * b_c$$.`;
-    await askForAnswer(tex);
-    expect(await answer().innerText()).toContain(tex);
-  });
-
   it("copies answers with the brackets of citations", async () => {
     await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
     await askForAnswer("Soak", "them", "[1].");

@@ -11,6 +11,8 @@ import "./ui/card.css";
 import "./ui/rows.css";
 import "./shell/shell.css";
 import "./ui/prose.css";
+import "./code-blocks/code-blocks.css";
+import "./formulas/formulas.css";
 import "./filter/filter.css";
 import "./chat/chat.css";
 import "./chat/conversation-list.css";

@@ -2,11 +2,13 @@ import { createContext, memo, useContext, useMemo, type ReactNode } from "react"
 import Markdown, { type Components, type Options } from "react-markdown";
 import remarkGfm from "remark-gfm";
 import remend from "remend";
+import { WrittenUpTo } from "../code-blocks/code-block";
+import { findFormulas, rehypeFormulas } from "../formulas/find-formulas";
+import { Formula } from "../formulas/formula";
 import { canFormat } from "../ui/can-format";
 import { markdownComponents } from "../ui/markdown-components";
 import { CitationCard, WithCitationCard } from "./citation-card";
 import { markWeak, rehypeCitations } from "./citations";
-import { keepTex } from "./tex";
 import type { WeakCitation } from "../api/types";
 import { OpenPassage } from "./open-passage";
 import { isOfWeb, type Evidence } from "./message-parts";
@@ -22,6 +24,12 @@ const components: Components = {
   button: ({ node }) => (
     <CitationButton n={String(node?.properties["dataCites"])} isWeak={node?.properties["dataWeak"] !== undefined} />
   ),
+  // All spans were made by rehypeFormulas.
+  span: ({ node }) => {
+    const { dataTex: tex, dataDisplay: display } = node?.properties ?? {};
+    const source = node?.children[0]?.type === "text" ? node.children[0].value : "";
+    return typeof tex === "string" ? <Formula tex={tex} isDisplay={display !== undefined} source={source} /> : source;
+  },
 };
 
 interface Props {
@@ -37,33 +45,48 @@ const NONE: readonly WeakCitation[] = [];
 /** An answer's Markdown. While it streams, unfinished syntax (`**bold`) is closed to avoid flicker. Plain text if formatting takes too long. */
 export const AnswerText = memo(function AnswerText({ text, passages, isStreaming, weak = NONE }: Props): ReactNode {
   const numbers = passages.map((passage) => passage.n).join(" ");
-  const rehypePlugins = useMemo<NonNullable<Options["rehypePlugins"]>>(
-    () => [[rehypeCitations, { known: new Set(numbers.split(" ")) }]],
-    [numbers],
-  );
-  if (!canFormat(text)) {
+  const known = useMemo(() => new Set(numbers.split(" ")), [numbers]);
+  const prepared = useMemo(() => prepare(text, isStreaming, weak), [text, isStreaming, weak]);
+  if (prepared === null) {
     return (
       <pre className="plain-text" dir="auto">
         {text}
       </pre>
     );
   }
+  const { markdown, formulas } = prepared;
+  const rehypePlugins: Options["rehypePlugins"] = [
+    [rehypeCitations, { known }],
+    [rehypeFormulas, { formulas }],
+  ];
   return (
     <Passages value={passages}>
       <WithCitationCard>
         <div className={isStreaming ? "prose streaming" : "prose"} dir="auto">
-          <Markdown remarkPlugins={[remarkGfm]} rehypePlugins={rehypePlugins} components={components}>
-            {keepTex(
-              isStreaming && text.length < MAX_CLOSED_CHARS
-                ? remend(text, { linkMode: "text-only" })
-                : markWeak(text, weak),
-            )}
-          </Markdown>
+          <WrittenUpTo value={isStreaming ? markdown.trimEnd().length : Infinity}>
+            <Markdown remarkPlugins={[remarkGfm]} rehypePlugins={rehypePlugins} components={components}>
+              {markdown}
+            </Markdown>
+          </WrittenUpTo>
         </div>
       </WithCitationCard>
     </Passages>
   );
 });
+
+type Prepared = ReturnType<typeof findFormulas>;
+
+/**
+ * Take the formulas out of an answer's Markdown, and close unfinished syntax or mark weak citations. Null if formatting
+ * takes too long.
+ */
+function prepare(text: string, isStreaming: boolean, weak: readonly WeakCitation[]): Prepared | null {
+  if (!canFormat(text)) return null;
+  if (!isStreaming) return findFormulas(markWeak(text, weak));
+  const { markdown, formulas } = findFormulas(text, isStreaming);
+  if (text.length >= MAX_CLOSED_CHARS) return { markdown, formulas };
+  return { markdown: remend(markdown, { linkMode: "text-only", katex: false }), formulas };
+}
 
 function CitationButton({ n, isWeak }: { n: string; isWeak: boolean }): ReactNode {
   const passage = useContext(Passages).find((candidate) => candidate.n === n);

@@ -2,6 +2,7 @@ import { renderToStaticMarkup } from "react-dom/server";
 import { expect, it } from "vitest";
 import type { Message } from "../api/types";
 import { Answer } from "./answer";
+import { AnswerText } from "./answer-text";
 
 function text(parts: Message["parts"], metadata?: Message["metadata"], isStreaming = false): string {
   return renderToStaticMarkup(
@@ -68,4 +69,27 @@ it("marks the citations of weak sentences, and says so", () => {
   expect(html).toContain('aria-label="The source may not say this. Citation 1: Pump"');
   expect(text([passage, cited, grounding])).toContain("One sentence may not be supported by the cited sources.");
   expect(text([passage, cited])).not.toContain("may not");
+});
+
+it("shows formulas as they were written until they are rendered, and takes no citation from them", () => {
+  const passage = {
+    n: "1",
+    start: 0,
+    end: 4,
+    title: "Pump",
+    address: "https://a.example/",
+    text: "Pump",
+    headingPath: [],
+  };
+  const shown = renderToStaticMarkup(
+    <AnswerText text="So $x[1]$, for $5 and $10 [1]." passages={[passage]} isStreaming={false} />,
+  );
+  expect(shown).toContain('So <span class="formula">$x[1]$</span>, for $5 and $10 <a');
+});
+
+it.each([
+  ["code", "```js\nlet *a", "let *a"],
+  ["a formula", "So \\[\na_1 * b_1\n= *c", "So \\[\na_1 * b_1\n= *c"],
+])("shows %s that is being written as it is", (_, markdown, shown) => {
+  expect(renderToStaticMarkup(<AnswerText text={markdown} passages={[]} isStreaming />)).toContain(shown);
 });

@@ -4,12 +4,12 @@ import { renderToStaticMarkup } from "react-dom/server";
 import { describe, expect, it } from "vitest";
 import { align } from "../document/highlight";
 import { findPassage } from "../document/find-passage";
+import { findFormulas } from "../formulas/find-formulas";
 import { HOSTILE } from "../testing/hostile";
 import { canFormat } from "../ui/can-format";
 import { AnswerText } from "./answer-text";
 import { splitCitations } from "./citations";
 import { sortPassages } from "./message-parts";
-import { keepTex } from "./tex";
 
 const CHARS = 100_000;
 const PROSE = "A sentence with *emphasis*, `code` and a [link](https://example.com).\n\n".repeat(CHARS / 72);
@@ -18,7 +18,7 @@ const CITED = { start: 0, end: 9, text: "a word [1] that is not there" };
 /** What reads a whole text outside of Markdown's parser. */
 const READERS: Record<string, (text: string) => unknown> = {
   canFormat,
-  keepTex,
+  findFormulas: (text) => [findFormulas(text), findFormulas(text, true)],
   splitCitations: (text) => splitCitations(text, new Set(["1"])),
   sortPassages: (text) => sortPassages(text, []),
   findPassage: (text) => findPassage(text, CITED),

@@ -15,3 +15,13 @@ it("links to collected documents within the app, and to other pages in a new tab
 it("shows links to files that are not collected as text", () => {
   expect(html("See [c](c.md).", [])).toContain('<span class="dead-link">c</span>');
 });
+
+it("keeps the mark of a passage within code", () => {
+  const text = "```js\nlet a\n```";
+  const start = text.indexOf("let");
+  const shown = renderToStaticMarkup(
+    <MarkdownView text={text} range={{ start, end: start + 3 }} targets={new Map()} />,
+  );
+  expect(shown).toContain("<mark>let</mark> a");
+  expect(shown).toContain('<span class="code-language">js</span>');
+});

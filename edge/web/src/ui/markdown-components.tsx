@@ -2,6 +2,7 @@
 
 import type { ReactNode } from "react";
 import type { Components } from "react-markdown";
+import { CodeBlock } from "../code-blocks/code-block";
 
 /** A link to another website. Relative links refer to files of the source, not to pages of this app: they are text. */
 export function MarkdownLink({ href = "", children }: { href?: string | undefined; children?: ReactNode }): ReactNode {
@@ -20,12 +21,7 @@ export const markdownComponents: Components = {
   input: ({ checked }) => (
     <input type="checkbox" checked={checked ?? false} disabled aria-label={checked ? "Done" : "Not done"} />
   ),
-  // Long lines scroll, also by keyboard.
-  pre: ({ children }) => (
-    <pre tabIndex={0} role="region" aria-label="Code">
-      {children}
-    </pre>
-  ),
+  pre: ({ node, children }) => <CodeBlock pre={node}>{children}</CodeBlock>,
   table: ({ children }) => (
     <div className="wide" tabIndex={0} role="region" aria-label="Table">
       <table>{children}</table>
