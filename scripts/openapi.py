@@ -40,7 +40,7 @@ TAGS = (
     Tag(
         "Files of conversations",
         "Files that are attached to a conversation, and those that its agents write.",
-        r"/api/conversation-files|/api/conversations/\{id\}/files",
+        r"/api/conversation-files|/api/conversations/\{id\}/files|/api/previews",
     ),
     Tag("Conversations", "The caller's conversations, and feedback on answers.", r"/api/conversations|/api/feedback"),
     Tag("Documents", "Collected and uploaded documents.", r"/api/documents|/api/sources/\{id\}/documents"),

@@ -54,7 +54,7 @@ export async function open(browser, appearance, errors) {
   const context = await browser.newContext({ ...appearance, reducedMotion: "reduce" });
   if (LOCAL_TOKEN !== null) {
     await context.addInitScript((token) => {
-      localStorage.setItem("headwater:local-token", token);
+      if (window.origin !== "null") localStorage.setItem("headwater:local-token", token); // previews have no storage
     }, LOCAL_TOKEN);
   }
   const page = await context.newPage();

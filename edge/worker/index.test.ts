@@ -77,6 +77,23 @@ describe("a request to a function", () => {
     }
   });
 
+  it("needs no user's token to show a preview, whose own token goes to the function and which isn't cached", async () => {
+    const of = crypto.randomUUID();
+    for (const authorization of ["", "Bearer x"]) {
+      const path = `/api/previews?token=1&of=${of}&control=private,max-age=60`;
+      const response = await fetchWorker(path, { headers: { authorization } });
+      expect((await response.json<EchoedRequest>()).url).toContain("/api/previews?token=1");
+    }
+    expect(await requestCount(of)).toBe(2);
+    for (const [method, path] of [
+      ["POST", "/api/previews?token=1"],
+      ["GET", "/api/previews/1?token=1"],
+      ["POST", "/api/conversations/c1/files/preview"],
+    ] as const) {
+      expect((await fetchWorker(path, { method, headers: { authorization: "" } })).status).toBe(401);
+    }
+  });
+
   it("returns the function's 304 and request id", async () => {
     const response = await fetchWorker("/api/runs/1?cached", { headers: { "if-none-match": '"1"' } });
     expect(response.status).toBe(304);

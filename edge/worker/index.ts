@@ -19,7 +19,7 @@ import { checkOrigin, isPreflight, preflightResponse, setCorsHeaders } from "./h
 import { notFound, ProblemError, problemResponse, type Problem } from "./http/problem";
 import { REQUEST_ID, requestIdOf } from "./http/request-id";
 import { setSecurityHeaders } from "./http/security-headers";
-import { isDelivery, isMcp, isSharedRead, targetOf, type Service } from "./routes";
+import { isDelivery, isMcp, isPreviewRead, isSharedRead, targetOf, type Service } from "./routes";
 import { forward, type RequestContext } from "./upstream/forward";
 import { forwardedHeaders } from "./upstream/request-headers";
 import { openWebSocket } from "./websocket/upgrade";
@@ -43,7 +43,7 @@ async function handle(request: Request, env: Env, ctx: ExecutionContext): Promis
   const response = new Response(inner.body, inner);
   if (!response.headers.has(REQUEST_ID)) response.headers.set(REQUEST_ID, requestId);
   setMetadataUrl(response.headers, request);
-  setSecurityHeaders(response.headers, new URL(request.url));
+  setSecurityHeaders(response.headers, request);
   setCorsHeaders(response.headers, request, env);
   return response;
 }
@@ -84,7 +84,7 @@ async function callFunction(service: Service, request: Request, context: Request
 
 /** Authenticate a request and apply the rate limits. */
 async function admit(request: Request, env: Env): Promise<Caller> {
-  if (isDelivery(request) || isSharedRead(request)) {
+  if (isDelivery(request) || isSharedRead(request) || isPreviewRead(request)) {
     await limitAnonymous(request, env);
     return { kind: "sender", id: clientNetwork(request) };
   }

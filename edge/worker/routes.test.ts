@@ -16,6 +16,7 @@ describe("targetOf", () => {
     ["/api/shared/1", "chat"],
     ["/api/conversations/c1/links", "chat"],
     ["/api/conversations/c1/files/content", "chat"],
+    ["/api/previews", "chat"],
     ["/api/search", "chat"],
     ["/mcp", "chat"],
     ["/api/embedding-models", "collection"],

@@ -9,6 +9,7 @@ export type Target = Service | "env" | "openapi" | "robots" | "oauth" | "websock
 const SERVICES: readonly (readonly [prefix: string, service: Service])[] = [
   ["/api/chat", "chat"],
   ["/api/conversations", "chat"],
+  ["/api/previews", "chat"],
   ["/api/share-links", "chat"],
   ["/api/shared", "chat"],
   ["/api/feedback", "chat"],
@@ -93,6 +94,11 @@ export function isDelivery({ method, url }: Request): boolean {
 /** Whether a request opens a share link, whose token the function checks. */
 export function isSharedRead({ method, url }: Request): boolean {
   return method === "GET" && /^\/api\/shared\/[^/]+$/.test(new URL(url).pathname);
+}
+
+/** Whether a request shows a preview, whose token in the query the function checks. Frames send no other credentials. */
+export function isPreviewRead({ method, url }: Request): boolean {
+  return method === "GET" && new URL(url).pathname === "/api/previews";
 }
 
 /** Whether a request uploads a document, a file, a part of one or a message, which may be larger than other bodies. */

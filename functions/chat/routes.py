@@ -18,6 +18,7 @@ from functions.chat.extraction.batch_routes import BatchRoutes
 from functions.chat.extraction.extract_step import ExtractFromDocument
 from functions.chat.extraction.extractor import Extractor
 from functions.chat.extraction.routes import ExtractRoutes
+from functions.chat.files.preview_routes import PreviewRoutes
 from functions.chat.files.routes import FileRoutes
 from functions.chat.mcp_servers.routes import McpServerRoutes
 from functions.chat.retrieval.attached import FileSearch
@@ -72,6 +73,7 @@ def routes(
         *ChatRoutes(commits, answerer, lifetime, settings.max_question_chars, queue=queue).routes(),
         *ConversationRoutes(database, queue).routes(),
         *FileRoutes(database, settings).routes(),
+        *PreviewRoutes(database, settings).routes(),
         *ShareRoutes(database).routes(),
         *OpenAIRoutes(answerer, reranking, settings.max_question_chars).routes(),
         *ExtractRoutes(extractor, settings.max_question_chars).routes(),

@@ -11,6 +11,7 @@ import pytest
 
 from tests.fakes.agent_provider import ScriptedProvider, ToolCall, Turn, follow, scripted_provider
 from tests.harness.browser import browse, needs_browser
+from tests.harness.paths import ROOT
 from tests.harness.stacks import RunningStack, running_stack, temporary_data, wait_until
 
 QUESTION = "How do I install the compass?"
@@ -131,6 +132,40 @@ def test_person_sees_compares_and_downloads_the_files_of_an_agent(
     write = ToolCall("write_file", {"path": "report.md", "content": "# Report\n"})
     provider.script = follow([write], [ToolCall("run_python", {"code": CHART})], "The chart is in chart.png.")
     browse("agent-files", tmp_path, stack.url, "Draw a chart.", screenshots=8, token=stack.token)
+
+
+INDEX = '<title>Tides</title><div id="root"></div><script type="module" src="main.jsx"></script>'
+TIDES = """
+import { useState } from "react"
+import { createRoot } from "react-dom/client"
+function Tides() {
+  const [said, say] = useState("")
+  const note = (event) => { event.preventDefault(); say("Noted.") }
+  return <form onSubmit={note}><h1>High tide at {6 + 6}</h1><button>Note</button><p>{said}</p></form>
+}
+createRoot(document.getElementById("root")).render(<Tides />)
+"""
+
+
+@needs_browser
+@pytest.mark.skipif(not (ROOT / ".headwater" / "front-end").exists(), reason="scripts/setup.py installs the packages")
+def test_person_sees_the_page_that_an_agent_has_built(
+    stack: RunningStack, provider: ScriptedProvider, tmp_path: Path
+) -> None:
+    def write(path: str, content: str) -> ToolCall:
+        return ToolCall("write_file", {"path": path, "content": content})
+
+    build = ToolCall("build_page", {})
+    first = follow(
+        [write("index.html", INDEX), write("main.jsx", TIDES.replace("</h1>", "</h2>"))],
+        [build],
+        [write("main.jsx", TIDES)],
+        [build],
+        "The page is built.",
+    )
+    second = follow([write("main.jsx", TIDES.replace("High", "Low"))], [build], "The page is changed.")
+    provider.script = lambda messages: (second if "Show low tide" in json.dumps(messages) else first)(messages)
+    browse("page-previews", tmp_path, stack.url, "Make me a page of the tides.", screenshots=6, token=stack.token)
 
 
 @needs_browser

@@ -33,6 +33,7 @@ REQUIRED_FIELDS: dict[str, Any] = {
     "/api/documents/<uuid:id>": {"placement": None},
     "/api/conversations/<id>/messages/<uuid:message_id>/feedback": {"rating": None},
     "/api/conversations/<id>/branch": {"message_id": UNKNOWN},
+    "/api/conversations/<id>/files/preview": {"path": "a.html"},
     "/api/embedding-models": {"name": "constant"},
     "/api/models": {"allowed": None},
     "/api/budgets": {"budgets": []},

@@ -17,3 +17,22 @@ it("sends Strict-Transport-Security on https", async () => {
   const response = await fetchWorker("https://hw.example.com/env", {}, { AUTH_MODE: "jwt" });
   expect(response.headers.get("strict-transport-security")).toBe("max-age=31536000");
 });
+
+it("lets a preview run its scripts in an origin of its own, and no other page", async () => {
+  const policyOf = async (path: string, init = {}): Promise<string[]> =>
+    (await fetchWorker(path, init)).headers.get("content-security-policy")?.split("; ") ?? [];
+  const policy = await policyOf("/api/previews?token=1");
+  expect(policy).toContain("sandbox allow-scripts allow-forms");
+  expect(policy).toContain("default-src 'none'");
+  expect(policy).toContain("frame-ancestors 'self'");
+  expect(policy.join()).not.toMatch(/allow-same-origin|allow-top|allow-popups|connect-src|https?:|'self' /);
+  for (const [path, method] of [
+    ["/api/previews/1", "GET"],
+    ["/api/previews", "POST"],
+    ["/api/conversations/c1/files/content", "GET"],
+  ] as const) {
+    const other = await policyOf(path, { method });
+    expect(other).toContain("frame-ancestors 'none'");
+    expect(other.join()).not.toContain("script");
+  }
+});

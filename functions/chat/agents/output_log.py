@@ -53,9 +53,9 @@ class OutputLog:
             self._show()
         return self._has_ended
 
-    def show_build(self, status: BuildState, log: str = "") -> None:
-        """Show how far the build of a page is."""
-        part = BuildPart(id=self._call_id, data=BuildStatus(self._call_id, status, log))
+    def show_build(self, status: BuildState, log: str = "", page: str = "") -> None:
+        """Show how far the build of a page is, at its end the page's path."""
+        part = BuildPart(id=self._call_id, data=BuildStatus(self._call_id, status, log, page))
         try:
             with self._database.transaction(self._agent.answer.workspace_id) as tx:
                 store.lock(tx, self._agent)

@@ -122,11 +122,12 @@ BuildState = Literal["running", "succeeded", "failed"]
 
 
 class BuildStatus(msgspec.Struct, frozen=True, rename="camel"):
-    """How far the build of a page is. `log` is what Vite has printed, once the build has ended."""
+    """How far the build of a page is. `log` is what Vite has printed, `page` the built page's path, at the end."""
 
     tool_call_id: str
     status: BuildState
     log: str
+    page: str = ""
 
 
 class BuildPart(PartBase, frozen=True, tag="data-build", kw_only=True):

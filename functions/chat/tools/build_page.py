@@ -32,8 +32,8 @@ class BuildOutput(Protocol):
     def is_stopped(self) -> bool:
         """Return whether the build must end. Called often; shows what was written before."""
 
-    def show_build(self, status: BuildState, log: str = "") -> None:
-        """Show how far the build is."""
+    def show_build(self, status: BuildState, log: str = "", page: str = "") -> None:
+        """Show how far the build is, at its end the page's path."""
 
 
 class BuildArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,7 +52,8 @@ class BuildPage(Tool[BuildArguments]):
         "Builds a web page with Vite from the files of this conversation: from index.html and the scripts and styles "
         'that it loads, such as `<script type="module" src="src/main.jsx">`. Write the files first. React 19 and '
         "react-dom are there, JSX, TypeScript and CSS; no other packages, no network. Returns the log. If the build "
-        "fails, mend the files and build again. The result is `dist/index.html`, which the person can download."
+        "fails, mend the files and build again. The result is `dist/index.html`, which the person can download, and "
+        "sees as a preview: without network and localStorage, so keep all data in the page."
     )
     arguments_type = BuildArguments
 
@@ -83,7 +84,10 @@ class BuildPage(Tool[BuildArguments]):
             output.show_build("running")
             built = build(self._sandbox(), sources, on_output=output.write, is_stopped=output.is_stopped)
         log = clean(built.log[-MAX_LOG_CHARS:])
-        output.show_build("succeeded" if built.succeeded else "failed", log)
+        if built.succeeded:
+            output.show_build("succeeded", log, f"{folder}{OUT}index.html")
+        else:
+            output.show_build("failed", log)
         missing = describe_left_out("Too large together, so the build did not find them", left_out)
         if not built.succeeded:
             return Changed("\n\n".join(filter(None, ("The build failed.", log, missing))), [])

@@ -20,8 +20,8 @@ from headwater.database.transactions import Database
 from headwater.errors import Forbidden, Unauthorized
 
 Access = Literal["public", "signed", "link", "reader", "editor", "owner", "google"]
-"""Required access: none, a signature or the token of a share link, which the route verifies, at least that role, or a
-call from Google's services."""
+"""Required access: none, a signature (of a webhook or a preview) or the token of a share link, which the route
+verifies, at least that role, or a call from Google's services."""
 
 
 class Auth:

@@ -54,7 +54,11 @@ class Settings:
         "https://www.googleapis.com/oauth2/v3/certs",
     )
     cors_origins: tuple[str, ...] = _setting("Origins of web pages that may call the API, separated by commas.", ())
-    secret_key: str = _setting("Fernet key that encrypts the tokens of sources and MCP servers.", "", secret=True)
+    secret_key: str = _setting(
+        "Fernet key that encrypts the tokens of sources and MCP servers, and signs the addresses of previews.",
+        "",
+        secret=True,
+    )
 
     google_cloud_project: str = _setting("Google Cloud project of the queues and the job.", "local")
     cloud_region: str = _setting("Region of the queues and the job.", "local")

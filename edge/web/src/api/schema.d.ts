@@ -378,6 +378,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/conversations/{id}/files/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview a web page of a conversation
+         * @description Make an address that shows an HTML file of one of the caller's conversations for 15 minutes.
+         *
+         *     The page's scripts run, in an origin of their own: they reach neither this API nor what the web app stores.
+         */
+        post: operations["createPreview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/conversations/{id}/links": {
         parameters: {
             query?: never;
@@ -1209,6 +1231,26 @@ export interface paths {
          *     Requires the role `owner`.
          */
         put: operations["allowChatModels"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/previews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a preview
+         * @description Show the page of a preview. The token in its address, which was made for it, is the only credential.
+         */
+        get: operations["getPreview"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -2141,13 +2183,15 @@ export interface components {
         };
         /**
          * BuildStatus
-         * @description How far the build of a page is. `log` is what Vite has printed, once the build has ended.
+         * @description How far the build of a page is. `log` is what Vite has printed, `page` the built page's path, at the end.
          */
         BuildStatus: {
             toolCallId: string;
             /** @enum {string} */
             status: "failed" | "running" | "succeeded";
             log: string;
+            /** @default  */
+            page: string;
         };
         /**
          * CallMetadata
@@ -3384,6 +3428,15 @@ export interface components {
             name: string | null;
         };
         /**
+         * NewPreview
+         * @description The page, an HTML file, and which version; the current one by default.
+         */
+        NewPreview: {
+            path: string;
+            /** @default null */
+            version: number | null;
+        };
+        /**
          * NewShareLink
          * @description A link to create. `passages`: it also shows the cited passages of documents, and their addresses.
          */
@@ -3469,6 +3522,14 @@ export interface components {
             parts: Record<string, unknown>[];
             /** @default  */
             id: string;
+        };
+        /**
+         * Preview
+         * @description The address of a page, relative to this server's. It works without sign-in until `expires_at`.
+         */
+        Preview: {
+            url: string;
+            expires_at: string;
         };
         /**
          * Problem
@@ -5274,6 +5335,44 @@ export interface operations {
             };
         };
     };
+    createPreview: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPreview"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listConversationLinks: {
         parameters: {
             query?: never;
@@ -6911,6 +7010,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ChatModelList"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getPreview: {
+        parameters: {
+            query: {
+                token: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
                 };
             };
             /** @description An error */

@@ -1,7 +1,7 @@
 /** Files in a conversation's file store. Calls throw a ProblemError, or the browser's TypeError without a connection. */
 
-import { call, checked, readJson, send } from "./call";
-import type { FileChange, StoredFile } from "./types";
+import { call, checked, readJson, send, withSignal } from "./call";
+import type { FileChange, Preview, StoredFile } from "./types";
 
 /** List the current files of a conversation by path, or all versions of one, latest first. */
 export async function listStoredFiles(
@@ -34,6 +34,20 @@ export async function readContent(
 ): Promise<Blob> {
   const query = new URLSearchParams({ path, version: String(version) }).toString();
   return (await checked(await call(`${filesPath(conversationId)}/content?${query}`, signal ? { signal } : {}))).blob();
+}
+
+/** Make an address that shows a page without sign-in, for a frame. `version`: the current one if undefined. */
+export async function createPreview(
+  conversationId: string,
+  path: string,
+  version: number | undefined,
+  signal?: AbortSignal,
+): Promise<Preview> {
+  const body = JSON.stringify({ path, ...(version !== undefined && { version }) });
+  const headers = { "content-type": "application/json" };
+  const url = `${filesPath(conversationId)}/preview`;
+  const response = await checked(await call(url, { method: "POST", body, headers, ...withSignal(signal) }));
+  return response.json() as Promise<Preview>;
 }
 
 /** Remove a file with all its versions. */

@@ -127,6 +127,7 @@ export type AttachmentText = Schemas["ConversationFileText"];
 /** A version of a file in a conversation's file store. */
 export type StoredFile = Schemas["StoredFile"];
 export type FileChange = Schemas["FileChange"];
+export type Preview = Schemas["Preview"];
 /** A version that a call of a tool has written. */
 export type WrittenFile = Optional<Schemas["WrittenFile"], "isDeleted">;
 export type Citation = Optional<Schemas["Citation"], "conversationFile">;

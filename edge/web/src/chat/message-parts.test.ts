@@ -83,10 +83,11 @@ describe("an agent's calls of tools", () => {
       { type: "data-log", id: "b/0", data: { toolCallId: "b", text: "other" } },
       { type: "data-log", id: "a/1", data: { toolCallId: "a", text: "two" } },
       { type: "data-files", id: "b", data: { toolCallId: "b", files } },
-      { type: "data-build", id: "b", data: { toolCallId: "b", status: "failed", log: "Unexpected token" } },
+      { type: "data-build", id: "a", data: { toolCallId: "a", status: "succeeded", log: "", page: "dist/index.html" } },
+      { type: "data-build", id: "b", data: { toolCallId: "b", status: "failed", log: "Unexpected token", page: "" } },
     ];
     expect(toolCallsOf({ ...MESSAGE, parts })).toEqual([
-      { id: "a", name: "run_python", input: {}, log: "one\ntwo" },
+      { id: "a", name: "run_python", input: {}, log: "one\ntwo", build: "succeeded", page: "dist/index.html" },
       { id: "b", name: "run_python", input: {}, log: "other", files, build: "failed" },
     ]);
   });

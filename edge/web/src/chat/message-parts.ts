@@ -77,6 +77,8 @@ export interface ToolCall {
   files?: WrittenFile[];
   /** How far the build of a page is. */
   build?: "running" | "succeeded" | "failed";
+  /** The path of the page that the call has built. */
+  page?: string;
   /** What a running program has printed so far. */
   log?: string;
 }
@@ -88,10 +90,13 @@ export const ASK_USER = "ask_user";
 export function toolCallsOf(message: Message): ToolCall[] {
   const written = new Map<string, WrittenFile[]>();
   const logs = new Map<string, string>();
-  const builds = new Map<string, "running" | "succeeded" | "failed">();
+  const builds = new Map<string, Pick<ToolCall, "build" | "page">>();
   for (const part of message.parts) {
     if (part.type === "data-files") written.set(part.data.toolCallId, part.data.files);
-    if (part.type === "data-build") builds.set(part.data.toolCallId, part.data.status);
+    if (part.type === "data-build") {
+      const { toolCallId, status, page } = part.data;
+      builds.set(toolCallId, page ? { build: status, page } : { build: status });
+    }
     if (part.type === "data-log")
       logs.set(part.data.toolCallId, (logs.get(part.data.toolCallId) ?? "") + part.data.text);
   }
@@ -99,7 +104,6 @@ export function toolCallsOf(message: Message): ToolCall[] {
     if (part.type !== "dynamic-tool") return [];
     const files = written.get(part.toolCallId);
     const log = logs.get(part.toolCallId);
-    const build = builds.get(part.toolCallId);
     const parent = (part.callProviderMetadata?.["headwater"] as { parent?: string } | undefined)?.parent;
     const call = {
       id: part.toolCallId,
@@ -107,7 +111,7 @@ export function toolCallsOf(message: Message): ToolCall[] {
       input: (part.input ?? {}) as ToolCall["input"],
       ...(files && { files }),
       ...(log !== undefined && { log }),
-      ...(build !== undefined && { build }),
+      ...builds.get(part.toolCallId),
       ...(parent !== undefined && { parent }),
     };
     if (part.state === "output-error") return [{ ...call, error: part.errorText }];

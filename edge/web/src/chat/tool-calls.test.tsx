@@ -91,6 +91,19 @@ it("offers to open the files of a conversation, but not deleted ones", () => {
   expect(html).toContain("a.csv, version 2</button>");
 });
 
+it("offers the preview of a page that was built, once the call has ended", () => {
+  const built: ToolCall = { id: "b", name: "build_page", input: {}, build: "succeeded", page: "dist/index.html" };
+  const html = (call: ToolCall): string =>
+    renderToStaticMarkup(
+      <ConversationId value="c1">
+        <ToolCalls calls={[call]} isStreaming={false} />
+      </ConversationId>,
+    );
+  expect(html({ ...built, output: "The build succeeded.", seconds: 1 })).toContain("Show preview</button>");
+  expect(html(built)).not.toContain("preview");
+  expect(text({ ...built, output: "The build succeeded.", seconds: 1 })).not.toContain("preview");
+});
+
 it("names the call that runs", () => {
   expect(progressOf([SEARCH])).toBe("Searched the documents…");
   expect(progressOf([{ ...SEARCH, output: "x", seconds: 1 }])).toBe("Thinking…");

@@ -1,4 +1,5 @@
-import type { ReactNode } from "react";
+import { useState, type ReactNode } from "react";
+import { PagePreview } from "../files/page-preview";
 import { WrittenFiles } from "../files/written-files";
 import type { ToolCall } from "./message-parts";
 
@@ -31,6 +32,7 @@ interface Props {
 
 /** The calls of tools of an agent's answer, each folded, with what it was given, what it returned and how long it took. */
 export function ToolCalls({ calls, isStreaming, parent }: Props): ReactNode {
+  const [isNew] = useState(isStreaming);
   const shown = calls.filter((call) => call.parent === parent?.id);
   if (shown.length === 0) return null;
   return (
@@ -60,6 +62,13 @@ export function ToolCalls({ calls, isStreaming, parent }: Props): ReactNode {
             </pre>
           )}
           {call.files && <WrittenFiles files={call.files} />}
+          {call.page !== undefined && call.output !== undefined && (
+            <PagePreview
+              path={call.page}
+              version={call.files?.find(({ path }) => path === call.page)?.version}
+              isNew={isNew}
+            />
+          )}
           {parent === undefined && <ToolCalls calls={calls} isStreaming={isStreaming} parent={call} />}
         </li>
       ))}

@@ -50,9 +50,10 @@ def run(chat: ChatApp, provider: ScriptedProvider, *turns: list[ToolCall], messa
     return results(provider.requests[-1])
 
 
-def builds(chat: ChatApp) -> list[str]:
-    """Return how the builds of the last answer ended."""
-    return [part["data"]["status"] for part in answer_of(chat)["parts"] if part["type"] == "data-build"]
+def builds(chat: ChatApp) -> list[tuple[str, str]]:
+    """Return how the builds of the last answer ended, and the paths of the pages."""
+    parts = [part["data"] for part in answer_of(chat)["parts"] if part["type"] == "data-build"]
+    return [(data["status"], data["page"]) for data in parts]
 
 
 def site(chat: ChatApp) -> dict[str, bytes]:
@@ -74,7 +75,7 @@ def test_agent_builds_a_page_mends_it_and_changes_it(chat: ChatApp, provider: Sc
     assert told[2].startswith("The build failed.")
     assert "main.jsx:2" in told[2]
     assert told[4].startswith("The build succeeded.")
-    assert builds(chat) == ["failed", "succeeded"]
+    assert builds(chat) == [("failed", ""), ("succeeded", "dist/index.html")]
     first = site(chat)
     assert list(first) == ["dist/index.html"]
     assert b"High tide" in first["dist/index.html"]
@@ -90,6 +91,7 @@ def test_failed_build_keeps_the_last_site(chat: ChatApp, provider: ScriptedProvi
     run(chat, provider, [write("page/index.html", "<p>One</p>")], [ToolCall("build_page", {"folder": "page"})])
     paths = {file["path"]: file["version"] for file in chat.client.get(FILES).get_json()["files"]}
     assert paths == {"page/index.html": 1, "page/dist/index.html": 1}
+    assert builds(chat) == [("succeeded", "page/dist/index.html")]
     told = run(chat, provider, [ToolCall("build_page", {"folder": "nowhere"})], message_id="m2")
     assert "There is no file index.html" in told[-1]
     assert {file["path"]: file["version"] for file in chat.client.get(FILES).get_json()["files"]} == paths

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from msgspec.inspect import IntType
 
+from functions.chat.files.preview_routes import CONTENT_SECURITY_POLICY
 from functions.collection.documents.upload import MAX_KEY_BYTES
 from functions.embedding.embeddings import MAX_INPUTS
 from headwater.auth.user_tokens import MAX_SUBJECT_CHARS
@@ -114,3 +115,9 @@ def test_worker_returns_the_headers_that_functions_set() -> None:
     own = {name for name in found if not name.startswith("Access-Control-")}
     set_by_worker = set(re.findall(r'"([\w-]+)": "', (WORKER / "http" / "security-headers.ts").read_text()))
     assert own - set_by_worker <= string_list("upstream/response-headers.ts", "RETURNED")
+
+
+def test_worker_sends_the_policy_of_previews() -> None:
+    code = (WORKER / "http" / "security-headers.ts").read_text()
+    [policy] = re.findall(r"const PREVIEW_POLICY = \[\n(.*?)\n\]", code, re.DOTALL)
+    assert "; ".join(re.findall(r'"(.+)"', policy)) == CONTENT_SECURITY_POLICY
