@@ -6,6 +6,7 @@
 // The agent's model writes a page "High tide at 12" with a form, whose first build fails, and at the second wish "Low tide at 12". Prints one line for each stage. On a failure, prints what was
 // expected, saves a screenshot (failed.png) and exits with 1. CHROMIUM is the browser's program.
 
+import { once } from "node:events";
 import { createServer } from "node:http";
 import { checkAppearances, expect, expectNoErrors, inBrowser, screenshot } from "./browser.mjs";
 
@@ -35,7 +36,7 @@ async function ask(page) {
 
 /** @param {Page} page */
 async function seePreview(page) {
-  await page.getByText("the build failed").waitFor();
+  await page.getByText("the build failed", { exact: true }).waitFor();
   await preview(page).getByRole("heading", { name: "High tide at 12" }).waitFor();
   await preview(page).getByRole("button", { name: "Note" }).click();
   await preview(page).getByText("Noted.").waitFor();
@@ -78,7 +79,6 @@ async function attack(elsewhere) {
     ["call the API", () => fetch("/api/me")],
     ["call the API without CORS", () => fetch("/api/me", { mode: "no-cors" })],
     ["send to another server", () => fetch(elsewhere, { mode: "no-cors" })],
-    ["evaluate text", () => new Function("return 1")()],
   ];
   const done = [];
   for (const [name, attempt] of attempts) {
@@ -97,11 +97,20 @@ async function attack(elsewhere) {
     // refused
   }
   window.open(elsewhere);
+  try {
+    if (window.parent !== window) parent.location.href = elsewhere;
+  } catch {
+    // refused
+  }
+  return done;
+}
+
+/** Runs in a page: submit a form. @param {string} elsewhere */
+function submitForm(elsewhere) {
   const form = document.createElement("form");
   form.action = elsewhere;
   document.body.append(form);
   form.submit();
-  return done;
 }
 
 /** Try to get out of the frame, and out of the page in a tab of its own. @param {Page} page */
@@ -111,7 +120,8 @@ async function getOut(page) {
     hits += 1;
     response.end();
   });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
+  server.unref();
+  await once(server.listen(0, "127.0.0.1"), "listening");
   const address = server.address();
   const elsewhere = `http://127.0.0.1:${String(typeof address === "object" && address?.port)}/`;
   await page.context().addCookies([{ name: "session", value: "secret", url: base }]);
@@ -123,22 +133,15 @@ async function getOut(page) {
   await screenshot(tab, folder, "tab");
   const fromTab = await tab.evaluate(attack, elsewhere);
   expect(fromTab.length === 0, `a page in a tab can ${fromTab.join(", ")}`);
-  const frame = await (await page.locator(FRAME).last().elementHandle())?.contentFrame();
+  const element = await page.locator(FRAME).last().elementHandle();
+  const frame = await element.contentFrame();
   if (!frame) throw new Error("there is no frame");
+  const before = page.url();
   const fromFrame = await frame.evaluate(attack, elsewhere);
   expect(fromFrame.length === 0, `a page in the frame can ${fromFrame.join(", ")}`);
-  const before = page.url();
-  await frame.evaluate((url) => {
-    try {
-      if (top) top.location.href = url;
-    } catch {
-      // refused
-    }
-  }, elsewhere);
-  // The app's policy keeps the frame itself from leaving, too.
-  await frame.evaluate((url) => {
-    setTimeout(() => (location.href = url));
-  }, elsewhere);
+  await tab.evaluate(submitForm, elsewhere);
+  // The app's policy keeps the frame itself from leaving, too: the browser shows an error in its place.
+  await frame.evaluate(submitForm, elsewhere);
   for (let tries = 0; tries < 600 && frame.url().includes("/api/previews"); tries++) await page.waitForTimeout(100);
   expect(frame.url().startsWith("chrome-error:"), `the frame is at ${frame.url()}`);
   expect(page.url() === before, `the app's tab is at ${page.url()}`);
