@@ -1,4 +1,4 @@
-"""An S3 server with one key on loopback: puts, gets and lists objects, and checks signatures of headers and of URLs.
+"""An S3 server with one key on loopback: puts, gets, lists and deletes objects, takes them in parts, checks signatures.
 
 obstore, another implementation of the protocol, writes to it and signs URLs for it in tests.
 """
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, unescape
 
 KEY_ID, SECRET, REGION = "AKIDEXAMPLE", "a/secret+of/forty-characters-0123456789", "eu-test-1"
 Answer = tuple[int, dict[str, str], bytes]
@@ -23,6 +23,7 @@ class FakeS3:
 
     def __init__(self) -> None:
         self.buckets: dict[str, dict[str, bytes]] = {"docs": {}}
+        self.multipart: dict[str, dict[int, bytes]] = {}
         self.archived: set[str] = set()
         self.is_public = False
         self.page_size = 1000
@@ -42,6 +43,14 @@ class FakeS3:
         if objects is None:
             return 404, {}, b"<Error><Code>NoSuchBucket</Code></Error>"
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        if "uploads" in query or "uploadId" in query:
+            return self._multipart(method, objects, key, query, body)
+        if method == "POST" and "delete" in query:
+            names = re.findall("<Key>(.*?)</Key>", body.decode())
+            for name in names:
+                objects.pop(unescape(name), None)
+            deleted = "".join(f"<Deleted><Key>{name}</Key></Deleted>" for name in names)
+            return 200, {}, f"<DeleteResult>{deleted}</DeleteResult>".encode()
         if method == "PUT":
             objects[key] = body
             return 200, {"ETag": etag(body)}, b""
@@ -54,6 +63,26 @@ class FakeS3:
             return 204, {}, b""
         dates = {"Last-Modified": "Mon, 01 Jan 2024 00:00:00 GMT", "ETag": etag(objects[key])}
         return 200, dates, objects[key]
+
+    def _multipart(
+        self, method: str, objects: dict[str, bytes], key: str, query: dict[str, str], body: bytes
+    ) -> Answer:
+        """Answer a request of https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html."""
+        if "uploads" in query:
+            upload_id = str(len(self.multipart) + 1)
+            self.multipart[upload_id] = {}
+            result = f"<Bucket>docs</Bucket><Key>{escape(key)}</Key><UploadId>{upload_id}</UploadId>"
+            return 200, {}, f"<InitiateMultipartUploadResult>{result}</InitiateMultipartUploadResult>".encode()
+        sent = self.multipart[query["uploadId"]]
+        if method == "PUT":
+            sent[int(query["partNumber"])] = body
+            return 200, {"ETag": etag(body)}, b""
+        if method == "DELETE":
+            sent.clear()
+            return 204, {}, b""
+        objects[key] = b"".join(sent[number] for number in sorted(sent))
+        result = f"<Bucket>docs</Bucket><Key>{escape(key)}</Key><ETag>{escape(etag(objects[key]))}</ETag>"
+        return 200, {}, f"<CompleteMultipartUploadResult>{result}</CompleteMultipartUploadResult>".encode()
 
     def _list(self, objects: dict[str, bytes], query: dict[str, str]) -> bytes:
         after = query.get("continuation-token") or query.get("start-after", "")
@@ -129,7 +158,7 @@ def serve_s3() -> Iterator[FakeS3]:
             if self.command != "HEAD":
                 self.wfile.write(content)
 
-        do_GET = do_PUT = do_HEAD = do_DELETE = respond
+        do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = respond
 
         def log_message(self, *_: object) -> None:
             """Print nothing."""

@@ -1,4 +1,4 @@
-"""URLs of parts: signed ones of S3, sessions of Google Cloud Storage, and paths of the API."""
+"""URLs of parts: signed ones of S3, sessions of Google Cloud Storage, and paths of the API; an upload to a bucket."""
 
 import datetime as dt
 import hashlib
@@ -14,11 +14,18 @@ import requests
 import urllib3
 from obstore.store import MemoryStore, S3Store
 
+from functions.chat.retrieval.search import Search
 from functions.collection.files.part_urls import MAX_URLS, missing_parts
 from functions.collection.files.parts import PART_BYTES, UploadRow
+from functions.collection.sources.sources import NewSource, create_source
 from headwater.blobs import Blobs
+from headwater.embedding.constant import ConstantEmbedder
 from headwater.errors import UpstreamError
 from tests.fakes.s3_server import KEY_ID, REGION, SECRET, serve_s3
+from tests.harness.collection_app import CollectionClient
+from tests.harness.databases import FreshDatabase
+from tests.harness.pipeline import running_pipeline
+from tests.integration.collection.files.test_parts import PartUploader
 
 CONTENT = bytes(PART_BYTES) + b"end"
 
@@ -44,6 +51,47 @@ def test_parts_are_put_to_s3_by_signed_urls_and_joined() -> None:
         assert blobs.get("whole") == CONTENT
         assert hashed.digest() == hashlib.sha256(CONTENT).digest()
         assert not blobs.join(["parts/a/00003"], "none", hashed.update)
+
+
+def test_file_above_the_limit_of_a_request_goes_to_the_bucket_and_is_found(
+    database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = b"# Pumps\n\nPrime the pump." + b" " * 40_000_000 + b"\n\n# Valves\n\nClose the valve."
+    blob_url = f"s3://docs/{uuid.uuid4()}"  # stores are cached by URL, with their endpoint
+    with serve_s3() as s3, running_pipeline(database, blob_url=blob_url) as pipeline:
+        for name, value in {
+            "AWS_ENDPOINT_URL": s3.url,
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_ACCESS_KEY_ID": KEY_ID,
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_REGION": REGION,
+        }.items():
+            monkeypatch.setenv(name, value)
+        with pipeline.database.transaction(pipeline.workspace_id) as tx:
+            source = create_source(tx, pipeline.workspace_id, NewSource("uploads", "Manuals", {}), pipeline.settings)
+        uploader = PartUploader(CollectionClient(pipeline.database, pipeline.settings), source)
+
+        def send(part: dict[str, Any]) -> None:
+            assert part["url"].startswith(f"{s3.url}/docs/{blob_url.rpartition('/')[2]}/")
+            body = content[part["offset"] : part["offset"] + part["bytes"]]
+            assert urllib3.request("PUT", part["url"], body=body).status == 200
+
+        upload = uploader.begin(content, "manual.md")
+        assert (len(content) > 32 * 2**20, upload["parts"], len(upload["missing"])) == (True, 6, 6)
+        for part in upload["missing"]:
+            if part["number"] != 4:  # lost
+                send(part)
+        assert "missing" in uploader.complete(upload, status=409)["detail"]
+        again = uploader.begin(content, "manual.md")
+        assert (again["id"], again["received"]) == (upload["id"], [1, 2, 3, 5, 6])
+        [lost] = again["missing"]
+        send(lost)
+        run = pipeline.finish(uploader.complete(upload))
+        assert (run.state, run.counts.added) == ("succeeded", 1)
+        assert [len(blob) for blob in s3.buckets["docs"].values()] == [len(content)]  # the parts are deleted
+        search = Search(pipeline.database, lambda _: ConstantEmbedder())
+        passages = {passage.text for passage in search(pipeline.workspace_id, "valve", 20)}
+        assert "# Valves\n\nClose the valve." in passages
 
 
 class GoogleStorage(BaseHTTPRequestHandler):
