@@ -58,6 +58,7 @@ class ApiServer:
         self.token = ""
         self.refusals: list[Reply] = []
         self.requests: list[str] = []
+        self._expired = 0
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
@@ -78,6 +79,19 @@ class ApiServer:
     def take_statuses(self) -> list[int]:
         """Return the statuses of the replies since the last call."""
         return [int(one.rpartition(" ")[2]) for one in self.take_requests()]
+
+    def expire_cursors(self) -> None:
+        """Refuse the cursors that were sent so far."""
+        self._expired += 1
+
+    def cursor(self, position: int) -> str:
+        """Return a cursor for a position in a list."""
+        return f"{self._expired}.{position}"
+
+    def position(self, cursor: str) -> int:
+        """Return the position of a cursor, 0 without one, -1 for an expired one."""
+        age, _, position = (cursor or self.cursor(0)).partition(".")
+        return int(position) if int(age) == self._expired else -1
 
     def page(self, request: Request, items: Sequence[Any]) -> Reply:
         """Return one page of a list, with the link to the next one."""

@@ -125,9 +125,11 @@ class Confluence(ApiServer):
         return [one for one in all_pages if (one["space"], one["kind"], one["status"]) == (space, kind, "current")]
 
     def _cloud(self, items: list[Any], request: Request) -> Reply:
-        begin = int(request.query.get("cursor", "c0")[1:])
+        begin = self.position(request.query.get("cursor", ""))
+        if begin < 0:
+            return Reply({"errors": [{"status": 400, "code": "INVALID_REQUEST_PARAMETER", "title": "cursor"}]}, 400)
         end = begin + self.page_size
-        following = {"next": f"/wiki{request.path}?limit=2&cursor=c{end}"} if end < len(items) else {}
+        following = {"next": f"/wiki{request.path}?limit=2&cursor={self.cursor(end)}"} if end < len(items) else {}
         return Reply({"results": items[begin:end], "_links": following})
 
     def _server_list(self, items: list[Any], request: Request) -> Reply:

@@ -119,9 +119,11 @@ class GoogleDrive(ApiServer):
         found = [one for one in self.files.values() if not one["trashed"]]
         if parents:
             found = [one for one in found if set(one["parents"]) & set(parents)]
-        begin = int(query.get("pageToken", "0"))
+        begin = self.position(query.get("pageToken", ""))
+        if begin < 0:
+            return _problem(400, "invalid", "Invalid Value")
         end = begin + self.page_size
-        following = {"nextPageToken": str(end)} if end < len(found) else {}
+        following = {"nextPageToken": self.cursor(end)} if end < len(found) else {}
         return Reply({"files": found[begin:end], **following})
 
     def _list_changes(self, query: Any) -> Reply:

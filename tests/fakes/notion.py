@@ -107,9 +107,11 @@ class Notion(ApiServer):
         return [row for row in rows if not row.get("in_trash")]
 
     def _list(self, items: list[dict[str, Any]], options: Any) -> Reply:
-        begin = int(options.get("start_cursor", "0"))
+        begin = self.position(options.get("start_cursor", ""))
+        if begin < 0:
+            return _problem(400, "validation_error", "The start_cursor provided is invalid.")
         end = begin + min(int(options.get("page_size", 100)), self.page_size)
-        following = str(end) if end < len(items) else None
+        following = self.cursor(end) if end < len(items) else None
         results = [{name: value for name, value in item.items() if name != "children"} for item in items[begin:end]]
         return Reply(
             {"object": "list", "results": results, "has_more": following is not None, "next_cursor": following}

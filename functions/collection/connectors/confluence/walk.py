@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from functions.collection.connectors.api_client import ApiClient
-from functions.collection.connectors.api_values import as_dict, as_list, as_text, path_part
+from functions.collection.connectors.api_values import Refused, as_dict, as_list, as_text, path_part
 from functions.collection.connectors.confluence.config import ConfluenceConfig
 from functions.collection.connectors.media_types import has_text
 from headwater.errors import SystemicError
@@ -42,11 +42,13 @@ class FoundFile(msgspec.Struct, frozen=True, array_like=True):
 class Walk(msgspec.Struct):
     """A listing under way. `queue` has spaces (id or key, key) and what is still to be read of them.
 
-    `comments` are the ids of comments with their pages and versions.
+    `start` is the cursor at which the first of the queue goes on. `restarted`: Confluence has refused a cursor of that
+    list, which is read again from its beginning. `comments` are the ids of comments with their pages and versions.
     """
 
     queue: list[tuple[str, str, str]]
     start: str = ""
+    restarted: bool = False
     found: dict[str, FoundPage] = {}
     files: dict[str, FoundFile] = {}
     comments: dict[str, tuple[str, int]] = {}
@@ -67,15 +69,21 @@ def begin(api: ApiClient, config: ConfluenceConfig) -> Walk:
 
 
 def go_on(api: ApiClient, config: ConfluenceConfig, walk: Walk) -> None:
-    """Read one page of results of the first of the queue."""
+    """Read one page of results of the first of the queue. After a refused cursor, read its list again, once."""
     kind = walk.queue[0][2]
-    answer = _read_pages(api, config, walk) if kind in KINDS else _search(api, config, walk)
+    try:
+        answer = _read_pages(api, config, walk) if kind in KINDS else _search(api, config, walk)
+    except Refused as error:
+        if error.http_status != 400 or not walk.start or walk.restarted:
+            raise
+        walk.start, walk.restarted = "", True
+        return
     following = next_start(config, answer, walk.start)
     if following and following != walk.start:
         walk.start = following
     else:
         walk.queue.pop(0)
-        walk.start = ""
+        walk.start, walk.restarted = "", False
 
 
 def read_spaces(api: ApiClient, config: ConfluenceConfig, **options: float) -> dict[str, str]:

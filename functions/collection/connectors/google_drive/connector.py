@@ -75,12 +75,16 @@ class DriveConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Walk(msgspec.Struct):
-    """A listing under way: folders that are still to be read, and those that are being read, page by page."""
+    """A listing under way: folders that are still to be read, and those that are being read, page by page.
+
+    `restarted`: Drive has refused a page token of these folders, which are read again from their first page.
+    """
 
     state: DriveState
     queue: list[str] = []
     batch: list[str] = []
     next_page: str = ""
+    restarted: bool = False
 
 
 class DriveConnector(Connector[DriveConfig]):
@@ -268,7 +272,10 @@ def _read_changes(api: ApiClient, folder: str, known: DriveState, drive: dict[st
 
 
 def _read_folders(api: ApiClient, walk: Walk) -> None:
-    """Read one page of the files in the first folders of the queue; [""] stands for all that the account may read."""
+    """Read one page of the files in the first folders of the queue; [""] stands for all that the account may read.
+
+    After a refused page token, read these folders again, once.
+    """
     if not walk.batch:
         walk.batch, walk.queue = walk.queue[:FOLDERS_PER_REQUEST], walk.queue[FOLDERS_PER_REQUEST:]
     parents = " or ".join(f"'{folder}' in parents" for folder in walk.batch if folder)
@@ -276,7 +283,13 @@ def _read_folders(api: ApiClient, walk: Walk) -> None:
     query["q"] = f"({parents}) and trashed = false" if parents else "trashed = false"
     if walk.next_page:
         query["pageToken"] = walk.next_page
-    answer = as_dict(api.get_json("/drive/v3/files", query))
+    try:
+        answer = as_dict(api.get_json("/drive/v3/files", query))
+    except Refused as error:
+        if error.http_status != 400 or not walk.next_page or walk.restarted:
+            raise
+        walk.next_page, walk.restarted = "", True
+        return
     for file_id, file in filter(None, map(read_file, as_list(answer.get("files")))):
         is_new = file_id not in walk.state.files
         if is_new and len(walk.state.files) >= MAX_FILES:
@@ -288,7 +301,7 @@ def _read_folders(api: ApiClient, walk: Walk) -> None:
     if following and following != walk.next_page:
         walk.next_page = following
     else:
-        walk.next_page, walk.batch = "", []
+        walk.next_page, walk.batch, walk.restarted = "", [], False
 
 
 CONNECTOR = DriveConnector

@@ -143,23 +143,11 @@ def _explain(refusal: Refusal) -> str:
 
 
 def _read_list(api: ApiClient, walk: Walk) -> None:
-    """Read one page of results of the first of the queue."""
-    what = walk.queue[0]
-    body: dict[str, Any] = {"page_size": PAGE_SIZE}
-    if walk.start:
-        body["start_cursor"] = walk.start
-    is_search = what in ("page", "data_source")
-    if is_search:
-        body |= {"filter": {"property": "object", "value": what}}
-        body |= {"sort": {"timestamp": "last_edited_time", "direction": "descending"}}
-    try:
-        answer = as_dict(
-            api.post_json("/v1/search" if is_search else f"/v1/data_sources/{path_part(what)}/query", body)
-        )
-    except Refused:
-        if is_search or not walk.found:
-            raise
-        answer = {}  # a data source that is not shared itself, or was deleted meanwhile
+    """Read one page of results of the first of the queue. After a refused cursor, read its list again, once."""
+    answer = _request_list(api, walk)
+    if answer is None:
+        walk.start, walk.restarted = "", True
+        return
     for result in as_list(answer.get("results")):
         found = read_object(result)
         if found is None or found[0] in walk.found:
@@ -174,7 +162,31 @@ def _read_list(api: ApiClient, walk: Walk) -> None:
         walk.start = following
     else:
         walk.queue.pop(0)
-        walk.start = ""
+        walk.start, walk.restarted = "", False
+
+
+def _request_list(api: ApiClient, walk: Walk) -> dict[str, Any] | None:
+    """Request one page of results of the first of the queue. Returns None if Notion refuses its cursor the first time.
+
+    Returns {} for a data source that is not shared itself, or was deleted meanwhile.
+    """
+    what = walk.queue[0]
+    body: dict[str, Any] = {"page_size": PAGE_SIZE}
+    if walk.start:
+        body["start_cursor"] = walk.start
+    is_search = what in ("page", "data_source")
+    if is_search:
+        body |= {"filter": {"property": "object", "value": what}}
+        body |= {"sort": {"timestamp": "last_edited_time", "direction": "descending"}}
+    try:
+        return as_dict(api.post_json("/v1/search" if is_search else f"/v1/data_sources/{path_part(what)}/query", body))
+    except Refused as error:
+        if walk.start and error.http_status == 400 and not walk.restarted:
+            return None
+        has_begun = bool(walk.start) or walk.restarted
+        if is_search or not walk.found or (has_begun and error.http_status not in (403, 404)):
+            raise
+        return {}
 
 
 def _check_missing(api: ApiClient, walk: Walk) -> None:

@@ -29,11 +29,13 @@ class FoundPage(msgspec.Struct, frozen=True, array_like=True):
 class Walk(msgspec.Struct):
     """A listing under way. `queue` has what is to be read: `page`, `data_source` or a data source's id.
 
-    `start` is where the first of the queue goes on.
+    `start` is the cursor at which the first of the queue goes on. `restarted`: Notion has refused a cursor of that
+    list, which is read again from its beginning.
     """
 
     queue: list[str]
     start: str = ""
+    restarted: bool = False
     found: dict[str, FoundPage] = {}
     previous: dict[str, FoundPage] = {}
 

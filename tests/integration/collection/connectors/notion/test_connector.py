@@ -16,7 +16,7 @@ from functions.collection.sources.sources import Source
 from headwater.config import Settings
 from headwater.connectors import Period
 from headwater.errors import HeadwaterError, UnprocessableContent
-from tests.fakes.api_server import Reply, running
+from tests.fakes.api_server import Reply, Request, running
 from tests.fakes.notion import TOKEN, Notion, block, text
 from tests.harness.databases import FreshDatabase
 from tests.harness.dying_workers import die_everywhere
@@ -195,6 +195,20 @@ def test_cycles_of_parents_and_of_blocks_end(notion: Notion) -> None:
     assert sorted(entry.key for entry in listing.entries) == ["One/Two", "Two/One"]
     files = {file.key: file for file in reader.fetch(listing.snapshot, listing.entries)}
     assert files["Two/One"].content.decode().endswith("- Again")
+
+
+def test_data_source_that_is_deleted_during_a_listing_has_the_rows_so_far(
+    notion: Notion, handbook: dict[str, str]
+) -> None:
+    notion.hidden = {page_id for name, page_id in handbook.items() if name.startswith("row")}
+    usual = notion.answer
+
+    def answer(request: Request) -> Reply:
+        is_later = request.path.startswith("/v1/data_sources/") and "start_cursor" in request.body
+        return Reply({}, 404) if is_later else usual(request)
+
+    notion.answer = answer  # type: ignore[method-assign]
+    assert len(open_source(notion).list(None, frozenset()).entries) == 2 + notion.page_size
 
 
 def test_huge_page_is_cut_with_a_note(notion: Notion) -> None:
