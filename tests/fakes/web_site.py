@@ -83,7 +83,7 @@ class WebSite:
             else (headers.get("If-Modified-Since") == page.modified)
         )
         if page.status == 200 and page.validators and is_same:
-            page = Page(status=304)
+            page = Page(status=304, headers=page.headers)
         with self._lock:
             self.requests.append((path, page.status))
         return page

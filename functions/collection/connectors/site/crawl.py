@@ -1,6 +1,7 @@
 """Crawl a site: request its pages one after another, and stage those that have changed."""
 
 import hashlib
+import re
 import time
 from collections.abc import Callable, Iterable
 from itertools import count
@@ -30,6 +31,9 @@ REQUESTS_PER_PAGE = 3
 HTML = ("text/html", "application/xhtml+xml")
 READABLE = (*HTML, "text/plain", "text/markdown", "application/pdf")
 _ACCEPT = {"Accept": "text/html, application/xhtml+xml;q=0.9, */*;q=0.5"}
+_NO_INDEX = "the page asks not to be indexed (noindex)"
+_NO_INDEX_TAG = re.compile(r"(?:^|,)\s*(?:(?!max-)[\w-]+\s*:\s*)?(?:noindex|none)\s*(?:,|$)", re.IGNORECASE)
+"""A directive of `X-Robots-Tag`, with or without the name of a crawler; not `max-image-preview: none`."""
 _MISSING = "headwater-looks-for-a-missing-page-7d0f2c"
 
 T = TypeVar("T")
@@ -128,7 +132,10 @@ class Crawler:
             return
         self._failures = 0
         if answer.status == 304 and previous:
-            crawl.pages[url] = msgspec.structs.replace(previous, gone=0)
+            if _asks_no_index(answer):
+                crawl.skipped[url] = _NO_INDEX
+            else:
+                crawl.pages[url] = msgspec.structs.replace(previous, gone=0)
         elif answer.status in (404, 410):
             self._miss(crawl, url)
         elif answer.status == 200:
@@ -157,7 +164,8 @@ class Crawler:
         headers = answer.headers
         page = KnownPage(fingerprint, media_type, headers.get("etag", "")[:200], headers.get("last-modified", "")[:50])
         previous = crawl.previous.get(url)
-        if previous and previous.fingerprint == fingerprint:
+        no_index = _asks_no_index(answer)
+        if previous and previous.fingerprint == fingerprint and not no_index:
             crawl.pages[url] = page
             return
         facts = self._facts(answer) if answer.media_type in HTML else PageFacts()
@@ -170,8 +178,8 @@ class Crawler:
         other = crawl.texts.setdefault(facts.text_hash, url) if facts.text_hash else url
         if canonical and canonical != url and scope.has(canonical):
             self._add(crawl, scope, [canonical], depth)
-        elif facts.no_index or "noindex" in headers.get("x-robots-tag", "").lower():
-            crawl.skipped[url] = "the page asks not to be indexed (noindex)"
+        elif facts.no_index or no_index:
+            crawl.skipped[url] = _NO_INDEX
         elif other == url:
             self._stage(fingerprint, StagedPage(answer.url, media_type, answer.content))
             crawl.pages[url] = page
@@ -256,6 +264,11 @@ class Crawler:
     def _call(self, method: str, *arguments: object, kind: type[T]) -> T:
         limits: Any = {"timeout_s": READ_S, "cpu_s": READ_CPU_S, "max_bytes": MAX_READ_BYTES}
         return self._reader.call(method, *arguments, kind=kind, **limits)
+
+
+def _asks_no_index(answer: "WebResponse") -> bool:
+    """Return True if the header `X-Robots-Tag` asks so, to all crawlers or one of them."""
+    return bool(_NO_INDEX_TAG.search(answer.headers.get("x-robots-tag", "")))
 
 
 def _limit_reached(pages: int, requests: int) -> str:
