@@ -44,11 +44,15 @@ def moved(target: str, status: int = 301) -> Page:
 
 
 class WebSite:
-    """A running server. `find` answers for paths that are not in `pages`; by default with 404."""
+    """A running server. `find` answers for paths that are not in `pages`; by default with 404.
+
+    `refusals` have parts of paths: each is sent once, for the next path with that part.
+    """
 
     def __init__(self) -> None:
         self.pages: dict[str, Page] = {}
         self.find: Callable[[str], Page] = lambda path: Page("<p>Not found", status=404)
+        self.refusals: list[tuple[str, Page]] = []
         self.requests: list[tuple[str, int]] = []
         self.headers: list[Mapping[str, str]] = []
         self._lock = threading.Lock()
@@ -76,7 +80,10 @@ class WebSite:
     def _answer(self, path: str, headers: Mapping[str, str]) -> Page:
         with self._lock:
             self.headers.append(headers)
-        page = self.pages.get(path) or self.find(path)
+            refusal = next((refusal for refusal in self.refusals if refusal[0] in path), None)
+            if refusal:
+                self.refusals.remove(refusal)
+        page = refusal[1] if refusal else self.pages.get(path) or self.find(path)
         is_same = (
             headers.get("If-None-Match") == page.etag
             if "If-None-Match" in headers

@@ -21,7 +21,7 @@ from functions.collection.sources.sources import NewSource, Source
 from functions.embedding.steps import handlers as embedding_handlers
 from headwater.config import Settings
 from headwater.database.migrations import register_model
-from headwater.database.transactions import Database
+from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.embedding.hosted.recording import Recorder
 from headwater.embedding.registry import Embedders
 from headwater.queue.tickets import QUEUES
@@ -68,6 +68,13 @@ class Pipeline:
         run_id = self.start(source)
         self.drain()
         return self.read(run_id)
+
+    def end_pauses(self) -> None:
+        """Let the pauses of all providers end, and drain: every waiting step is due."""
+        with self.database.transaction(ALL_WORKSPACES) as tx:
+            tx.execute(sa.text("update providers set blocked_until = now()"))
+            tx.execute(sa.text("update steps set not_before = now() where state = 'ready'"))
+        self.drain()
 
     def finish(self, started: Mapping[str, Any]) -> Run:
         """Drain until no step is due. Returns the run that a response has started."""

@@ -45,11 +45,7 @@ class Tenants:
         return [pipeline.read(run_id) for pipeline, run_id in run_ids]
 
     def end_pauses(self) -> None:
-        """Let the pauses end: make every waiting step due."""
-        with self.first.database.transaction(ALL_WORKSPACES) as tx:
-            tx.execute(sa.text("update providers set blocked_until = now()"))
-            tx.execute(sa.text("update steps set not_before = now() where state = 'ready'"))
-        self.first.drain()
+        self.first.end_pauses()
 
     def blocks(self) -> list[tuple[str, float]]:
         """Return the providers that are blocked, and for how many seconds."""

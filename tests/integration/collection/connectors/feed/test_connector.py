@@ -61,7 +61,10 @@ def paged(following: str, *items: str) -> Page:
     return feed(link, *items)
 
 
-def test_older_pages_are_read_by_the_first_run_and_by_backfills(pipeline: Pipeline, site: WebSite) -> None:
+def test_older_pages_are_read_by_the_first_run_and_by_backfills(
+    pipeline: Pipeline, site: WebSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connector, "OLDER_DELAY_S", 0.0)
     site.pages["/feed.xml"] = paged("/feed.xml?page=2", dated(9), dated(8))
     site.pages["/feed.xml?page=2"] = paged("page3", dated(8), dated(7))
     site.pages["/page3"] = paged("/feed.xml?page=2", dated(6))  # a circle
