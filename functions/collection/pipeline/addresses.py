@@ -59,6 +59,11 @@ def fold(text: str) -> str:
     return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
 
 
+def hyphenate(name: str) -> str:
+    """Write spaces as hyphens. GitHub's wikis store the page "Pump guide" as `Pump-guide.md`."""
+    return name.replace(" ", "-")
+
+
 def is_scheme(target: str) -> bool:
     """Return True if a target names a scheme or a host, so it is not in the source."""
     return _SCHEME.match(target) is not None

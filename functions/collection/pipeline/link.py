@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.collection.pipeline.addresses import FIELDS, LOGSEQ_PAGES, OTHER_NAMES, addresses, last_names
+from functions.collection.pipeline.addresses import FIELDS, LOGSEQ_PAGES, OTHER_NAMES, addresses, hyphenate, last_names
 from functions.collection.pipeline.resolve import LinkResolver, possible_names
 from functions.collection.runs.locks import lock_extendable_run
 from headwater.database.transactions import json_rows
@@ -84,7 +84,7 @@ def _changed_names(documents: Iterable[Any]) -> set[str]:
         if document.action != "changed" or document.front_matter:
             for key in filter(None, (document.key, document.from_key)):
                 names |= last_names(key, addresses(key, document.front_matter or {}))
-    return {name for name in names if name.isascii() and name}
+    return {hyphenate(name) for name in names if name.isascii() and name}
 
 
 # The previous run that stored documents was cancelled or failed before its `link` step, or that step failed.
@@ -115,14 +115,15 @@ _SELECT_CHANGED = sa.text(f"""
     where i.run_id = :run_id and i.action not in ('skipped', 'unchanged')
 """)
 
-# For a few links, only documents with possible names, folded as in `resolve`. Postgres folds only ASCII that way, so
-# all other names are included.
+# For a few links, only documents with possible names, folded and with hyphens as in `resolve`. Postgres folds only
+# ASCII that way, so all other names are included.
 _SELECT_DOCUMENTS = sa.text(f"""
     select d.key, d.id, {_ADDRESS_FIELDS} as front_matter from documents d join runs r on r.source_id = d.source_id
     where r.id = :run_id and d.deleted_at is null
       and (cast(:names as json) is null or octet_length(d.key) <> length(d.key)
         or d.key ~* '{OTHER_NAMES}' or jsonb_exists_any(d.front_matter, {_FIELDS})
-        or lower(substring(d.key from '[^/]*$') collate "C") in (select json_array_elements_text(cast(:names as json))))
+        or replace(lower(substring(d.key from '[^/]*$') collate "C"), ' ', '-') in (
+          select json_array_elements_text(cast(:names as json))))
 """)
 
 # A target with a template may name a document anywhere in it.
@@ -141,9 +142,9 @@ _SELECT_LINKS = sa.text(f"""
       union select l.id from run join documents d on d.source_id = run.source_id and d.deleted_at is null
         join relations l on l.document_id = d.id
         where run.all_links or exists (select 1 from name) and (l.target ~* '{ANY_NAME}'
-          or exists (select 1 from name where position(name.value in lower(l.target collate "C")) > 0
-            and (position('{{' in l.target) > 0 or position(name.value in lower(
-              substring(l.target from '{NAMED_PART}') collate "C")) > 0)))
+          or exists (select 1 from name where position(name.value in replace(lower(l.target collate "C"), ' ', '-')) > 0
+            and (position('{{' in l.target) > 0 or position(name.value in replace(lower(
+              substring(l.target from '{NAMED_PART}') collate "C"), ' ', '-')) > 0)))
     )
     select l.id, d.key, l.kind, l.target, l.target_document_id
     from affected join relations l on l.id = affected.id join documents d on d.id = l.document_id

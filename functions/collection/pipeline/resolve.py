@@ -20,6 +20,7 @@ from functions.collection.pipeline.addresses import (
     Addresses,
     addresses,
     fold,
+    hyphenate,
     is_index,
     is_scheme,
     last_names,
@@ -59,7 +60,8 @@ class LinkResolver:
 
     @cached_property
     def _names(self) -> frozenset[str]:
-        return frozenset().union(*(last_names(key, own) for key, own in self._addresses.items()))
+        names = frozenset[str]().union(*(last_names(key, own) for key, own in self._addresses.items()))
+        return names.union(map(hyphenate, names))
 
     @cached_property
     def _pages(self) -> tuple["_Paths", "_Paths"]:
@@ -160,7 +162,10 @@ class LinkResolver:
             found = self._suffix_groups(parts, spell).find(spell(name), from_key)
             if found is not None:
                 return found
-        return self._aliases.find(fold(name), from_key)
+        found = self._aliases.find(fold(name), from_key)
+        if found is not None:
+            return found
+        return self._suffix_groups(parts, _fold_wiki).find(_fold_wiki(name), from_key)
 
     def _group_by_suffix(self, parts: int, spell: Callable[[str], str]) -> "_Nearest":
         """Group keys by their last parts, with and without the page's suffix."""
@@ -222,20 +227,20 @@ class _Nearest:
 
 
 def possible_names(links: Iterable[tuple[str, str, str]]) -> frozenset[str]:
-    """Return the folded names of files that links (key, kind, target) may point to, and of the links' own documents.
+    """Return the names of files that links (key, kind, target) may point to, and of the links' own documents.
 
-    A resolver with the documents of these names and all that have other names (`has_other_names`) resolves these links
-    like one with all documents.
+    They are folded, with hyphens for spaces. A resolver with the documents of these names and all that have other names
+    (`has_other_names`) resolves these links like one with all documents.
     """
     names: set[str] = set()
     for from_key, kind, target in links:
         names.add(fold(last_part(from_key)))
         path = _read_target(kind, target).path
-        for name in _last_names(path):
+        for name in (*_last_names(path), *(_folder_names(from_key, path) if _may_be_index(path) else ())):
             names.add(name)
             if strip_suffix(name) == name:
                 names |= {name + suffix for suffix in PAGE_SUFFIXES}
-    return frozenset(name for name in names if "\0" not in name)  # no key has a NUL
+    return frozenset(hyphenate(name) for name in names if "\0" not in name)  # no key has a NUL
 
 
 def _read_target(kind: str, target: str) -> _Target:
@@ -262,13 +267,23 @@ def _read_target(kind: str, target: str) -> _Target:
     return _Target(rule, f"/{path.lstrip('/')}" if rooted else path)
 
 
+def _fold_wiki(name: str) -> str:
+    return hyphenate(fold(name))
+
+
 def _last_names(path: str) -> set[str]:
-    """Return the last part of a path, folded: as it is, decoded, and without suffix."""
+    """Return the last part of a path, folded: as it is, decoded, without suffix, and with hyphens for spaces."""
     names: set[str] = set()
     for variant in (path, unquote(path)):
         name = fold(last_part(variant.rstrip("/")))
         names |= {name, strip_suffix(name, (*PAGE_SUFFIXES, *SITE_SUFFIXES))}
-    return names
+    return names.union(map(hyphenate, names))
+
+
+def _folder_names(from_key: str, path: str) -> set[str]:
+    """Return the names, folded, of folders that a path from a document may lead to: their page may have that name."""
+    folders = f"{posixpath.dirname(from_key)}/{path}/{unquote(path)}"
+    return {fold(part) for part in published_folder(folders).split("/")} - _DOTS
 
 
 def _may_be_index(path: str) -> bool:

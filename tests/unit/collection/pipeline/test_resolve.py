@@ -4,10 +4,10 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from functions.collection.pipeline.addresses import addresses, has_other_names, last_names
+from functions.collection.pipeline.addresses import addresses, has_other_names, hyphenate, last_names
 from functions.collection.pipeline.link import ANY_NAME, NAMED_PART
 from functions.collection.pipeline.resolve import LinkResolver, possible_names
 from tests.harness.adversarial.links import LINKS, Links
@@ -98,6 +98,13 @@ def test_wikilink_resolves_to_the_nearest_page_of_its_name(from_key: str, target
     assert RESOLVER.resolve(from_key, "wikilink", target) == expected
 
 
+WIKI: dict[str, dict[str, Any]] = {
+    "Home.md": {},
+    "Pump-Guide.md": {},
+    "parts/Pump-Guide-2.md": {},
+    "Valve list.md": {"aliases": ["Old name"]},
+    "Old-name.md": {},
+}
 HUGO: dict[str, dict[str, Any]] = {
     "content/_index.md": {},
     "content/posts/_index.md": {},
@@ -236,6 +243,12 @@ def test_link_resolves_as_its_tool_does(
         (OBSIDIAN, "sv/Start.md", "V1.2 Notes#^block", "Deep/v1.2 notes.md"),
         (OBSIDIAN, "sv/Start.md", "Begin here", "da/Start/First.md"),
         (OBSIDIAN, "sv/Start.md", "toc", None),
+        (WIKI, "Home.md", "Pump guide", "Pump-Guide.md"),
+        (WIKI, "Home.md", "pump-guide", "Pump-Guide.md"),
+        (WIKI, "Home.md", "Pump Guide 2#Valves", "parts/Pump-Guide-2.md"),
+        (WIKI, "Home.md", "Valve-list", "Valve list.md"),
+        (WIKI, "Home.md", "Old name", "Valve list.md"),
+        (WIKI, "Home.md", "Pump guide 3", None),
     ],
 )
 def test_wikilink_resolves_as_its_tool_does(
@@ -296,7 +309,7 @@ PIECES = [
 ]
 
 
-ALL = {**{key: {} for key in KEYS}, **HUGO, **ZOLA, **JEKYLL, **DOCUSAURUS, **LOGSEQ, **OBSIDIAN, **BOOK}
+ALL = {**WIKI, **{key: {} for key in KEYS}, **HUGO, **ZOLA, **JEKYLL, **DOCUSAURUS, **LOGSEQ, **OBSIDIAN, **BOOK}
 ALL_RESOLVER = LinkResolver(ALL)
 LINKS_TO_ALL = st.tuples(
     st.sampled_from([*ALL]),
@@ -304,15 +317,24 @@ LINKS_TO_ALL = st.tuples(
     st.lists(st.sampled_from([*PIECES, *ALL, *(own for key in ALL for own in addresses(key, ALL[key]).urls)])).map(
         "".join
     )
-    | st.sampled_from([name for key in ALL for name in addresses(key, ALL[key]).names]),
+    | st.sampled_from([name for key in ALL for name in addresses(key, ALL[key]).names])
+    | st.sampled_from(
+        ["Pump Guide", "Pump-Guide", "pump guide-2", "parts/Pump Guide 2", "valve-list", "Valve-List.md"]
+    ),
 )
 
 
 @settings(max_examples=300)
 @given(LINKS_TO_ALL)
+@example(("docs/02-usage/limits.md", "link", "./"))
+@example(("docs/01-intro/02-install.mdx", "link", "../02-usage/index.html"))
 def test_resolver_with_only_possible_names_gives_the_same_result(link: tuple[str, str, str]) -> None:
     names = possible_names([link])
-    small = {key: ALL[key] for key in ALL if has_other_names(key, ALL[key]) or key.rpartition("/")[2].lower() in names}
+    small = {
+        key: ALL[key]
+        for key in ALL
+        if has_other_names(key, ALL[key]) or hyphenate(key.rpartition("/")[2].lower()) in names
+    }
     assert LinkResolver(small).resolve(*link) == ALL_RESOLVER.resolve(*link)
 
 
@@ -326,7 +348,8 @@ def test_name_of_a_links_document_is_in_its_target(link: tuple[str, str, str]) -
         named = re.search(NAMED_PART, target)
         assert named
         part = target if "{" in target else named[0]
-        assert any(name in part.lower() for name in last_names(key, addresses(key, ALL[key])) if name)
+        names = last_names(key, addresses(key, ALL[key]))
+        assert any(hyphenate(name) in hyphenate(part.lower()) for name in names if name)
 
 
 def resolve_all(source: Links) -> list[str | None]:
