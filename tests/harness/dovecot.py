@@ -3,6 +3,7 @@
 Messages are delivered by writing files, as a mail server does. Folders have `.` as separator.
 """
 
+import datetime as dt
 import os
 import pwd
 import shutil
@@ -125,11 +126,13 @@ class TestMailbox:
             (path / "maildirfolder").touch()
         return path
 
-    def deliver(self, content: bytes, folder: str = "INBOX") -> str:
-        """Deliver a message. Returns the name of its file."""
+    def deliver(self, content: bytes, folder: str = "INBOX", *, arrived: dt.datetime | None = None) -> str:
+        """Deliver a message, now or as if at another time. Returns the name of its file."""
         name = f"{1_700_000_000 + next(self._numbers)}.M{next(self._numbers)}.test"
         path = self._path(folder) / "new" / name
         path.write_bytes(content)
+        if arrived:
+            os.utime(path, (arrived.timestamp(), arrived.timestamp()))
         self._own(path)
         return name
 

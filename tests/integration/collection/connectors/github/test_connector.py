@@ -1,5 +1,6 @@
 """GitHub on loopback: threads with their comments, incrementally, in steps, and when GitHub refuses."""
 
+import datetime as dt
 import time
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from functions.collection.connectors import api_client, thread_walk
 from functions.collection.connectors.github import connector
+from headwater.connectors import Period
 from headwater.errors import PermanentError, SystemicError, UnprocessableContent, UpstreamError
 from tests.fakes.api_server import Reply, Request
 from tests.fakes.github import GitHub
@@ -67,6 +69,16 @@ def test_update_during_a_listing_hides_no_thread(server: GitHub, monkeypatch: py
     copy.cursor = resume
     copy.collect()
     assert {f"issues/{n}" for n in (1, 2, 4, 5, 6, 7)} <= set(copy.keys)
+
+
+def test_period_lists_its_days_only(server: GitHub) -> None:
+    server.issue(REPO, 4, updated_at="2020-05-04T23:59:59Z")
+    server.issue(REPO, 5, updated_at="2020-05-05T23:59:59Z")
+    server.issue(REPO, 6, updated_at="2020-05-06T00:00:00Z")
+    day = dt.date(2020, 5, 5)
+    listing = copy_of(server).list_period(Period(day, day))
+    assert [entry.key for entry in listing.entries] == ["issues/5"]
+    assert (listing.complete, listing.removed) == (False, [])
 
 
 def test_threads_that_lose_their_label_are_removed(server: GitHub) -> None:

@@ -190,6 +190,25 @@ def test_check_says_what_is_wrong(pipeline: Pipeline, mailbox: TestMailbox, monk
         check(pipeline, mailbox)
 
 
+@pytest.mark.parametrize(
+    ("since", "subjects"),
+    [
+        (None, ["old", "same", "new"]),
+        ("2024-03-05", ["same", "new"]),
+        ("2024-03-06", ["new"]),
+        ("2024-03-08", []),
+    ],
+)
+def test_messages_that_arrived_before_since_are_left_out(
+    since: str | None, subjects: list[str], pipeline: Pipeline, mailbox: TestMailbox
+) -> None:
+    for number, subject in enumerate(("old", "same", "new")):  # all were written on another day
+        arrived = dt.datetime(2024, 3, 4 + number, 12, tzinfo=dt.UTC)
+        mailbox.deliver(message(number, f"Text {number}", subject=subject), arrived=arrived)
+    listing = open_mailbox(pipeline, mailbox, since=since).list(None, frozenset())
+    assert {entry.key.rpartition("/")[2].partition("-")[0] for entry in listing.entries} == set(subjects)
+
+
 def test_backfill_lists_conversations_of_some_days(pipeline: Pipeline, mailbox: TestMailbox) -> None:
     for number in (0, 24, 48):  # hours, so one a day
         mailbox.deliver(message(number, f"Text {number}", subject=f"Topic {number}"))

@@ -1,5 +1,6 @@
 """Collecting WordPress sites: paging, changes, deletions, passwords, odd servers, dying workers."""
 
+import datetime as dt
 from collections.abc import Iterator
 
 import pytest
@@ -7,8 +8,10 @@ from cryptography.fernet import Fernet
 
 from functions.collection.connectors.registry import SourceReader, kind_for_new_source
 from functions.collection.connectors.wordpress import api, connector
+from functions.collection.runs.start import start_run
 from functions.collection.sources.connect import SourceOpener
 from functions.collection.sources.credentials import Credentials
+from headwater.connectors import Period
 from headwater.errors import HeadwaterError, UnprocessableContent
 from tests.fakes.web_site import Page, moved
 from tests.fakes.wordpress import WordPress, wordpress
@@ -73,6 +76,20 @@ def test_changed_posts_are_fetched_and_deleted_ones_removed(pipeline: Pipeline, 
     run = pipeline.collect(source)
     assert (run.counts.added, run.counts.removed) == (1, 1)
     assert texts(pipeline) == {"2024/post-2": "New text", "2024/post-3": "Text 3", "2024/post-4": "Text 4"}
+
+
+def test_backfill_collects_posts_that_were_changed_in_a_period(pipeline: Pipeline, blog: WordPress) -> None:
+    for number in (1, 2, 3):
+        blog.publish(number, f"Text {number}", at=f"2024-05-0{number}T23:59:59")
+    source = pipeline.add_source(f"{blog.site.origin}/", kind="wordpress")
+    day = dt.date(2024, 5, 2)
+    with pipeline.database.transaction(WORKSPACE) as tx:
+        run_id, _ = start_run(tx, WORKSPACE, source.id, "api", period=Period(day, day))
+    pipeline.drain()
+    run = pipeline.read(run_id)
+    assert (run.state, run.counts.added, run.counts.removed) == ("succeeded", 1, 0)
+    assert texts(pipeline) == {"2024/post-2": "Text 2"}
+    assert pipeline.collect(source).counts.added == 2
 
 
 def test_application_password_is_sent_to_the_site_only(pipeline: Pipeline, blog: WordPress) -> None:
