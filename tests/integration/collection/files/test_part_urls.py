@@ -58,7 +58,7 @@ def test_file_above_the_limit_of_a_request_goes_to_the_bucket_and_is_found(
 ) -> None:
     content = b"# Pumps\n\nPrime the pump." + b" " * 40_000_000 + b"\n\n# Valves\n\nClose the valve."
     blob_url = f"s3://docs/{uuid.uuid4()}"  # stores are cached by URL, with their endpoint
-    with serve_s3() as s3, running_pipeline(database, blob_url=blob_url) as pipeline:
+    with serve_s3() as s3, running_pipeline(database, blob_url=blob_url, parse_timeout_s=60) as pipeline:
         for name, value in {
             "AWS_ENDPOINT_URL": s3.url,
             "AWS_ALLOW_HTTP": "true",
