@@ -37,17 +37,23 @@ export function testEnv(changes: Partial<Env> = {}): Env {
 
 /**
  * Send a request and wait for the Worker's background work, unless the response is a stream. In local mode, a request
- * without an Authorization header of its own has the local token.
+ * without an Authorization header of its own has the local token. Each request has another address, unless `init` has
+ * one: tests would reach each other's limits.
  */
 export async function fetchWorker(path: string, init: Init = {}, changes?: Partial<Env>): Promise<Response> {
   const ctx = createExecutionContext();
   const env = testEnv(changes);
   const headers = new Headers(init.headers);
   if (env.AUTH_MODE === "local" && !headers.has("authorization")) headers.set("authorization", `Bearer ${LOCAL_TOKEN}`);
+  if (!headers.has("cf-connecting-ip")) headers.set("cf-connecting-ip", randomAddress());
   const request = new Request<unknown, IncomingRequestCfProperties>(new URL(path, LOCAL), { ...init, headers });
   const response = await worker.fetch(request, env, ctx);
   if (response.headers.get("content-type") !== "text/event-stream") await waitOnExecutionContext(ctx);
   return response;
+}
+
+function randomAddress(): string {
+  return ["10", ...crypto.getRandomValues(new Uint8Array(3))].join(".");
 }
 
 export function bearer(token: string, more: Record<string, string> = {}): Init {
