@@ -56,8 +56,13 @@ def test_agent_writes_edits_reads_and_lists_files(chat: ChatApp, provider: Scrip
         provider,
         [write("src/app.py", "a = 1\nb = 1\n"), write("notes.md", "ü")],
         [edit("src/app.py", "a = 1", "a = 2")],
-        [read("src/app.py", offset=2, limit=5), read("src/app.py", version=1), ToolCall("list_files", {})],
-        [ToolCall("list_files", {"folder": "src/"}), edit("src/app.py", " = ", ": int = ", all=True)],
+        [
+            read("src/app.py", offset=2, limit=5),
+            read("src/app.py", version=1),
+            ToolCall("list_files", {}),
+            ToolCall("list_files", {"folder": "src/"}),
+        ],
+        [edit("src/app.py", " = ", ": int = ", all=True)],
         [read("src/app.py")],
     )
     assert told[0] == "Files: src/app.py (version 1, 12 bytes)"
