@@ -168,6 +168,24 @@ describe.skipIf(!existsSync(CHROMIUM))("an answer (needs chromium)", () => {
     expect(errors).toEqual([]);
   });
 
+  it("shows a cited passage in a card that doesn't cover the citation", async () => {
+    chat.citation = { ...chat.citation, text: "A passage of many words. ".repeat(40) };
+    chat.isPaused = false;
+    await page.setViewportSize({ width: 320, height: 420 });
+    await ask("card");
+    await page.getByRole("list", { name: "Sources" }).waitFor();
+    const citation = page.getByRole("button", { name: "Citation 1: A title" });
+    await citation.hover();
+    const card = page.getByRole("tooltip");
+    await card.getByText("A passage of many words.").waitFor();
+    const [number, shown] = [await citation.boundingBox(), await card.boundingBox()];
+    if (!number || !shown) throw new Error("the card is not shown");
+    expect(shown.y >= number.y + number.height || shown.y + shown.height <= number.y).toBe(true);
+    expect(shown.y >= 0 && shown.y + shown.height <= 420).toBe(true);
+    await page.keyboard.press("Escape");
+    await card.waitFor({ state: "detached" });
+  });
+
   it("is not shown in a new chat", async () => {
     await ask("first");
     await page.getByRole("button", { name: "New chat" }).click();

@@ -119,12 +119,14 @@ export function CardText({ passage }: { passage: Evidence }): ReactNode {
   );
 }
 
-/** Place the card below its citation, or above it if there is more room, within the window. */
+/** Place the card below its citation, or above it if there is more room. It never covers the citation: it scrolls instead. */
 function place(card: HTMLElement, citation: DOMRect): void {
   const { width, height } = card.getBoundingClientRect();
-  const left = Math.min(citation.left, window.innerWidth - width - GAP_PX);
   const below = citation.bottom + GAP_PX;
-  const isBelow = below + height <= window.innerHeight || citation.top < window.innerHeight - citation.bottom;
-  card.style.left = `${Math.max(GAP_PX, left)}px`;
-  card.style.top = `${isBelow ? below : Math.max(GAP_PX, citation.top - GAP_PX - height)}px`;
+  const [roomBelow, roomAbove] = [window.innerHeight - below - GAP_PX, citation.top - 2 * GAP_PX];
+  const isBelow = height <= roomBelow || roomBelow >= roomAbove;
+  const shownHeight = Math.min(height, isBelow ? roomBelow : roomAbove);
+  card.style.left = `${Math.max(GAP_PX, Math.min(citation.left, window.innerWidth - width - GAP_PX))}px`;
+  card.style.top = `${isBelow ? below : citation.top - GAP_PX - shownHeight}px`;
+  card.style.maxHeight = `${shownHeight}px`;
 }
