@@ -63,9 +63,10 @@ class McpClient:
             text, is_error = protocol.read_content(
                 session.request("tools/call", {"name": tool, "arguments": dict(arguments)})
             )
+        shown = self._redactor(text)
         if is_error:
-            raise PermanentError(text)
-        return self._redactor(text)
+            raise PermanentError(shown)
+        return shown
 
     @contextmanager
     def _session(self, timeout_s: float) -> "Iterator[_Session]":

@@ -6,15 +6,14 @@ from contextlib import contextmanager
 import pytest
 
 from functions.chat.answers.compose import MODEL_UNAVAILABLE
-from functions.chat.routes import routes
 from headwater.database.migrations import register_model
 from headwater.embedding.constant import ConstantEmbedder
-from headwater.web.shutdown import Lifetime
 from tests.fakes.chat_provider import FakeProvider, fake_provider
 from tests.fakes.token_issuer import FakeIssuer, fake_issuer
 from tests.harness.chat_app import ChatApp, parse_events
 from tests.harness.databases import FreshDatabase, connected
-from tests.harness.jwt_app import JwtApp, running_jwt_app
+from tests.harness.jwt_app import JwtApp
+from tests.harness.jwt_chat import running_jwt_chat
 from tests.harness.support import WORKSPACE, add_workspace, settings_for
 
 
@@ -42,11 +41,7 @@ def add_document(database: FreshDatabase) -> None:
 @contextmanager
 def app_with(database: FreshDatabase, issuer: FakeIssuer, **changes: str) -> Iterator[JwtApp]:
     add_document(database)
-    settings = settings_for(database, **changes)
-    made = running_jwt_app(
-        database, issuer, "chat", lambda opened: routes(opened, settings, lambda _: ConstantEmbedder(), Lifetime())
-    )
-    with made as app:
+    with running_jwt_chat(database, issuer, **changes) as app:
         app.add_member(str(WORKSPACE), "ada", "owner")
         app.add_member(str(WORKSPACE), "eve", "reader")
         yield app

@@ -5,15 +5,14 @@ from collections.abc import Iterator
 import pytest
 
 from functions.chat.answers.prompt import INSTRUCTIONS
-from functions.chat.routes import routes
 from headwater.database.migrations import register_model
 from headwater.embedding.constant import ConstantEmbedder
-from headwater.web.shutdown import Lifetime
 from tests.fakes.chat_provider import FakeProvider, fake_provider
 from tests.fakes.token_issuer import FakeIssuer, fake_issuer
 from tests.harness.chat_app import ChatApp, parse_events
 from tests.harness.databases import FreshDatabase, connected
-from tests.harness.jwt_app import JwtApp, running_jwt_app
+from tests.harness.jwt_app import JwtApp
+from tests.harness.jwt_chat import running_jwt_chat
 from tests.harness.support import WORKSPACE, add_workspace, settings_for
 
 PATH = "/api/chat/settings"
@@ -40,11 +39,8 @@ def app(database: FreshDatabase, issuer: FakeIssuer, provider: FakeProvider) -> 
         add_workspace(opened, WORKSPACE)
         made = ChatApp(opened, settings_for(database), lambda _: ConstantEmbedder())
         made.add_document("guide.md", "Install the compass with pip.", title="Guide")
-    settings = settings_for(
-        database, chat_model="openai:fake", openai_base_url=f"{provider.url}/v1", openai_api_key="k"
-    )
-    with running_jwt_app(
-        database, issuer, "chat", lambda opened: routes(opened, settings, lambda _: ConstantEmbedder(), Lifetime())
+    with running_jwt_chat(
+        database, issuer, chat_model="openai:fake", openai_base_url=f"{provider.url}/v1", openai_api_key="k"
     ) as running:
         running.add_member(WORKSPACE, "ada", "owner")
         running.add_member(WORKSPACE, "rhea", "reader")

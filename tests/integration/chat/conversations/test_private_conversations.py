@@ -6,15 +6,12 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from functions.chat.routes import routes
 from headwater.database.migrations import register_model
-from headwater.embedding.constant import ConstantEmbedder
-from headwater.web.shutdown import Lifetime
 from tests.fakes.token_issuer import FakeIssuer, fake_issuer
 from tests.harness.chat_app import event_types, parse_events
 from tests.harness.databases import FreshDatabase
-from tests.harness.jwt_app import JwtApp, running_jwt_app
-from tests.harness.support import settings_for
+from tests.harness.jwt_app import JwtApp
+from tests.harness.jwt_chat import running_jwt_chat
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +23,7 @@ def issuer() -> Iterator[FakeIssuer]:
 @pytest.fixture
 def app(database: FreshDatabase, issuer: FakeIssuer) -> Iterator[JwtApp]:
     register_model(database.admin_url, "constant", 384)
-    settings = settings_for(database)
-    with running_jwt_app(
-        database, issuer, "chat", lambda opened: routes(opened, settings, lambda _: ConstantEmbedder(), Lifetime())
-    ) as made:
+    with running_jwt_chat(database, issuer) as made:
         yield made
 
 

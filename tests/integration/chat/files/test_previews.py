@@ -11,21 +11,18 @@ from werkzeug.test import TestResponse
 
 from functions.chat.files.preview_routes import CONTENT_SECURITY_POLICY, NOT_FOUND, PreviewRoutes
 from functions.chat.files.preview_tokens import MAX_AGE_S, Shown, make_token
-from functions.chat.routes import routes
 from headwater.auth.callers import Caller
 from headwater.conversations import row_id
 from headwater.database.migrations import register_model
-from headwater.embedding.constant import ConstantEmbedder
 from headwater.file_store import versions
 from headwater.file_store.contents import Contents
 from headwater.file_store.places import Place, Quota
 from headwater.file_store.versions import NewVersion, Version
 from headwater.web.app import App
-from headwater.web.shutdown import Lifetime
 from tests.fakes.token_issuer import FakeIssuer, fake_issuer
 from tests.harness.databases import FreshDatabase
-from tests.harness.jwt_app import JwtApp, running_jwt_app
-from tests.harness.support import settings_for
+from tests.harness.jwt_app import JwtApp
+from tests.harness.jwt_chat import running_jwt_chat
 
 KEY = Fernet.generate_key().decode()
 PREVIEW = "/api/conversations/c1/files/preview"
@@ -41,10 +38,7 @@ def issuer() -> Iterator[FakeIssuer]:
 @pytest.fixture
 def app(database: FreshDatabase, issuer: FakeIssuer) -> Iterator[JwtApp]:
     register_model(database.admin_url, "constant", 384)
-    settings = settings_for(database, secret_key=KEY)
-    with running_jwt_app(
-        database, issuer, "chat", lambda opened: routes(opened, settings, lambda _: ConstantEmbedder(), Lifetime())
-    ) as made:
+    with running_jwt_chat(database, issuer, secret_key=KEY) as made:
         yield made
 
 

@@ -101,6 +101,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _show_token(self, id_: int) -> None:
         self._send({"id": id_, "result": {"content": [{"type": "text", "text": self.headers["Authorization"]}]}})
 
+    def _fail_with_token(self, id_: int) -> None:
+        content = [{"type": "text", "text": f"No access: {self.headers['Authorization']}"}]
+        self._send({"id": id_, "result": {"content": content, "isError": True}})
+
     def _refuse(self, _: int) -> None:
         self._answer(401)
 
@@ -173,8 +177,9 @@ def test_silent_server_exceeds_its_time() -> None:
         client(url, call_s=0.5).call("x", {})
 
 
-def test_token_goes_to_its_server_alone_and_into_no_message() -> None:
-    with hostile("echo_token") as (url, seen), pytest.raises(PermanentError) as caught:
+@pytest.mark.parametrize("mode", ["echo_token", "fail_with_token"])
+def test_token_goes_to_its_server_alone_and_into_no_message(mode: str) -> None:
+    with hostile(mode) as (url, seen), pytest.raises(PermanentError) as caught:
         client(url, "secret-token").call("x", {})
     assert set(seen) == {"Bearer secret-token"}
     assert "secret" not in caught.value.message.replace("[secret]", "")

@@ -8,16 +8,15 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from functions.chat.routes import routes
 from functions.chat.sharing import links
 from functions.chat.sharing.tokens import hash_token
 from headwater.database.migrations import register_model
 from headwater.embedding.constant import ConstantEmbedder
-from headwater.web.shutdown import Lifetime
 from tests.fakes.token_issuer import FakeIssuer, fake_issuer
 from tests.harness.chat_app import ChatApp, event_types, parse_events
 from tests.harness.databases import FreshDatabase, connected
-from tests.harness.jwt_app import JwtApp, running_jwt_app
+from tests.harness.jwt_app import JwtApp
+from tests.harness.jwt_chat import running_jwt_chat
 from tests.harness.support import settings_for
 
 TEXT = "The pump is oiled every week. Its password is never written down."
@@ -32,10 +31,7 @@ def issuer() -> Iterator[FakeIssuer]:
 @pytest.fixture
 def app(database: FreshDatabase, issuer: FakeIssuer) -> Iterator[JwtApp]:
     register_model(database.admin_url, "constant", 384)
-    settings = settings_for(database)
-    with running_jwt_app(
-        database, issuer, "chat", lambda opened: routes(opened, settings, lambda _: ConstantEmbedder(), Lifetime())
-    ) as made:
+    with running_jwt_chat(database, issuer) as made:
         yield made
 
 

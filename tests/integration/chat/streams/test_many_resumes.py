@@ -5,17 +5,16 @@ the AI SDK's `useChat` does. `--every-input` runs until there were 1,000 resumes
 """
 
 import random
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from werkzeug.wrappers import Response
 
 from tests.fakes.chat_provider import FakeProvider, fake_provider
-from tests.harness.chat_app import ChatApp, StreamEvent, message_text, parse_events, running_chat_app, second_instance
+from tests.harness.chat_app import ChatApp, message_text, running_chat_app, second_instance
 from tests.harness.databases import FreshDatabase
 from tests.harness.localcloud import Cloud
+from tests.harness.resuming import ResumingReader, delivering
 from tests.harness.support import queue_settings
 
 QUESTION = "How do I install the compass?"
@@ -38,59 +37,9 @@ def apps(tmp_path: Path, database: FreshDatabase, provider: FakeProvider) -> Ite
     changes = queue_settings(cloud.url) | {"chat_model": "openai:fake", "openai_base_url": f"{provider.url}/v1"}
     with running_chat_app(database, **changes) as first, second_instance(database, **changes) as second:
         first.add_document("guide.md", "Install the compass with pip.", title="Guide")
-        over = threading.Event()
-        threads = [threading.Thread(target=_deliver, args=(app, over)) for app in (first, second)]
-        for thread in threads:
-            thread.start()
-        yield [first, second]
-        over.set()
-        for thread in threads:
-            thread.join(60)
+        with delivering(first, second):
+            yield [first, second]
     cloud.stop()
-
-
-def _deliver(app: ChatApp, over: threading.Event) -> None:
-    while not over.wait(0.05):
-        app.drain()
-
-
-class Reader:
-    """A client that keeps what it has read. `continues`: it sends its last event's number when it comes back."""
-
-    def __init__(self, *, continues: bool) -> None:
-        self.continues = continues
-        self.text = ""
-        self.last = 0
-        self.end = ""
-
-    def read(self, response: Response, chunks: int) -> None:
-        """Read so many chunks, or to the end of the stream."""
-        for _, chunk in zip(range(chunks), response.response, strict=False):
-            for event in parse_events(bytes(chunk)):  # type: ignore[arg-type]
-                self._take(event)
-
-    def _take(self, event: StreamEvent) -> None:
-        assert event.id == 0 or event.id > self.last, "no event comes twice"
-        self.last = event.id or self.last
-        kind = event.part["type"] if isinstance(event.part, dict) else event.part
-        if kind == "start":
-            self.text = ""
-        elif kind == "text-delta":
-            self.text += event.part["delta"]
-        elif kind in ("finish", "error"):
-            self.end = kind
-
-    def come_back(self, app: ChatApp, conversation_id: str, chunks: int) -> bool:
-        """Resume the answer. Returns False if it has ended, and there is nothing to read."""
-        if not self.continues:
-            self.text, self.last = "", 0
-        self.end = ""
-        headers = {"Last-Event-ID": str(self.last)} if self.last else {}
-        with app.client.get(f"/api/chat/{conversation_id}/stream", headers=headers) as response:
-            if response.status_code == 204:
-                return False
-            self.read(response, chunks)
-        return True
 
 
 @pytest.mark.parametrize("continues", [True, False], ids=["plain reader", "useChat"])
@@ -101,16 +50,16 @@ def test_clients_that_come_back_end_with_the_whole_text(
     rng, resumes, answers = random.Random(7), 0, 0
     while resumes < wanted:
         conversation_id = f"c{answers}"
-        reader = Reader(continues=continues)
+        reader = ResumingReader(conversation_id, continues=continues)
         response = rng.choice(apps).post(conversation_id, QUESTION)
-        reader.read(response, rng.randint(1, 6))
+        reader.read((bytes(chunk) for chunk in response.response), rng.randint(1, 6))  # type: ignore[arg-type]
         if rng.random() < 0.5:
             response.close()  # the client goes, and the writer hands over
         else:  # the writer dies: it is frozen, and its lease is over
             apps[0].rows("update messages set alive_until = now() - interval '9 s' where state = 'streaming'")
         is_over = False
         while not is_over:
-            is_over = not reader.come_back(rng.choice(apps), conversation_id, rng.choice([1, 1, 2, 3, 1_000]))
+            is_over = not reader.come_back(rng.choice(apps), rng.choice([1, 1, 2, 3, 1_000]))
             is_over = is_over or reader.end == "finish"
             resumes += 1
         stored = apps[0].messages(conversation_id)[1]
