@@ -4,7 +4,7 @@ import remarkGfm from "remark-gfm";
 import remend from "remend";
 import { WrittenUpTo } from "../code-blocks/code-block";
 import { findFormulas, rehypeFormulas } from "../formulas/find-formulas";
-import { Formula } from "../formulas/formula";
+import { FormulaSpan } from "../formulas/formula";
 import { canFormat } from "../ui/can-format";
 import { markdownComponents } from "../ui/markdown-components";
 import { CitationCard, WithCitationCard } from "./citation-card";
@@ -24,12 +24,7 @@ const components: Components = {
   button: ({ node }) => (
     <CitationButton n={String(node?.properties["dataCites"])} isWeak={node?.properties["dataWeak"] !== undefined} />
   ),
-  // All spans were made by rehypeFormulas.
-  span: ({ node }) => {
-    const { dataTex: tex, dataDisplay: display } = node?.properties ?? {};
-    const source = node?.children[0]?.type === "text" ? node.children[0].value : "";
-    return typeof tex === "string" ? <Formula tex={tex} isDisplay={display !== undefined} source={source} /> : source;
-  },
+  span: FormulaSpan,
 };
 
 interface Props {

@@ -25,3 +25,20 @@ it("keeps the mark of a passage within code", () => {
   expect(shown).toContain("<mark>let</mark> a");
   expect(shown).toContain('<span class="code-language">js</span>');
 });
+
+it("shows formulas, with the links and the mark after them in their places", () => {
+  const text = "# Sums $n$\n\nWith $x_1 + x_2$ and $$\n\\sum x\n$$ see [b](b.md). Cost: $5 or $6.";
+  const start = text.indexOf("+ x_2");
+  const shown = renderToStaticMarkup(
+    <MarkdownView
+      text={text}
+      range={{ start, end: text.indexOf(" Cost") }}
+      targets={new Map([[text.indexOf("[b]"), "d1"]])}
+    />,
+  );
+  expect(shown).toContain('<h1>Sums <span class="formula">$n$</span></h1>');
+  expect(shown).toContain('With <mark><span class="formula">$x_1 + x_2$</span> and <span class="formula display"');
+  expect(shown).toContain(
+    '</span> see </mark><a href="/documents/d1"><mark>b</mark></a><mark>.</mark> Cost: $5 or $6.',
+  );
+});

@@ -2,10 +2,14 @@ import { memo, useMemo, type ReactNode } from "react";
 import Markdown, { type Components, type Options } from "react-markdown";
 import remarkGfm from "remark-gfm";
 import type { TextRange } from "../api/types";
+import { findFormulas, rehypeFormulas, withWholePlaces } from "../formulas/find-formulas";
+import { FormulaSpan } from "../formulas/formula";
 import { documentPath } from "../routing/route";
 import { Link } from "../routing/router";
 import { MarkdownLink, markdownComponents } from "../ui/markdown-components";
 import { rehypeHighlight } from "./highlight";
+
+type Pluggable = NonNullable<Options["rehypePlugins"]>[number];
 
 interface Props {
   text: string;
@@ -20,6 +24,7 @@ export const MarkdownView = memo(function MarkdownView({ text, range, targets }:
   const components = useMemo<Components>(
     () => ({
       ...markdownComponents,
+      span: FormulaSpan,
       a: ({ node, href, children }) => {
         const id = targets.get(node?.position?.start.offset ?? -1);
         if (id === undefined) return <MarkdownLink href={href}>{children}</MarkdownLink>;
@@ -28,14 +33,16 @@ export const MarkdownView = memo(function MarkdownView({ text, range, targets }:
     }),
     [targets],
   );
-  const rehypePlugins = useMemo<NonNullable<Options["rehypePlugins"]>>(
-    () => (range ? [[rehypeHighlight, { source: text, range }]] : []),
-    [text, range],
-  );
+  const { markdown, formulas } = useMemo(() => findFormulas(text), [text]);
+  const rehypePlugins = useMemo<Pluggable[]>(() => {
+    // Offsets of the text are those of the Markdown, too.
+    const fill: Pluggable = [rehypeFormulas, { formulas }];
+    return range ? [[rehypeHighlight, { source: markdown, range: withWholePlaces(markdown, range) }], fill] : [fill];
+  }, [markdown, formulas, range]);
   return (
     <div className="prose" dir="auto">
       <Markdown remarkPlugins={[remarkGfm]} rehypePlugins={rehypePlugins} components={components}>
-        {text}
+        {markdown}
       </Markdown>
     </div>
   );

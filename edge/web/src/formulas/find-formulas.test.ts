@@ -1,6 +1,6 @@
 import type { Element, Root } from "hast";
 import { describe, expect, it } from "vitest";
-import { findFormulas, rehypeFormulas } from "./find-formulas";
+import { findFormulas, rehypeFormulas, withWholePlaces } from "./find-formulas";
 
 const sourcesOf = (text: string, isStreaming = false): string[] =>
   findFormulas(text, isStreaming).formulas.map(({ source }) => source);
@@ -62,9 +62,24 @@ describe("findFormulas", () => {
     expect(sourcesOf("$x$ ".repeat(1_200))).toHaveLength(1_000);
   });
 
-  it("removes its own marks from the text", () => {
-    expect(findFormulas("\uE0010\uE002 $x$").markdown).toBe("0 \uE0010\uE002");
+  it("keeps the text's length", () => {
+    for (const text of ["$x$ ".repeat(1_200), "\\[\nx\n\n= 1\n\\] and \\(a\\)", "\u{100000}\uE001 $x$"])
+      expect(findFormulas(text).markdown).toHaveLength(text.length);
+  });
+
+  it("replaces its own characters in the text", () => {
+    expect(findFormulas("\u{100000}\uE001 $x$").markdown).toBe("\uFFFD\uFFFD\uFFFD \u{100000}\uE001");
     expect(findFormulas("$x[1]\uE000$").formulas).toMatchObject([{ source: "$x[1]$", tex: "x[1]" }]);
+  });
+});
+
+describe("withWholePlaces", () => {
+  it("extends a range over the formulas that it cuts", () => {
+    const { markdown } = findFormulas("So $x + y$ and $z$.");
+    expect(withWholePlaces(markdown, { start: 5, end: 17 })).toEqual({ start: 3, end: 18 });
+    expect(withWholePlaces(markdown, { start: 4, end: 16 })).toEqual({ start: 3, end: 18 });
+    expect(withWholePlaces(markdown, { start: 3, end: 10 })).toEqual({ start: 3, end: 10 });
+    expect(withWholePlaces("plain", { start: 0, end: 5 })).toEqual({ start: 0, end: 5 });
   });
 });
 
@@ -80,7 +95,7 @@ describe("rehypeFormulas", () => {
   it("fills text with formulas, code and attributes with their source", () => {
     const [formula] = findFormulas("$x$").formulas;
     const formulas = Array.from({ length: 4 }, () => formula).filter((each) => each !== undefined);
-    const place = (n: number): string => `\uE001${n}\uE002`;
+    const place = (n: number): string => `${String.fromCodePoint(0x100000 + n)}\uE001`;
     const tree: Root = {
       type: "root",
       children: [

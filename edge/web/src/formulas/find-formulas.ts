@@ -26,21 +26,30 @@ const STARTED = String.raw`(?<started>\\\([^\n]{0,500}|\\\[[^]{0,2000}|(?<![\w$(
 const WRITTEN = new RegExp(`${SKIPPED}|${FORMULA}`, "g");
 const BEING_WRITTEN = new RegExp(`${SKIPPED}|${FORMULA}|${STARTED}`, "g");
 
-/** A formula's place in the Markdown: its number between private characters of Unicode, which no answer has. */
-const PRIVATE = /[\uE001\uE002]/g;
+/**
+ * A formula's place in the Markdown, which is as long as the formula: a private character of Unicode that has its number,
+ * and others that fill the place up.
+ */
+const FIRST_NUMBER = 0x100000;
+const FILLER = "\uE001";
+const PLACE = /([\u{100000}-\u{1003E7}])\uE001*/gu;
+const PLACE_IN_ADDRESS = /(%F4%80%8[0-9A-F]%[89AB][0-9A-F])(?:%EE%80%81)*/g;
+/** The same characters in a text, which has no use for them. */
+const PRIVATE = /[\u{100000}-\u{1003E7}\uE001]/gu;
 /** Other private characters, with which weak citations are marked. */
 const MARKS = /\uE000/g;
-const PLACE = /(?:\uE001|%EE%80%81)(\d{1,3})(?:\uE002|%EE%80%82)/g;
 
 /**
- * Replace the formulas of a Markdown text by places, which `rehypeFormulas` fills. Amounts of money and code are unchanged.
+ * Replace the formulas of a Markdown text by places, which `rehypeFormulas` fills. Amounts of money and code are unchanged,
+ * and so is the text's length.
  *
  * `isStreaming`: whether the text is still being written. A formula that has only started is then kept from Markdown too.
  */
 export function findFormulas(text: string, isStreaming = false): { markdown: string; formulas: Formula[] } {
   const formulas: Formula[] = [];
   let texChars = 0;
-  const markdown = text.replace(PRIVATE, "").replace(isStreaming ? BEING_WRITTEN : WRITTEN, (source, ...rest) => {
+  const written = text.replace(PRIVATE, (character) => "\uFFFD".repeat(character.length));
+  const markdown = written.replace(isStreaming ? BEING_WRITTEN : WRITTEN, (source, ...rest) => {
     const { round, square, dollars, dollar, started } = rest.at(-1) as Record<string, string | undefined>;
     const tex = round ?? square ?? dollars ?? dollar ?? started;
     if (tex === undefined || formulas.length === MAX_FORMULAS || (dollar !== undefined && isMoney(dollar)))
@@ -49,9 +58,29 @@ export function findFormulas(text: string, isStreaming = false): { markdown: str
     texChars += tex.length;
     const isVerbatim = started !== undefined || texChars > MAX_TEX_CHARS;
     formulas.push({ source: source.replace(MARKS, ""), tex: tex.replace(MARKS, "").trim(), isDisplay, isVerbatim });
-    return `\uE001${formulas.length - 1}\uE002`;
+    return placeOf(formulas.length - 1, source.length);
   });
   return { markdown, formulas };
+}
+
+function placeOf(n: number, length: number): string {
+  return String.fromCodePoint(FIRST_NUMBER + n).padEnd(length, FILLER);
+}
+
+/** Extend a range of the Markdown with places, so that it has no part of a place. */
+export function withWholePlaces(
+  markdown: string,
+  range: { start: number; end: number },
+): { start: number; end: number } {
+  let { start, end } = range;
+  while (start > 0 && isWithinPlace(markdown, start)) start -= 1;
+  while (end < markdown.length && isWithinPlace(markdown, end)) end += 1;
+  return { start, end };
+}
+
+/** Whether the unit at an offset belongs to a place that begins before it. */
+function isWithinPlace(markdown: string, at: number): boolean {
+  return markdown[at] === FILLER || (markdown.codePointAt(at - 1) ?? 0) >= FIRST_NUMBER;
 }
 
 /** Whether a text between two dollar signs is prose, such as `5 a month, or 6 US`: it has several words, and no operator. */
@@ -65,20 +94,21 @@ export function rehypeFormulas({ formulas }: { formulas: readonly Formula[] }): 
   return (tree) => {
     // Each place is filled once: a text could name one many times, by character references.
     const unfilled = new Map(formulas.entries());
-    const take = (n: string): Formula | undefined => {
-      const formula = unfilled.get(Number(n));
-      unfilled.delete(Number(n));
+    const take = (character: string): Formula | undefined => {
+      const n = (character.codePointAt(0) ?? 0) - FIRST_NUMBER;
+      const formula = unfilled.get(n);
+      unfilled.delete(n);
       return formula;
     };
-    if (formulas.length > 0) fill(tree, take);
+    if (formulas.length > 0) fill(tree, take, false);
   };
 }
 
-/** Returns the formula of a number, once. */
-type Take = (n: string) => Formula | undefined;
+/** Returns the formula of a place's first character, once. */
+type Take = (character: string) => Formula | undefined;
 
-function fill(parent: Parents, take: Take): void {
-  const isCode = parent.type === "element" && parent.tagName === "code";
+function fill(parent: Parents, take: Take, isInCode: boolean): void {
+  const isCode = isInCode || (parent.type === "element" && parent.tagName === "code");
   parent.children = (parent.children as ElementContent[]).flatMap((child): ElementContent[] => {
     if (child.type === "text") {
       if (isCode) return [{ ...child, value: restore(child.value, take) }];
@@ -87,18 +117,21 @@ function fill(parent: Parents, take: Take): void {
     if (child.type === "element") {
       for (const [name, value] of Object.entries(child.properties))
         if (typeof value === "string") child.properties[name] = restore(value, take);
-      fill(child, take);
+      fill(child, take, isCode);
     }
     return [child];
   });
 }
 
 function restore(text: string, take: Take): string {
-  return text.replace(PLACE, (_, n: string) => take(n)?.source ?? "");
+  const source = (character: string): string => take(character)?.source ?? "";
+  return text
+    .replace(PLACE, (_, character: string) => source(character))
+    .replace(PLACE_IN_ADDRESS, (_, escaped: string) => source(decodeURIComponent(escaped)));
 }
 
 function split(text: Text, take: Take): ElementContent[] {
-  // Odd pieces are numbers of formulas.
+  // Odd pieces are the first characters of places.
   return text.value.split(PLACE).flatMap((piece, index): ElementContent[] => {
     if (index % 2 === 0) return piece === "" ? [] : [{ ...text, value: piece }];
     const formula = take(piece);

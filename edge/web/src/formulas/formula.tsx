@@ -1,3 +1,4 @@
+import type { Element } from "hast";
 import { useLayoutEffect, useRef, type ReactNode } from "react";
 
 interface Props {
@@ -7,8 +8,15 @@ interface Props {
   source: string;
 }
 
+/** A `<span>` of Markdown, all of which were made by `rehypeFormulas`. */
+export function FormulaSpan({ node }: { node?: Element | undefined }): ReactNode {
+  const { dataTex: tex, dataDisplay: display } = node?.properties ?? {};
+  const source = node?.children[0]?.type === "text" ? node.children[0].value : "";
+  return typeof tex === "string" ? <Formula tex={tex} isDisplay={display !== undefined} source={source} /> : source;
+}
+
 /** A formula in TeX. KaTeX is loaded when the first one is shown. */
-export function Formula({ tex, isDisplay, source }: Props): ReactNode {
+function Formula({ tex, isDisplay, source }: Props): ReactNode {
   const span = useRef<HTMLSpanElement>(null);
   useLayoutEffect(() => {
     const element = span.current;
