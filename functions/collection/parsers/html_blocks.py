@@ -30,6 +30,12 @@ _CODE_LANGUAGE = re.compile(
     r"(?:^|\s)(?:(?:language|lang|highlight-source|brush:?)[-\s]|highlight-(?!source|default))([\w+#.-]+)"
 )
 
+_WORD_LIST = re.compile(r"MsoList(?!.*Continue)")
+_WORD_LEVEL = re.compile(r"\blevel([1-9])\b")
+_WORD_NUMBER = re.compile(r"\s*(\d{1,9})[.)]\s")
+_WORD_BULLET = re.compile(r"\s*(?:[^\w\s]|o)\s")
+"""Word writes the marks of lists as text, and spaces after them."""
+
 
 def write_html(root: "HtmlElement", writer: MarkdownWriter) -> None:
     """Write an element and everything in it."""
@@ -60,6 +66,8 @@ class _HtmlWriter:
             outer, self._is_quote = self._is_quote, True
             self._children(element, depth)
             self._is_quote = outer
+        elif tag == "p" and (item := _item_of_word(element)):
+            self._writer.item(item[0], depth=item[1], number=item[2])
         else:
             self._children(element, depth)
 
@@ -181,6 +189,24 @@ def _inline(element: "HtmlElement") -> Iterator[Inline]:
         yield _text(element)
     else:
         yield from _inlines(element)
+
+
+def _item_of_word(paragraph: "HtmlElement") -> tuple[list[Inline], int, int | None] | None:
+    """Return the text, depth and number of a paragraph that Word has written for an item of a list."""
+    if not _WORD_LIST.match(paragraph.get("class", "")):
+        return None
+    inlines = list(_inlines(paragraph))
+    at = next((index for index, one in enumerate(inlines) if isinstance(one, str) and one.strip()), None)
+    if at is None:
+        return None
+    number = _WORD_NUMBER.match(plain_text(inlines))
+    if not number and not _WORD_BULLET.match(plain_text(inlines)):
+        return None
+    first = inlines[at]
+    assert isinstance(first, str)
+    inlines[at] = re.sub(r"^\s*(?:\d+[.)]|[^\w\s]|o(?=\s|$))", "", first)
+    level = _WORD_LEVEL.search(paragraph.get("style", ""))
+    return inlines, int(level[1]) - 1 if level else 0, int(number[1]) if number else None
 
 
 def _text(element: "HtmlElement") -> str:

@@ -26,7 +26,8 @@ _MAX_REPLACED, _MAX_REPLACED_SHARE = 10, 5
 def decode_text(content: bytes) -> tuple[str, list[str]]:
     r"""Decode by the byte order mark, else as UTF-8, with `\n` as the line break.
 
-    Bytes that cannot be decoded are replaced and reported in the warnings. Raises PermanentError for a file that is not
+    Text that is ASCII but for single bytes is read as Windows-1252. Other bytes that cannot be decoded are replaced.
+    Both are reported in the warnings. Raises PermanentError for a file that is not
     text, or hardly any of UTF-8.
     """
     for signature, name in _SIGNATURES:
@@ -50,12 +51,18 @@ def decode_text(content: bytes) -> tuple[str, list[str]]:
             text = content.decode("utf-8-sig", errors="replace")
             replaced = text.count("\ufffd") - content.count(b"\xef\xbf\xbd")
             _refuse_unreadable(replaced, len(text), "UTF-8")
+            if replaced == text.count("\ufffd") and text.replace("\ufffd", "").isascii():
+                text = content.decode("cp1252", errors="replace")
+                warnings.append("not valid UTF-8: read as Windows-1252, as old programs write it")
+                return _with_line_breaks(text), warnings
             line = content.count(b"\n", 0, error.start) + 1
             places = "1 place" if replaced == 1 else f"{replaced} places"
             warnings.append(f"not valid UTF-8: replaced {places}, first at byte {error.start} (line {line})")
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return text, warnings
+    return _with_line_breaks(text), warnings
+
+
+def _with_line_breaks(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def _refuse_utf_16(head: bytes) -> None:

@@ -47,9 +47,12 @@ def _parse(text: str) -> tuple[Any, bool]:
 
 
 def remove_scripts(tree: Any) -> None:
-    """Remove scripts, styles, permalinks of headings and line numbers of code."""
+    """Remove scripts, styles, permalinks of headings, line numbers of code, and the table of contents."""
     for element in list(tree.iter(*_SCRIPTS)):
         element.drop_tree()
+    for element in tree.xpath("//*[@role='doc-toc']"):
+        if len(element.text_content()) <= _MAX_SHARE * len(tree.text_content()):
+            element.drop_tree()
     for element in list(tree.iter("a")):
         if "#" in element.get("href", "") and element.text_content().strip() in _PERMALINKS and not len(element):
             element.drop_tree()

@@ -10,9 +10,12 @@ from functions.collection.parsers.writer import Inline, InlineCode, InlineLink, 
 from headwater.parsers import Parsed
 
 READS = ("text/asciidoc", "text/x-asciidoc", ".adoc", ".asciidoc", ".asc")
-VERSION = 1
+VERSION = 2
 
 _HEADING = re.compile(r"(={1,6}|#{1,6})\s+(\S.*?)(?:\s+\1)?\s*$")
+_UNDERLINE = re.compile(r"(={2,}|-{2,}|~{2,}|\^{2,}|\+{2,})\s*$")
+_UNDERLINES = "=-~^+"
+"""What underlines the titles of levels 1 to 5."""
 _ATTRIBUTE = re.compile(r":(!?[\w-]+!?):\s*(.*)")
 _ITEM = re.compile(r"\s*(\*{1,5}|-|\.{1,5}|(\d{1,9})\.)\s+(?:\[[ x*]\]\s+)?(\S.*)")
 _TERM = re.compile(r"(\S.*?)(?:::|;;)(?:\s+(.*))?$")
@@ -84,6 +87,9 @@ class _Reader:
             self._end_paragraph()
         elif _COMMENT.match(line) and not line.startswith("////"):
             return
+        elif level := self._level_by_underline(line):
+            self.at += 1
+            self._write_heading(level, line)
         elif table := _TABLE.match(line):
             self._end_paragraph()
             self._read_table(line, table[1])
@@ -92,10 +98,7 @@ class _Reader:
             self._read_block(line)
         elif heading := _HEADING.match(line):
             self._end_paragraph()
-            self.writer.heading(len(heading[1]), self._inlines(heading[2]))
-            self.markers.clear()
-            if len(heading[1]) == 1:
-                self._read_header()
+            self._write_heading(len(heading[1]), heading[2])
         elif not self.paragraph and self._read_annotation(line):
             return
         elif (item := _ITEM.match(line)) and not self.paragraph:
@@ -104,6 +107,19 @@ class _Reader:
             self.writer.item([*self._inlines(term[1]), ": ", *self._inlines(term[2] or self._next_text())])
         else:
             self.paragraph.append(line.removesuffix(" +"))
+
+    def _level_by_underline(self, line: str) -> int:
+        """Return the level of a title with a line below it of nearly its length, 0 for another line."""
+        below = self.lines[self.at] if self.at < len(self.lines) else ""
+        if self.paragraph or not (underline := _UNDERLINE.match(below)) or not re.match(r"\W?\w", line):
+            return 0
+        return 0 if abs(len(underline[1]) - len(line)) > 1 else _UNDERLINES.index(underline[1][0]) + 1
+
+    def _write_heading(self, level: int, text: str) -> None:
+        self.writer.heading(level, self._inlines(text))
+        self.markers.clear()
+        if level == 1:
+            self._read_header()
 
     def _read_header(self) -> None:
         """Read the lines below the title: the author, the revision and attributes."""

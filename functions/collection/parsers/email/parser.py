@@ -19,7 +19,7 @@ from headwater.errors import PermanentError
 from headwater.parsers import Parsed
 
 READS = ("message/rfc822", "multipart/digest", "application/mbox", ".eml", ".mbox", ".mbx")
-VERSION = 1
+VERSION = 2
 
 MAX_MESSAGES = 2_000
 MAX_HEADER_BYTES = 64_000
@@ -47,6 +47,8 @@ def parse(name: str, content: bytes, media_type: str) -> Parsed:
         if len(starts) > MAX_MESSAGES:
             writer.warnings.append(f"only the first {MAX_MESSAGES:,} of {len(starts):,} messages were read")
         return writer.finish()
+    if starts and starts[0].start() == 0:  # a patch of Git, or one message of a mailbox
+        content = content[starts[0].end() :]
     if not _HEADER.match(content[:200].lstrip()):
         raise PermanentError("it is not an e-mail, although its name says so")
     message = _read(content)

@@ -14,7 +14,7 @@ from headwater.html.tree import read_tree, remove_scripts, resolve_links
 from headwater.parsers import Parsed
 
 READS = ("text/html", "application/xhtml+xml", ".html", ".htm", ".xhtml")
-VERSION = 1
+VERSION = 2
 
 WHOLE = "headwater-content"
 """The name of the `<meta>` element of pages that consist of main content only, such as the text of a feed's entry."""

@@ -1,6 +1,7 @@
 """What DOCX and PPTX files have in common: relationships between parts, and properties."""
 
 import posixpath
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from functions.collection.parsers.zip_files import ZipReader
@@ -9,6 +10,8 @@ if TYPE_CHECKING:
     from lxml.etree import _Element
 
 RELATIONSHIP = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
+MONOSPACED = re.compile(r".*(?:mono|courier|consol|menlo|typewriter|code).*", re.IGNORECASE)
+"""Names of fonts in which code is written."""
 _FIELDS = {"creator": "author", "description": "description", "subject": "description", "keywords": "keywords"}
 
 

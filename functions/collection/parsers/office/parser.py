@@ -18,7 +18,7 @@ READS = (
     "application/vnd.ms-powerpoint",
     *(".docx", ".docm", ".dotx", ".pptx", ".pptm", ".ppsx", ".odt", ".ott", ".odp", ".doc", ".ppt"),
 )
-VERSION = 1
+VERSION = 2
 
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 

@@ -1,5 +1,6 @@
 """PPTX: a section for each slide, with its text, tables, charts and notes (ECMA-376, part 1, sections 19 and 21)."""
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 _TITLES = frozenset({"title", "ctrTitle"})
 _IGNORED = frozenset({"dt", "ftr", "sldNum", "hdr"})
 """Placeholders of dates, footers and numbers."""
+_MARKS = frozenset({"buChar", "buAutoNum", "buBlip"})
+_UNSTATED = re.compile(
+    r"pptxgenjs presentation|(?:.* )?powerpoint[ -]pr[äa]sentation|(?:.* )?powerpoint|powerpoint .*", re.IGNORECASE
+)
+"""Titles that programs write without being asked."""
 _MAX_DEPTH = 20
 _MAX_POINTS = 500
 """Rows of a chart."""
@@ -43,7 +49,7 @@ def write_slides(archive: ZipReader, writer: MarkdownWriter) -> Parsed:
     if hidden:
         writer.warnings.append(f"hidden slides are not read: {hidden:,}")
     stated, front_matter = properties(archive)
-    is_stated = stated and stated.lower() not in ("powerpoint presentation", "powerpoint-präsentation")
+    is_stated = stated and not _UNSTATED.fullmatch(stated)
     return writer.finish(stated if is_stated else title, front_matter)
 
 
@@ -76,18 +82,23 @@ class _Slide:
                 self._write_diagram(diagram.get(f"{RELATIONSHIP}dm", ""))
             return
         is_list = _placeholder(shape) in ("body", "obj", "")
-        for level, text in self.paragraphs(shape):
-            if is_list and _placeholder(shape) is not None:
-                self._writer.item(text, depth=level)
+        numbers: dict[int, int] = {}
+        for paragraph, text in self.paragraphs(shape):
+            level, mark = _level_and_mark(paragraph)
+            is_numbered = mark == "buAutoNum"
+            numbers = {at: number for at, number in numbers.items() if at < level or (at == level and is_numbered)}
+            if is_numbered and plain_text(text).strip():
+                numbers[level] = numbers.get(level, 0) + 1
+            if mark in _MARKS or (is_list and mark != "buNone"):
+                self._writer.item(text, depth=level, number=numbers.get(level) if is_numbered else None)
             else:
                 self._writer.paragraph(text)
 
-    def paragraphs(self, shape: "_Element") -> Iterator[tuple[int, list[Inline]]]:
-        """Yield the paragraphs in a shape with their levels."""
+    def paragraphs(self, shape: "_Element") -> Iterator[tuple["_Element", list[Inline]]]:
+        """Yield the paragraphs in a shape with their texts."""
         for body in shape.iter("{*}txBody"):
             for paragraph in body.iter("{*}p"):
-                level = next((one.get("lvl", "0") for one in paragraph if local_name(one) == "pPr"), "0")
-                yield int(level) if level.isdigit() and len(level) < 3 else 0, list(self._inlines(paragraph))
+                yield paragraph, list(self._inlines(paragraph))
 
     def _inlines(self, paragraph: "_Element") -> Iterator[Inline]:
         for run in paragraph:
@@ -146,6 +157,17 @@ def _cell(slide: _Slide, cell: "_Element") -> list[Inline]:
     if cell.get("hMerge") == "1" or cell.get("vMerge") == "1":
         return []
     return [inline for _, text in slide.paragraphs(cell) for inline in (*text, "\n")]
+
+
+def _level_and_mark(paragraph: "_Element") -> tuple[int, str]:
+    """Return the level of a paragraph, and the kind of mark before it: `buNone`, `buChar` or "" for the layout's."""
+    properties_of = next((one for one in paragraph if local_name(one) == "pPr"), None)
+    if properties_of is None:
+        return 0, ""
+    level = properties_of.get("lvl", "0")
+    marks = (local_name(one) for one in properties_of)
+    mark = next((one for one in marks if one == "buNone" or one in _MARKS), "")
+    return int(level) if level.isdigit() and len(level) < 3 else 0, mark
 
 
 def _shapes(tree: "_Element", depth: int) -> Iterator["_Element"]:

@@ -4,7 +4,14 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from functions.collection.parsers.office.ooxml import RELATIONSHIP, Relationship, local_name, properties, relationships
+from functions.collection.parsers.office.ooxml import (
+    MONOSPACED,
+    RELATIONSHIP,
+    Relationship,
+    local_name,
+    properties,
+    relationships,
+)
 from functions.collection.parsers.writer import Inline, InlineLink, MarkdownWriter, plain_text
 from functions.collection.parsers.zip_files import ZipReader
 from headwater.errors import PermanentError
@@ -31,6 +38,7 @@ class _Style(NamedTuple):
     based_on: str
     outline_level: int | None
     numbering: tuple[str, int] | None
+    font: str
 
 
 class _List(NamedTuple):
@@ -63,9 +71,11 @@ class _Document:
         self._used_notes: list[tuple[int, str]] = []
         self._code: list[str] = []
         self._has_title = False
+        self._is_typed = False
 
     def write(self, body: "_Element") -> None:
         """Write the blocks, then the footnotes that they refer to."""
+        self._is_typed = self._is_monospaced(list(body.iter("{*}p")), share=0.8)
         self._write_blocks(body, 0)
         self._end_code()
         for number, text in self._used_notes:
@@ -89,13 +99,17 @@ class _Document:
             return
         text = list(self._inlines(paragraph))
         level = self._heading_level(paragraph, style_id)
-        if level is None and any(_CODE.fullmatch(name) for name in names):
+        item = self._list_of(paragraph, style_id)
+        is_code = any(_CODE.fullmatch(name) for name in names) or (
+            not item and not self._is_typed and self._is_monospaced([paragraph])
+        )
+        if level is None and is_code:
             self._code.append(plain_text(text))
             return
         self._end_code()
         if level is not None:
             self._writer.heading(level, text)
-        elif item := self._list_of(paragraph, style_id):
+        elif item:
             if plain_text(text).strip():
                 self._writer.item(text, depth=item.level, number=self._numbers.next(item))
         elif any(_QUOTE.fullmatch(name) for name in names):
@@ -131,6 +145,21 @@ class _Document:
             if style.outline_level is not None and style.outline_level < 9:
                 return style.outline_level + 1 + self._has_title
         return None
+
+    def _is_monospaced(self, paragraphs: "list[_Element]", share: float = 1.0) -> bool:
+        """Return True if a share of the text of paragraphs is monospaced."""
+        typed = total = 0
+        for paragraph in paragraphs:
+            inherited = self._font_of_style(_value(paragraph, "pPr", "pStyle"))
+            for run in paragraph.iter("{*}r"):
+                length = sum(len(one.text or "") for one in _children(run, "t"))
+                total += length
+                font = (_font(run) or self._font_of_style(_value(run, "rPr", "rStyle")) or inherited) if length else ""
+                typed += length if MONOSPACED.fullmatch(font) else 0
+        return 0 < typed >= share * total
+
+    def _font_of_style(self, style_id: str) -> str:
+        return next((style.font for style in self._style_chain(style_id) if style.font), "")
 
     def _list_of(self, paragraph: "_Element", style_id: str) -> _List | None:
         number_id = _value(paragraph, "pPr", "numPr", "numId")
@@ -181,8 +210,14 @@ class _Document:
         return f" [{number}]"
 
     def _write_table(self, table: "_Element", depth: int) -> None:
-        rows = _children(table, "tr")
-        cells = [list(_children(row, "tc")) for row in rows]
+        """Write a table, and those that follow without a paragraph between them, which Word shows as one."""
+        cells = _cells(table)
+        before, after = table.getprevious(), table.getnext()
+        if before is not None and _continues(_cells(before), cells):
+            return
+        while after is not None and _continues(cells, more := _cells(after)):
+            cells += more
+            after = after.getnext()
         if max(map(len, cells), default=0) <= 1 or depth > 10:
             for row in cells:  # a frame around text
                 for cell in row:
@@ -240,8 +275,19 @@ def _read_styles(root: "_Element | None") -> dict[str, _Style]:
             _value(one, "basedOn"),
             int(level) if level.isdigit() else None,
             (number, _integer(_value(one, "pPr", "numPr", "ilvl"))) if number and number != "0" else None,
+            _font(one),
         )
     return styles
+
+
+def _cells(table: "_Element") -> "list[list[_Element]]":
+    """Return the cells of a table's rows, [] for another element."""
+    rows = _children(table, "tr") if local_name(table) == "tbl" else ()
+    return [list(_children(row, "tc")) for row in rows]
+
+
+def _continues(before: "list[list[_Element]]", after: "list[list[_Element]]") -> bool:
+    return bool(before and after) and len(before[-1]) == len(after[0]) > 1
 
 
 def _read_notes(archive: ZipReader, folder: str) -> dict[tuple[str, str], str]:
@@ -260,6 +306,13 @@ def _text_boxes(paragraph: "_Element") -> Iterator["_Element"]:
         ancestors = [local_name(one) for one in box.iterancestors()]
         if "Fallback" not in ancestors and "txbxContent" not in ancestors:
             yield box
+
+
+def _font(element: "_Element") -> str:
+    """Return the font that a run or style states, "" for none."""
+    properties = next(_children(element, "rPr"), None)
+    fonts = None if properties is None else next(_children(properties, "rFonts"), None)
+    return "" if fonts is None else _attribute(fonts, "ascii")
 
 
 def _is_hidden(run: "_Element") -> bool:

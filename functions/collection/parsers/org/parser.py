@@ -1,6 +1,7 @@
 """The parser of Org files (https://orgmode.org/worg/org-syntax.html). Pure."""
 
 import re
+import textwrap
 from typing import Any
 
 from functions.collection.parsers.inline_markup import Rule, split_inlines
@@ -9,11 +10,13 @@ from functions.collection.parsers.writer import Inline, InlineCode, InlineLink, 
 from headwater.parsers import Parsed
 
 READS = ("text/x-org", "text/org", ".org")
-VERSION = 1
+VERSION = 2
 
 _HEADING = re.compile(
     r"(\*+)\s+(?:(?:TODO|DONE|NEXT|WAITING|CANCELLED)\s+)?(?:\[#[A-Z]\]\s+)?(.*?)(?:\s+(:[\w@#%:]+:))?\s*$"
 )
+_COOKIE = re.compile(r"\s*\[(?:\d*/\d*|\d*%)\]")
+"""How many of a heading's tasks are done."""
 _KEYWORD = re.compile(r"#\+(\w+):\s*(.*)", re.IGNORECASE)
 _BEGIN = re.compile(r"\s*#\+begin_(\w+)(?:\s+(.*))?$", re.IGNORECASE)
 _DRAWER = re.compile(r"\s*:[\w-]+:\s*$")
@@ -21,6 +24,7 @@ _DRAWER_END = re.compile(r"\s*:end:\s*$", re.IGNORECASE)
 _PLANNING = re.compile(r"\s*(?:SCHEDULED|DEADLINE|CLOSED|CLOCK):.*")
 _ITEM = re.compile(r"(\s*)(?:[-+]|(\d+)[.)]| \*)\s+(?:\[[ X-]\]\s+)?(.*)")
 _RULE = re.compile(r"\s*\|[-+|: ]+\|?\s*$")
+_FIXED_WIDTH = re.compile(r"\s*:(?: (.*))?$")
 _CODE_BLOCKS = frozenset({"src", "example", "export", "verbatim"})
 
 _INLINE: tuple[Rule, ...] = (
@@ -63,7 +67,9 @@ class _Reader:
         self.at += 1
         if heading := _HEADING.match(line):
             self._end_paragraph()
-            self.writer.heading(len(heading[1]) + ("title" in self.front_matter), list(_inlines(heading[2])))
+            self.writer.heading(
+                len(heading[1]) + ("title" in self.front_matter), list(_inlines(_COOKIE.sub("", heading[2])))
+            )
         elif begin := _BEGIN.match(line):
             self._end_paragraph()
             self._read_block(begin[1].lower(), (begin[2] or "").split(maxsplit=1))
@@ -73,9 +79,10 @@ class _Reader:
             while not _DRAWER_END.match(self.lines[self.at]):
                 self.at += 1
             self.at += 1
-        elif line.lstrip().startswith("|"):
+        elif (is_table := line.lstrip().startswith("|")) or _FIXED_WIDTH.match(line):
             self._end_paragraph()
-            self._read_table()
+            self.at -= 1
+            (self._read_table if is_table else self._read_fixed_width)()
         elif (item := _ITEM.match(line)) and not line.startswith("*"):
             self._read_item(len(item[1]), int(item[2][:9]) if item[2] else None, item[3])
         elif not line.strip():
@@ -99,14 +106,13 @@ class _Reader:
         body = "\n".join(re.sub(r"^(\s*),([*#])", r"\1\2", line) for line in self.lines[start : self.at])
         self.at += 1
         if kind in _CODE_BLOCKS:
-            self.writer.code(body, arguments[0] if arguments and kind == "src" else "")
+            self.writer.code(textwrap.dedent(body), arguments[0] if arguments and kind == "src" else "")
         elif kind != "comment":
             write = self.writer.quote if kind == "quote" else self.writer.paragraph
             for paragraph in re.split(r"\n\s*\n", body):
                 write(list(_inlines(paragraph)))
 
     def _read_table(self) -> None:
-        self.at -= 1
         rows: list[list[list[Inline]]] = []
         while self.at < len(self.lines) and self.lines[self.at].lstrip().startswith("|"):
             line = self.lines[self.at].strip()
@@ -114,6 +120,13 @@ class _Reader:
                 rows.append([list(_inlines(cell.strip())) for cell in line.strip("|").split("|")])
             self.at += 1
         self.writer.table(rows)
+
+    def _read_fixed_width(self) -> None:
+        lines: list[str] = []
+        while self.at < len(self.lines) and (match := _FIXED_WIDTH.match(self.lines[self.at])):
+            lines.append(match[1] or "")
+            self.at += 1
+        self.writer.code("\n".join(lines))
 
     def _read_item(self, indent: int, number: int | None, text: str) -> None:
         if self.paragraph:

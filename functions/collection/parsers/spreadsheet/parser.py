@@ -3,6 +3,8 @@
 import csv
 import datetime as dt
 import io
+import re
+import zipfile
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
@@ -23,13 +25,14 @@ READS = (
     "text/tab-separated-values",
     *(".xlsx", ".xlsm", ".xltx", ".xls", ".xlsb", ".ods", ".csv", ".tsv", ".tab"),
 )
-VERSION = 1
+VERSION = 2
 
 MAX_ROWS = 50_000
 MAX_COLUMNS = 500
 
 _DELIMITERS = ",;\t|"
 _DAMAGED = "it is damaged and can't be opened as a spreadsheet"
+_INDENTATION = re.compile(rb"(?<=>)\s+(?=</?table:)")
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 Row = list[str]
@@ -57,7 +60,7 @@ def _write_workbook(content: bytes, writer: MarkdownWriter) -> None:
     from python_calamine import CalamineError
 
     if content.startswith(b"PK"):
-        ZipReader(content)  # refuses archives that unpack to too much
+        content = _without_indentation(ZipReader(content), content)
     elif "EncryptedPackage".encode("utf-16-le") in content:
         raise PermanentError("it is encrypted with a password")
     try:
@@ -72,6 +75,20 @@ def _write_workbook(content: bytes, writer: MarkdownWriter) -> None:
         raise PermanentError(_DAMAGED) from error
     if hidden:
         writer.warnings.append(f"hidden sheets are not read: {hidden:,}")
+
+
+def _without_indentation(archive: ZipReader, content: bytes) -> bytes:
+    """Return an ODS file without spaces between cells: Gnumeric writes them, and calamine refuses them."""
+    text = archive.read("content.xml")
+    tidy = _INDENTATION.sub(b"", text)
+    if len(tidy) == len(text):
+        return content
+    with io.BytesIO() as copy:
+        with zipfile.ZipFile(copy, "w") as written:
+            for name in ("mimetype", "META-INF/manifest.xml", "styles.xml"):
+                written.writestr(name, archive.read(name))
+            written.writestr("content.xml", tidy)
+        return copy.getvalue()
 
 
 def _write_sheets(content: bytes, writer: MarkdownWriter) -> int:

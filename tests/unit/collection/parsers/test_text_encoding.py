@@ -50,3 +50,12 @@ def test_text_is_decoded(content: bytes) -> None:
     text, warnings = decode_text(content)
     assert len(warnings) == (content == PROSE.encode("latin-1"))
     assert text == "" or text[-1] != "\ufffd"
+
+
+def test_ascii_with_single_bytes_is_read_as_windows_1252() -> None:
+    text, [warning] = decode_text("Größe;Preis\r\nüber alles;3 €".encode("cp1252"))
+    assert text == "Größe;Preis\nüber alles;3 €"
+    assert "Windows-1252" in warning
+    mixed, [warning] = decode_text("Größe".encode() + b" \xfcber alles")
+    assert mixed == "Größe \ufffdber alles"
+    assert "replaced 1 place" in warning

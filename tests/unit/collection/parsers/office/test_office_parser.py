@@ -68,6 +68,14 @@ def run(text: str) -> str:
     return f"<w:r><w:t>{text}</w:t></w:r>"
 
 
+def typed(text: str) -> str:
+    return f"<w:r><w:rPr><w:rFonts w:ascii='Courier New'/></w:rPr><w:t>{text}</w:t></w:r>"
+
+
+def row(*cells: str) -> str:
+    return "<w:tr>" + "".join(f"<w:tc><w:p>{run(cell)}</w:p></w:tc>" for cell in cells) + "</w:tr>"
+
+
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
@@ -80,6 +88,15 @@ def run(text: str) -> str:
             f"<w:tbl><w:tr><w:tc><w:p>{run('only')}</w:p></w:tc></w:tr></w:tbl><w:p>{run('a')}</w:p>",
             "only\n\na",
         ),
+        (
+            f"<w:tbl>{row('a', 'b')}</w:tbl><w:tbl>{row('1', '2')}</w:tbl><w:p/><w:tbl>{row('x', 'y')}</w:tbl>",
+            "| a | b |\n| --- | --- |\n| 1 | 2 |\n\n| x | y |\n| --- | --- |",
+        ),
+        (
+            f"<w:p>{run('a b c')}</w:p><w:p>{typed('ls -l')}</w:p><w:p>{typed('  cd')}</w:p>",
+            "a b c\n\n```\nls -l\n  cd\n```",
+        ),
+        (f"<w:p>{typed('all is typed')}</w:p><w:p>{typed('so none is code')}</w:p>", "all is typed\n\nso none is code"),
         (f"<w:p>{run('a')}<w:r><w:footnoteReference w:id='2'/></w:r></w:p>", "a \\[1]\n\n1. the note"),
     ],
 )

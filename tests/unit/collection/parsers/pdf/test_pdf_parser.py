@@ -1,8 +1,6 @@
-"""PDF files of five programs as Markdown, and files that can't be read. `handbook.md` is what all of them print."""
+"""PDF files of seven programs as Markdown, and files that can't be read. `handbook.md` is what all of them print."""
 
 import re
-from collections.abc import Sequence
-from difflib import SequenceMatcher
 from pathlib import Path
 
 import pytest
@@ -13,10 +11,8 @@ from functions.collection.parsers.pdf.words import join_hyphenated
 from headwater.errors import PermanentError
 from headwater.parsers import Parsed, check_parsed
 from headwater.passages import excerpt
-from tests.harness.paths import ROOT
+from tests.harness.handbook import DOCUMENTS, headings, share_in_order, words
 from tests.harness.pdfs import make_pdf
-
-DOCUMENTS = ROOT / "tests/data/documents"
 
 
 def read(path: Path) -> Parsed:
@@ -31,21 +27,7 @@ def parse_text(*pages: str, **options: str) -> str:
     return excerpt(parsed.text, [offset for pair in parsed.markup or () for offset in pair])
 
 
-def words(text: str) -> list[str]:
-    return re.findall(r"\w+", text)
-
-
-def headings(text: str) -> list[str]:
-    return [line for line in text.splitlines() if line.startswith("#")]
-
-
-def share_in_order(expected: Sequence[str], found: Sequence[str]) -> float:
-    """The share of words that are found in the same order."""
-    blocks = SequenceMatcher(None, expected, found, autojunk=False).get_matching_blocks()
-    return sum(block.size for block in blocks) / len(expected)
-
-
-@pytest.mark.parametrize("program", ["chromium", "latex", "libreoffice", "reportlab", "weasyprint"])
+@pytest.mark.parametrize("program", ["chromium", "fpdf2", "latex", "libreoffice", "pdfkit", "reportlab", "weasyprint"])
 def test_pdf_of_a_program_is_read_as_it_was_written(program: str) -> None:
     expected = (DOCUMENTS / "handbook.md").read_text()
     parsed = read(DOCUMENTS / f"handbook.{program}.pdf")
