@@ -1,7 +1,7 @@
 """The connector of buckets: objects below a prefix, on S3, R2, Google Cloud Storage or any S3-compatible service.
 
 An object's fingerprint is its ETag and size. A listing is complete, so objects that are gone are removed. A long one
-stages what it has found, and goes on after the last key in the next step.
+stages what it has found, and goes on with the next page in the next step.
 """
 
 import time
@@ -25,12 +25,16 @@ _SNAPSHOT = "bucket"
 
 
 class Found(msgspec.Struct):
-    """What a listing has found, between its steps. `visited` counts all objects."""
+    """What a listing has found, between its steps: keys with fingerprints, or reasons to skip them.
 
-    after: str = ""
+    `token` stands for the next page, `first` is the first key of the last one, `visited` counts objects and pages.
+    """
+
+    token: str = ""
+    first: str = ""
     visited: int = 0
-    entries: list[tuple[str, str]] = []
-    skipped: list[tuple[str, str]] = []
+    entries: dict[str, str] = {}
+    skipped: dict[str, str] = {}
     unmatched: dict[str, int] = {}
 
 
@@ -70,8 +74,8 @@ class BucketConnector(Connector[BucketConfig]):
             number = int(cursor or 0) + 1
             self.context.blobs().put(self._stage_key(number), msgspec.msgpack.encode(found))
             return Listing(_SNAPSHOT, [], resume=str(number))
-        entries = [Entry(key, fingerprint) for key, fingerprint in found.entries]
-        return Listing(_SNAPSHOT, entries, skipped=found.skipped, unmatched=found.unmatched)
+        entries = [Entry(key, fingerprint) for key, fingerprint in found.entries.items()]
+        return Listing(_SNAPSHOT, entries, skipped=list(found.skipped.items()), unmatched=found.unmatched)
 
     def fetch(
         self,
@@ -98,24 +102,23 @@ class BucketConnector(Connector[BucketConfig]):
         selector = config.selector()
         unmatched = Counter(found.unmatched)
         while True:
-            page = bucket.list_page(found.after)
+            page = bucket.list_page(found.token)
+            first = page.objects[0].key if page.objects else ""
+            if first and first == found.first:
+                raise SystemicError(f"{config.url} repeats a part of its listing, so its objects can't be listed.")
             for item in page.objects:
-                if item.key.encode() <= found.after.encode():
-                    raise SystemicError(f"{config.url} lists its objects in no order, so they can't be listed.")
-                found.after = item.key
                 if item.key.endswith("/"):  # what consoles store for a folder
                     continue
                 if not selector.includes(item.key):
                     unmatched[_extension(item.key)] += 1
                 elif not selector.excludes(item.key):
                     self._add(item, found)
-            found.visited += len(page.objects)
+            found.token, found.first = page.token, first
+            found.visited += len(page.objects) + 1
             found.unmatched = dict(unmatched)
             _check_number(config.url, found)
-            if page.is_last:
+            if not page.token:
                 return True
-            if not page.objects:
-                raise SystemicError(f"{config.url} sent an empty page of a listing that goes on.")
             if time.monotonic() > until:
                 return False
 
@@ -130,9 +133,9 @@ class BucketConnector(Connector[BucketConfig]):
         elif item.size > limit:
             reason = f"the object has {item.size:,} bytes, more than the limit of {limit:,} (MAX_FILE_BYTES)"
         if reason:
-            found.skipped.append((item.key.replace("\0", "\\0"), reason))
+            found.skipped[item.key.replace("\0", "\\0")] = reason
         else:
-            found.entries.append((item.key, item.fingerprint))
+            found.entries[item.key] = item.fingerprint
 
     def _staged(self, number: int) -> Found:
         content = self.context.blobs().get(self._stage_key(number))
@@ -141,7 +144,7 @@ class BucketConnector(Connector[BucketConfig]):
         return msgspec.msgpack.decode(content, type=Found)
 
     def _stage_key(self, number: int) -> str:
-        return f"{self.context.stage_prefix}/listing/{number}"
+        return f"{self.context.stage_prefix}/pages/{number}"
 
     def _open(self, config: BucketConfig, secret: str | None) -> S3Bucket:
         from headwater.outbound.web_client import WebClient

@@ -32,10 +32,10 @@ class S3Object(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """A page of a listing, by key."""
+    """A page of a listing. `token` asks for the next one, "" on the last."""
 
     objects: list[S3Object]
-    is_last: bool
+    token: str
 
 
 class Redirected(PermanentError):
@@ -62,16 +62,20 @@ class S3Bucket:
         """Return the address of an object."""
         return self._origin + path_of(self._path, key)
 
-    def list_page(self, after: str, max_keys: int = 1000) -> Page:
-        """List objects whose keys come after a key. Raises SystemicError if the bucket can't be read."""
+    def list_page(self, token: str, max_keys: int = 1000) -> Page:
+        """List the first objects, or those that a page's token stands for.
+
+        Raises SystemicError if the bucket can't be read. Not all servers list in the order of keys, so that the last
+        key can't stand for the next page.
+        """
         parameters = {
             "list-type": "2",
             "max-keys": str(max_keys),
             "encoding-type": "url",
             "prefix": self._config.prefix,
         }
-        if after:
-            parameters["start-after"] = after
+        if token:
+            parameters["continuation-token"] = token
         answer = self._get(self._pages, f"{self._origin}{path_of(self._path)}?{query_of(parameters)}")
         if answer.status != 200:
             raise SystemicError(self._refusal(answer))
@@ -151,7 +155,12 @@ def read_page(content: bytes, url: str) -> Page:
         objects = [_read_object(item, tag, is_encoded=is_encoded) for item in root.iterfind(f"{tag}Contents")]
     except ValueError as error:
         raise SystemicError(f"{quote(url)} sent a listing that can't be read ({quote(error)}).") from error
-    return Page(objects, root.findtext(f"{tag}IsTruncated") != "true")
+    if root.findtext(f"{tag}IsTruncated") != "true":
+        return Page(objects, "")
+    token = root.findtext(f"{tag}NextContinuationToken") or ""
+    if not token:
+        raise SystemicError(f"{quote(url)} sent a part of its listing, and no token for the next part.")
+    return Page(objects, token)
 
 
 def _read_object(item: Any, tag: str, *, is_encoded: bool) -> S3Object:

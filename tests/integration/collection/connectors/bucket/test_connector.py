@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from obstore.store import S3Store
@@ -152,17 +153,45 @@ def test_objects_that_are_gone_or_refused_have_a_reason(s3: FakeS3, tmp_path: Pa
     assert "s3:GetObject" in str(errors["docs/guide.pdf"])
 
 
-def page(keys: str, *, is_last: bool = False) -> tuple[int, dict[str, str], bytes]:
+def page(keys: str, *, token: str = "same") -> tuple[int, dict[str, str], bytes]:
     items = "".join(f"<Contents><Key>{key}</Key><Size>1</Size><ETag>e</ETag></Contents>" for key in keys)
-    text = f"<ListBucketResult><IsTruncated>{'false' if is_last else 'true'}</IsTruncated>{items}</ListBucketResult>"
-    return 200, {}, text.encode()
+    more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{token}</NextContinuationToken>"
+    return 200, {}, f"<ListBucketResult>{more}{items}</ListBucketResult>".encode()
+
+
+def test_listing_in_another_order_with_empty_pages_is_complete(s3: FakeS3, tmp_path: Path) -> None:
+    """Google Cloud Storage's XML, and the order of servers that walk folders."""
+    keys = {"": ["b/%C3%BC.md", "a.md"], "t/1==": [], "t/2==": ["A.md"]}
+    tokens = {"": "t/1==", "t/1==": "t/2==", "t/2==": ""}
+
+    def answer(_method: str, target: str) -> tuple[int, dict[str, str], bytes]:
+        token = dict(parse_qsl(urlsplit(target).query)).get("continuation-token", "")
+        items = "".join(
+            f"<Contents><Key>{key}</Key><Generation>1360887697105000</Generation><MetaGeneration>1</MetaGeneration>"
+            "<LastModified>2013-02-15T00:21:37.078Z</LastModified><ETag>&quot;eb61&quot;</ETag><Size>6</Size>"
+            "<StorageClass>ARCHIVE</StorageClass></Contents>"
+            for key in keys[token]
+        )
+        following = tokens[token] and f"<NextContinuationToken>{tokens[token]}</NextContinuationToken>"
+        text = (
+            "<?xml version='1.0' encoding='UTF-8'?><ListBucketResult xmlns='http://doc.s3.amazonaws.com/2006-03-01'>"
+            f"<Name>docs</Name><EncodingType>url</EncodingType><KeyCount>2</KeyCount>{following}"
+            f"<IsTruncated>{'true' if following else 'false'}</IsTruncated>{items}</ListBucketResult>"
+        )
+        return 200, {"Content-Type": "application/xml; charset=UTF-8"}, text.encode()
+
+    s3.before = answer
+    listing = Bucket(s3, tmp_path).list()
+    assert {entry.key: entry.fingerprint for entry in listing.entries} == dict.fromkeys(
+        ("b/ü.md", "a.md", "A.md"), "eb61-6"
+    )
 
 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (page("ab"), "no order"),
-        (page(""), "empty page"),
+        (page("ab"), "repeats a part"),
+        (page("ab", token=""), "no token"),
         ((200, {}, b"<a>" * 100_000), "not the address of a bucket"),
         ((302, {"Location": "http://169.254.169.254/latest"}, b""), "redirects"),
         ((200, {"Content-Length": str(10**12)}, b""), "more than"),
