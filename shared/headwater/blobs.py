@@ -42,6 +42,14 @@ class Blobs:
             except FileNotFoundError:
                 return None
 
+    def head(self, key: str, size: int) -> bytes | None:
+        """Return at most the first `size` bytes of a blob, None if it does not exist."""
+        with _translate_errors("read"):
+            try:
+                return bytes(self._store.get_range(key, start=0, length=size))
+            except FileNotFoundError:
+                return None
+
     def exists(self, key: str) -> bool:
         """Return True if the blob exists."""
         with _translate_errors("look up"):

@@ -85,9 +85,13 @@ class SourceServers:
         return {"up/c.md": None, "up/e-in-parts.md": file(4), "up/twice-g.md": file(6)}
 
     def delivered_mail(self, revision: int) -> Mapping[int, bytes]:
-        """Return the messages that a provider delivers in a revision, by number."""
-        numbers = range(200 + 3 * revision, 203 + 3 * revision)
-        return {n: message(n, _text("delivered", n, 0), subject=f"Delivered {n}") for n in numbers}
+        """Return the messages that a provider delivers in a revision, by number, the first with an attached file."""
+        first = 200 + 3 * revision
+        file = ("note.md", _page("note", first, 0).encode(), "text/markdown")
+        return {
+            n: message(n, _text("delivered", n, 0), subject=f"Delivered {n}", files=[file] if n == first else ())
+            for n in range(first, first + 3)
+        }
 
     def commit(self, revision: int, number: int) -> None:
         """Commit the next change of the repository."""

@@ -16,6 +16,7 @@ from msgspec import Meta
 from sqlalchemy.engine import Connection
 
 from functions.collection.runs.locks import lock_source
+from headwater.database.transactions import json_rows
 from headwater.errors import Conflict, NotFound, PayloadTooLarge, UnprocessableContent
 
 MAX_VERSIONS = 50_000
@@ -107,6 +108,19 @@ def add_version(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, n
     return UploadedFile(**tx.execute(_INSERT, values).one()._mapping)
 
 
+def replace_folder(
+    tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, folder: str, new: Sequence[NewVersion]
+) -> list[UploadedFile]:
+    """Make versions the current files of a folder, whose path ends in `/`, and delete its other files.
+
+    Returns the files as `add_version` does. Raises NotFound.
+    """
+    lock_source(tx, workspace_id, source_id)
+    values = {"source_id": source_id, "path": folder, "kept": json_rows([version.path for version in new])}
+    tx.execute(_DELETE_OTHERS, values)
+    return [add_version(tx, workspace_id, source_id, version) for version in new]
+
+
 def delete_files(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID, path: str) -> int:
     """Delete the current file at a path, or all files in the folder `path` (which ends in `/`). Returns how many.
 
@@ -192,6 +206,12 @@ _REPLACE = sa.text("""
 _DELETE_FOLDER = sa.text("""
     update uploaded_files set replaced_at = now()
     where source_id = :source_id and starts_with(path, :path) and replaced_at is null
+""")
+
+_DELETE_OTHERS = sa.text("""
+    update uploaded_files set replaced_at = now()
+    where source_id = :source_id and starts_with(path, :path) and replaced_at is null
+      and path not in (select json_array_elements_text(cast(:kept as json)))
 """)
 
 _INSERT = sa.text(f"""

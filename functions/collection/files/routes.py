@@ -7,7 +7,7 @@ import flask
 import msgspec
 
 from functions.collection.connectors.media_types import media_type
-from functions.collection.connectors.uploads.connector import blob_key
+from functions.collection.connectors.uploads.stored import blob_key
 from functions.collection.documents.upload import check_key
 from functions.collection.files import files
 from functions.collection.files.files import FileList, FileQuery, UploadedFile

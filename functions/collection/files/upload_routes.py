@@ -7,7 +7,7 @@ from functools import partial
 
 from sqlalchemy.engine import Connection
 
-from functions.collection.connectors.uploads.connector import blob_key
+from functions.collection.connectors.uploads.stored import blob_key
 from functions.collection.documents.upload import check_key
 from functions.collection.files import files, parts
 from functions.collection.files.files import NewVersion, UploadedFile

@@ -1,14 +1,14 @@
 """Make a stored content the current version of an uploaded file, and start the run that collects it."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 from sqlalchemy.engine import Connection
 
-from functions.collection.connectors.uploads.connector import blob_key
+from functions.collection.connectors.uploads.stored import blob_key
 from functions.collection.files import files
 from functions.collection.files.files import NewVersion, UploadedFile
 from functions.collection.runs.pause import is_paused
@@ -52,16 +52,50 @@ class Versions:
 
         The version's content is deleted again if the path has the same one, or if the request is refused.
         """
+
+        def add(tx: Connection) -> list[UploadedFile]:
+            stored = files.add_version(tx, workspace_id, source_id, version)
+            also(tx, stored)
+            return [stored]
+
+        return self._publish(workspace_id, source_id, [version], add)
+
+    def publish_message(
+        self,
+        workspace_id: uuid.UUID,
+        source_id: uuid.UUID,
+        message: NewVersion,
+        attached: Sequence[NewVersion],
+        *,
+        folder: str,
+        also: Callable[[Connection], None],
+    ) -> ChangedFile:
+        """Make a message and its attached files current, as `publish` does. Other files in their folder are deleted."""
+
+        def add(tx: Connection) -> list[UploadedFile]:
+            stored = files.add_version(tx, workspace_id, source_id, message)
+            also(tx)
+            return [stored, *files.replace_folder(tx, workspace_id, source_id, folder, attached)]
+
+        return self._publish(workspace_id, source_id, [message, *attached], add)
+
+    def _publish(
+        self,
+        workspace_id: uuid.UUID,
+        source_id: uuid.UUID,
+        versions: Sequence[NewVersion],
+        add: Callable[[Connection], list[UploadedFile]],
+    ) -> ChangedFile:
+        ids = [version.id for version in versions]
         try:
             with self.tickets.opening_run(workspace_id) as tx:
-                stored = files.add_version(tx, workspace_id, source_id, version)
-                also(tx, stored)
-                unused = [] if stored.id == version.id else [version.id]
+                stored = add(tx)
+                unused = [*{*ids} - {file.id for file in stored}]
                 expired = files.purge_versions(tx, source_id, self.settings.keep_deleted_days)
                 after_commit(tx, partial(self.delete_contents, source_id, [*unused, *expired]))
-                return ChangedFile(stored, self.start_run(tx, workspace_id, source_id))
+                return ChangedFile(stored[0], self.start_run(tx, workspace_id, source_id))
         except UserError:
-            self.delete_contents(source_id, [version.id])
+            self.delete_contents(source_id, ids)
             raise
 
     def start_run(self, tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID) -> uuid.UUID | None:

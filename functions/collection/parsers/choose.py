@@ -9,6 +9,7 @@ from importlib import import_module
 import msgspec
 
 import functions.collection.parsers as built_in
+from functions.collection.wordpress_export import is_export
 from headwater.extensions import discovery
 from headwater.extensions.discovery import Extension
 from headwater.parsers import Parser
@@ -26,9 +27,6 @@ _IN_ZIP = (
     (b"ppt/presentation", "office"),
 )
 """Names of parts, or the uncompressed first part, that tell the format of a ZIP file."""
-
-_WXR = b"//wordpress.org/export/"
-"""In the namespaces of an export of WordPress."""
 
 _TEXT = re.compile(r"text/.*|application/(?!x-ipynb)(?:json|yaml|xml|octet-stream|.*\+(?:json|xml))")
 """Types that are parsed as Markdown if they have no parser of their own; `octet-stream` is refused if it is binary.
@@ -118,20 +116,12 @@ def true_parser(name: str, content: bytes) -> str:
     """Return the parser for a file whose first bytes are those of another format than `name` reads; else `name`."""
     if content.startswith(b"%PDF-"):
         return "pdf"
-    if (
-        name == "markdown"
-        and content[:200].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<?xml")
-        and _WXR in content[:20_000]
-    ):
+    if name == "markdown" and is_export(content):
         return "wordpress"
     if content.startswith(b"PK\x03\x04") and name not in _ZIP_PARSERS:
         head = content[:4_000]
         return next((parser for sign, parser in _IN_ZIP if sign in head or sign in content[-20_000:]), "archive")
     return name
-
-
-def _is_xml(content: bytes) -> bool:
-    return content[:200].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<?xml")
 
 
 @cache

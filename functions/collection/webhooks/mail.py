@@ -40,7 +40,7 @@ def read_message(body: bytes, content_type: str) -> bytes:
         content = body
     if not _HEADER.match(content[:500]):
         raise UnprocessableContent(f"The delivery has no message. {_ADVICE}")
-    return content
+    return content.lstrip()
 
 
 def file_path(message: bytes) -> str:

@@ -1,19 +1,22 @@
 """Routes of webhooks: give a source one, remove it, receive deliveries."""
 
 import uuid
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
-from functions.collection.connectors.uploads.connector import blob_key
+from functions.collection.connectors.uploads.stored import blob_key
 from functions.collection.files import files
-from functions.collection.files.versions import Versions
+from functions.collection.files.versions import ChangedFile, Versions
 from functions.collection.sources.connect import file_prefix
 from functions.collection.webhooks import webhooks
+from functions.collection.webhooks.attachments import attachment_path, read_attachments, with_links
 from functions.collection.webhooks.mail import file_path, read_message
 from functions.collection.webhooks.signatures import verify
-from functions.collection.webhooks.webhooks import CreatedWebhook, DeliveryResult
+from functions.collection.webhooks.webhooks import CreatedWebhook, DeliveryResult, WebhookSource
 from headwater import logs
 from headwater.auth import audit_log
 from headwater.config import Settings
@@ -115,10 +118,10 @@ class WebhookRoutes:
         return result
 
     def receive_mail(self, call: Call) -> ReceivedMail:
-        """Store a message as a file of a source of the kind `uploads`, and collect it. The signature authenticates it.
+        """Store a message and its attached documents as files of a source of the kind `uploads`, and collect them.
 
-        The body is the message, or what SendGrid, Mailgun or Postmark send if they are set to send the whole message. A
-        message that comes again replaces the one with its `Message-ID`.
+        The signature authenticates the delivery. Its body is the message, or what SendGrid, Mailgun or Postmark send if
+        they are set to send the whole message. A message that comes again replaces the one with its `Message-ID`.
         """
         source = webhooks.find_webhook(self.database, call.path["id"], self.settings)
         limit = min(self.settings.max_file_bytes, MAX_UPLOAD_BYTES)
@@ -127,15 +130,25 @@ class WebhookRoutes:
             raise PayloadTooLarge(f"The message has more than {limit:,} bytes (MAX_FILE_BYTES).")
         delivery = verify(dict(call.request.headers), body, source.secret, source.now)
         message = read_message(body, call.request.headers.get("Content-Type", ""))
-        version = files.new_version(file_path(message), message)
+        path = file_path(message)
         with self.database.transaction(source.workspace_id) as tx:
             if webhooks.is_recorded(tx, source, delivery):
-                return ReceivedMail("duplicate", version.path)
-            files.check_room(tx, source.workspace_id, source.id, len(message), self.settings.max_repo_bytes)
-        versions = Versions(self.settings, self.tickets)
-        versions.blobs.put(blob_key(file_prefix(source.id), version.id.hex), message)
-        changed = versions.publish(
-            source.workspace_id, source.id, version, lambda tx, _: webhooks.record(tx, source, delivery)
-        )
+                return ReceivedMail("duplicate", path)
+            files.check_room(tx, source.workspace_id, source.id, 2 * len(message), self.settings.max_repo_bytes)
+        changed = self._store_mail(source, message, path, lambda tx: webhooks.record(tx, source, delivery))
         logs.event("webhook.mail", source_id=source.id, run_id=changed.run_id)
-        return ReceivedMail("stored", version.path, changed.run_id)
+        return ReceivedMail("stored", path, changed.run_id)
+
+    def _store_mail(
+        self, source: WebhookSource, message: bytes, path: str, also: Callable[[Connection], None]
+    ) -> ChangedFile:
+        """Store a message and its attached documents as files, and start the run that collects them."""
+        attached = read_attachments(message)
+        contents = {path: with_links(message, path, attached)}
+        contents |= {attachment_path(path, one.name): one.content for one in attached}
+        new = [files.new_version(name, content) for name, content in contents.items()]
+        versions = Versions(self.settings, self.tickets)
+        prefix = file_prefix(source.id)
+        versions.blobs.put_all((blob_key(prefix, one.id.hex), contents[one.path]) for one in new)
+        folder = attachment_path(path, "")
+        return versions.publish_message(source.workspace_id, source.id, new[0], new[1:], folder=folder, also=also)

@@ -1,7 +1,7 @@
 """Verify the signature of a webhook's delivery. Pure.
 
-Four schemes are known, by their headers: Standard Webhooks (https://www.standardwebhooks.com), GitHub's, which Gitea
-and Forgejo send too, GitLab's token, and HTTP Basic, for senders that know an address only, such as
+Four schemes are known, by their headers: Standard Webhooks (https://www.standardwebhooks.com), GitHub's, which Gitea,
+Forgejo and Bitbucket send too, GitLab's token, and HTTP Basic, for senders that know an address only, such as
 `https://mail:SECRET@host/…`. All use the secret of the source.
 """
 
@@ -48,7 +48,8 @@ def verify(headers: Mapping[str, str], body: bytes, secret: str, now: dt.datetim
     named = {name.lower(): value for name, value in headers.items()}
     if "webhook-signature" in named:
         return _verify_standard(named, body, secret, now)
-    if (signature := named.get("x-hub-signature-256")) is not None:
+    # Bitbucket's header is the one in which GitHub sends SHA-1, beside that of SHA-256.
+    if (signature := named.get("x-hub-signature-256", named.get("x-hub-signature"))) is not None:
         return _verify_github(signature, body, secret, named.get("x-github-event") or named.get("x-gitea-event", ""))
     if (token := named.get("x-gitlab-token")) is not None:
         _check(token, secret)

@@ -25,6 +25,12 @@ def test_get_returns_the_last_put(blobs: Blobs) -> None:
     assert blobs.exists("staged/a")
 
 
+def test_head_returns_the_first_bytes(blobs: Blobs) -> None:
+    blobs.put("a", b"content")
+    assert [blobs.head("a", size) for size in (3, 7, 100)] == [b"con", b"content", b"content"]
+    assert blobs.head("b", 3) is None
+
+
 def test_delete_prefix_removes_only_keys_below_it(blobs: Blobs) -> None:
     for key in ("a/b/c", "a/b/d/e", "a/bc", "ab", "b"):
         blobs.put(key, b"x")

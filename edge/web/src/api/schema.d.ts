@@ -957,9 +957,9 @@ export interface paths {
         put?: never;
         /**
          * Receive a message of a mail provider
-         * @description Store a message as a file of a source of the kind `uploads`, and collect it. The signature authenticates it.
+         * @description Store a message and its attached documents as files of a source of the kind `uploads`, and collect them.
          *
-         *     The body is the message, or what SendGrid, Mailgun or Postmark send if they are set to send the whole message. A message that comes again replaces the one with its `Message-ID`.
+         *     The signature authenticates the delivery. Its body is the message, or what SendGrid, Mailgun or Postmark send if they are set to send the whole message. A message that comes again replaces the one with its `Message-ID`.
          */
         post: operations["receiveMail"];
         delete?: never;

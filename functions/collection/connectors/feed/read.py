@@ -13,6 +13,8 @@ from html import escape
 from typing import Any
 from urllib.parse import urljoin
 
+import msgspec
+
 from functions.collection.connectors.feed.entries import FeedDocument, FeedEntry, FeedLink, ends_cut, entry_key
 from headwater.processes.child import limit_memory
 
@@ -204,8 +206,19 @@ def _date(parsed: time.struct_time | None) -> str:
 
 
 def _unique(entries: list[FeedEntry]) -> tuple[FeedEntry, ...]:
-    """Keep the first of entries with the same key, which is the newest."""
-    return tuple({entry.key: entry for entry in reversed(entries) if entry.title or entry.html}.values())[::-1]
+    """Keep the first of entries with the same key, which is the newest.
+
+    An id that entries with different links share, such as the address of the site, identifies none of them.
+    """
+    links: dict[str, set[str]] = {}
+    for entry in entries:
+        links.setdefault(entry.key, set()).add(entry.link)
+    shared = {key for key, found in links.items() if len(found) > 1}
+    keyed = [
+        msgspec.structs.replace(one, key=entry_key("", one.link, one.title + one.html)) if one.key in shared else one
+        for one in entries
+    ]
+    return tuple({entry.key: entry for entry in reversed(keyed) if entry.title or entry.html}.values())[::-1]
 
 
 def _warn_of_more(found: int) -> str | None:

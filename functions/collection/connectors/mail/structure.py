@@ -71,7 +71,7 @@ def _read_leaf(body: tuple[Any, ...], section: str) -> Parts:
     if media_type == "message/rfc822":
         disposition, fields = _read_disposition(body, 11)
     parameters = _read_fields(body[2] if len(body) > 2 else None)
-    name = _file_name(fields.get("filename") or parameters.get("name") or "")
+    name = file_name(fields.get("filename") or parameters.get("name") or "")
     if media_type in ("text/plain", "text/html") and disposition != "attachment" and not name:
         return Parts((TextPart(section, media_type, parameters.get("charset", "")[:60], encoding, size),))
     is_picture = media_type.startswith("image/") and disposition != "attachment"
@@ -108,10 +108,10 @@ def _read_fields(fields: Any) -> dict[str, str]:
     return values
 
 
-def _file_name(name: str) -> str:
+def file_name(name: str) -> str:
     """Return the name of a file without folders and what can't be shown.
 
-    >>> _file_name("C:\\\\plans/=?utf-8?q?Gr=C3=B6=C3=9Fe?=.pdf")
+    >>> file_name("C:\\\\plans/=?utf-8?q?Gr=C3=B6=C3=9Fe?=.pdf")
     'Größe.pdf'
     """
     name = decode_header_text(name).replace("\\", "/").rpartition("/")[2]

@@ -1,6 +1,8 @@
 """The parser of e-mail: headers as front matter, the text, and the names of attachments (RFC 5322, RFC 2046).
 
-A `multipart/digest` is a conversation: what its messages quote of those before is left out.
+A `multipart/digest` is a conversation: what its messages quote of those before is left out. Attached files that are
+documents of their own are links, whose addresses are in their `Content-Location`, or in the `X-Headwater-Attachment`
+fields of a delivered message.
 """
 
 import email.message
@@ -28,6 +30,7 @@ MAX_PARTS = 500
 _SEPARATOR = re.compile(rb"(?:\A|\n\r?\n)From [^\n]{3,200}\d{4}[^\n]*\n")
 _HEADER = re.compile(rb"(?:\A|\n)[A-Za-z][\w-]{1,60}:[ \t]")
 _FIELDS = {"from": "author", "to": "to", "cc": "cc", "date": "date", "message-id": "message_id", "list-id": "list"}
+_ADDRESS = re.compile(r"(\d{1,3}); ([^\s/][^\s]*)")
 _QUOTED = re.compile(r"(?:>\s?)+")
 
 Message = email.message.EmailMessage
@@ -124,10 +127,14 @@ def _write_body(message: Message, writer: MarkdownWriter, said: Said | None = No
     """
     texts: dict[str, list[str]] = {"text/plain": [], "text/html": []}
     attached: list[Text] = []
-    for part in islice(_parts(message), MAX_PARTS):
+    addresses = _attachment_addresses(message)
+    for number, part in enumerate(islice(_parts(message), MAX_PARTS)):
         kind, name = part.get_content_type(), _file_name(part)
         if part.get_content_disposition() == "attachment" or name:
-            attached.append(_attached(part, name or "unnamed", kind))
+            address = addresses.get(number) or _header(part, "content-location")
+            attached.append(
+                [InlineLink(name or "unnamed", address), f" ({kind})"] if address else f"{name or 'unnamed'} ({kind})"
+            )
         elif kind in texts:
             texts[kind].append(_decode(part))
         elif kind.startswith("multipart/"):  # without the boundary that it needs
@@ -144,10 +151,10 @@ def _write_body(message: Message, writer: MarkdownWriter, said: Said | None = No
             writer.item(one)
 
 
-def _attached(part: Message, name: str, kind: str) -> Text:
-    """Return the item of a list for a file: a link, if it is a document of its own."""
-    address = _header(part, "content-location")
-    return [InlineLink(name, address), f" ({kind})"] if address else f"{name} ({kind})"
+def _attachment_addresses(message: Message) -> dict[int, str]:
+    """Return the addresses of the files of a delivered message, by the number of their part."""
+    found = map(_ADDRESS.fullmatch, map(str, message.get_all("x-headwater-attachment", [])))
+    return {int(one[1]): one[2] for one in reversed([*found]) if one}
 
 
 def _parts(message: Message) -> Iterator[Message]:

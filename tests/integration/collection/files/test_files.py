@@ -14,6 +14,7 @@ from functions.chat.retrieval.search import Search
 from functions.collection.files.files import MAX_VERSIONS
 from functions.collection.sources.sources import NewSource, Source, create_source, delete_source
 from headwater.embedding.constant import ConstantEmbedder
+from tests.fakes.wordpress_export import export, item
 from tests.harness.collection_app import CollectionClient, NoTickets
 from tests.harness.databases import FreshDatabase
 from tests.harness.paths import ROOT
@@ -92,6 +93,22 @@ def test_uploaded_file_becomes_a_document(pipeline: Pipeline, uploader: Uploader
     shown = uploader.content(file["id"])
     assert shown.data == b"# Pump\n\nText.\n"
     assert shown.headers["Content-Disposition"] == "inline; filename*=UTF-8''Pumpe%20%C3%BC.md"
+
+
+def test_posts_of_an_export_are_documents(pipeline: Pipeline, uploader: Uploader) -> None:
+    classic = "The flange.\n\n[gallery]It has <b>80 mm</b>."
+    kept = item("Old", "Stays as it is.", "https://x.y/2023/old/")
+    first = export(item("Flange", classic, "https://x.y/2024/flange/", post_date_gmt="2024-05-06 08:00:00"), kept)
+    run = pipeline.finish(uploader.put("site.xml", first))
+    assert (run.state, run.counts.added, run.counts.failed) == ("succeeded", 2, 0)
+    [flange, _] = pipeline.rows("select key, title, url, text, front_matter from documents order by key desc")
+    assert flange[:3] == ("site.xml/2024/flange", "Flange", "https://x.y/2024/flange/")
+    assert "It has 80 mm." in flange[3]
+    about = {"author": "ann", "date": "2024-05-06T08:00:00Z", "keywords": "Pumps, yard"}
+    assert {name: flange[4].get(name) for name in about} == about
+    run = pipeline.finish(uploader.put("site.xml", export(item("New", "Text.", "https://x.y/new"), kept)))
+    assert (run.counts.added, run.counts.changed, run.counts.unchanged, run.counts.removed) == (1, 0, 1, 1)
+    assert [key for key, _ in texts(pipeline)] == ["site.xml/2023/old", "site.xml/new"]
 
 
 def test_many_uploads_at_once_are_all_collected(pipeline: Pipeline, uploader: Uploader) -> None:

@@ -76,6 +76,51 @@ def test_all_forms_of_a_message_are_one_document(pipeline: Pipeline, provider: P
     assert texts(pipeline) == ["# Pump 4\n\nThe pump in the north yard leaks again."]
 
 
+def test_attached_documents_are_collected_and_linked(pipeline: Pipeline, provider: Provider) -> None:
+    files = [
+        ("Größe 4.md", b"# Sizes\n\nThe flange has 80 mm.\n", "text/markdown"),
+        ("photo.png", b"\x89PNG\r\n", "image/png"),
+        ("../parts.csv", b"part,price\nseal,4\n", "text/csv"),
+    ]
+    path = provider.post(message(1, "See the files.", files=files))["path"]
+    folder = path.removesuffix(".eml")
+    attached = {f"{folder}/{name}" for name in ("Größe 4.md", "parts.csv")}
+    assert {stored for (stored,) in pipeline.rows("select path from uploaded_files")} == {path, *attached}
+    assert len(texts(pipeline)) == 3
+    [(text,)] = pipeline.rows("select text from documents where key like '%.eml'")
+    assert "/parts.csv)" in text
+    assert "photo.png" in text
+    linked = "select d.key from relations r join documents d on d.id = r.target_document_id"
+    assert {key for (key,) in pipeline.rows(linked)} == attached
+
+
+def test_message_that_comes_again_replaces_its_files(pipeline: Pipeline, provider: Provider) -> None:
+    provider.post(message(1, "See.", files=[("a.txt", b"Seal A.", "text/x-a"), ("b.txt", b"Seal B.", "text/x-a")]))
+    provider.post(message(1, "Again.", files=[("b.txt", b"Seal C.", "text/x-a")]))
+    assert [text for text in texts(pipeline) if text.startswith("Seal")] == ["Seal C."]
+    assert len(texts(pipeline)) == 2
+
+
+def nested(depth: int) -> bytes:
+    """Write a message whose attached file is in so many parts, each in another."""
+    parts = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(depth))
+    return parts + b"Content-Disposition: attachment; filename=a.txt\r\n\r\nDeep.\r\n"
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        nested(3_000),
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\n" * 50_000 + b"name=",
+        b"Content-Type: text/plain; name*0*=utf-8''%; name*x=\r\n\r\nText.",
+    ],
+    ids=["deep", "many", "odd name"],
+)
+def test_message_with_unreadable_parts_is_stored(pipeline: Pipeline, provider: Provider, parts: bytes) -> None:
+    assert provider.post(b"Subject: Odd\r\nMessage-ID: <odd@x.y>\r\n" + parts)["result"] == "stored"
+    assert len(pipeline.rows("select 1 from uploaded_files")) == 1
+
+
 def test_repeated_delivery_starts_no_run(pipeline: Pipeline, provider: Provider) -> None:
     provider.post(MAIL)
     pipeline.drain()

@@ -38,6 +38,13 @@ def test_github_example_of_its_documentation() -> None:
     assert verify(headers, b"Hello, World!", "It's a Secret to Everybody", NOW).id == signature[7:]
 
 
+def test_bitbucket_example_of_its_documentation() -> None:
+    signature = "sha256=a4771c39fbe90f317c7824e83ddef3caae9cb3d976c214ace1f2937e133263c9"
+    assert (
+        verify({"X-Hub-Signature": signature}, b"Hello World!", "It's a Secret to Everybody", NOW).id == signature[7:]
+    )
+
+
 def test_standard_example_of_its_specification() -> None:
     headers = {
         "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
@@ -70,7 +77,8 @@ def test_standard_timestamp_may_be_some_minutes_off(minutes: int) -> None:
     "headers",
     [
         {},
-        {"X-Hub-Signature": "sha1=" + "0" * 40},
+        {"X-Hub-Signature": "sha1=" + hmac.new(SECRET.encode(), BODY, "sha1").hexdigest()},
+        {"X-Hub-Signature": github()["X-Hub-Signature-256"], "X-Hub-Signature-256": "sha256="},
         {"X-Hub-Signature-256": ""},
         {"X-Hub-Signature-256": "sha256="},
         {"X-Hub-Signature-256": "sha256=\xff\udcff"},

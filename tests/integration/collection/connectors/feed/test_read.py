@@ -144,6 +144,11 @@ FEEDS: dict[str, tuple[str | bytes, str, list[dict[str, Any]]]] = {
         [{"key": "927bd247d2763c5d672058ce5277ebc7e0f5973b", "link": ""}],
     ),
     "guid twice": (rss(item(title="New") + item(title="Old")), RSS, [{"title": "New"}]),
+    "one guid for all": (
+        rss(item(title="New", link="https://blog.example/2") + item(title="Old")),
+        RSS,
+        [{"key": "https://blog.example/2", "title": "New"}, {"key": "https://blog.example/1", "title": "Old"}],
+    ),
     "guid of 3,000 characters": (rss(item(guid="x" * 3_000)), RSS, [{"key": "https://blog.example/1"}]),
     "relative link": (rss(item(link="/1")), RSS, [{"link": "https://blog.example/1"}]),
     "link with spaces around": (rss(item(link="\n https://blog.example/1 \n")), RSS, [ONE]),

@@ -6,29 +6,10 @@ from functions.collection.parsers.choose import true_parser
 from functions.collection.parsers.wordpress.parser import parse
 from headwater.errors import PermanentError
 from headwater.parsers import check_parsed
+from tests.fakes.wordpress_export import HEAD, export, item
 
-HEAD = (
-    '<?xml version="1.0" encoding="UTF-8" ?>\n<!-- generator -->\n<rss version="2.0" '
-    'xmlns:content="http://purl.org/rss/1.0/modules/content/" xmlns:dc="http://purl.org/dc/elements/1.1/" '
-    'xmlns:excerpt="http://wordpress.org/export/1.2/excerpt/" xmlns:wp="http://wordpress.org/export/1.2/">\n'
-    "<channel><title>Pumps &amp; Co</title>"
-)
 BLOCKS = "<!-- wp:heading -->\n<h2>Part</h2>\n<!-- /wp:heading -->\n<!-- wp:paragraph -->\n<p>One</p>\n<!-- /wp -->"
 CLASSIC = 'First line\nsecond line\n\n[caption id="a" width="1"]A <b>bold</b> end[/caption]\n\n<ul><li>item</li></ul>'
-
-
-def item(title: str, content: str, **fields: str) -> str:
-    own = {"status": "publish", "post_type": "post", "post_date": "2024-05-06 10:00:00", **fields}
-    rest = "".join(f"<wp:{name}><![CDATA[{value}]]></wp:{name}>" for name, value in own.items())
-    return (
-        f"<item><title>{title}</title><link>https://x.y/{len(content)}</link><dc:creator>ann</dc:creator>"
-        f'<category domain="category" nicename="a">Pumps</category><category domain="post_tag">yard</category>'
-        f"<content:encoded><![CDATA[{content}]]></content:encoded>{rest}</item>"
-    )
-
-
-def export(*items: str) -> bytes:
-    return f"{HEAD}{''.join(items)}</channel></rss>".encode()
 
 
 def test_published_posts_are_sections() -> None:
