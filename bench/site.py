@@ -3,12 +3,16 @@
     python -m bench.site [--pages N] [--sitemap]
 
 The site is on loopback, with traps (`tests.fakes.trap_site`): endless calendars and queries, a page of 50 MB, redirects
-to private addresses. One worker with the constant embedder collects it, without a delay between requests.
+to private addresses. One worker with the constant embedder collects it, without a delay between requests and without
+patterns to leave out. Exits with 1 if a page is missing, if a trap is collected beyond its limit, if anything of an
+unchanged site is embedded, or if one changed page costs more than its texts.
 """
 
 import argparse
+import re
 import resource
 import time
+from collections import Counter
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -19,6 +23,9 @@ from tests.fakes.trap_site import TrapSite
 from tests.fakes.web_site import WebSite, web_site
 from tests.harness.databases import TEMPLATE, cluster_folder, describe, make_template
 from tests.harness.pipeline import Pipeline, running_pipeline
+
+TRAP_LIMITS = {"calendar": 10, "list": 20, "loop": 2}
+"""Documents of endless traps: the depth of links, addresses of a path that differ by their query, repeated parts."""
 
 
 def main() -> None:
@@ -35,7 +42,7 @@ def main() -> None:
     ):
         traps = TrapSite(site, options.pages)
         traps.sitemap = options.sitemap
-        config: dict[str, Any] = {"delay_s": 0, "max_pages": 10_000, "exclude": ["docs/list*", "docs/loop/**"]}
+        config: dict[str, Any] = {"delay_s": 0, "max_pages": 10_000}
         source = pipeline.add_source(f"{site.origin}/docs/", kind="site", **config)
         for label in ("from nothing", "unchanged", "one changed page"):
             if label == "one changed page":
@@ -43,6 +50,22 @@ def main() -> None:
             began = time.monotonic()
             run = pipeline.collect(source)
             report(label, pipeline, site, run, time.monotonic() - began)
+            check_keys(pipeline, traps)
+            counts = run.counts
+            expected = {"unchanged": (0, 0, 0), "one changed page": (0, 1, 1)}
+            if (counts.added, counts.changed, counts.embedded) != expected.get(label, (counts.added, 0, counts.added)):
+                raise SystemExit(f"{label}: {counts}")
+
+
+def check_keys(pipeline: Pipeline, traps: TrapSite) -> None:
+    """Exit with 1 unless the documents are the pages of the site, and of traps what the limits let through."""
+    keys = {key for (key,) in pipeline.rows("select key from documents where deleted_at is null and error is null")}
+    more = Counter(re.split(r"[?/]", key)[1] for key in keys - traps.keys)
+    print(f"  {len(keys):,} documents; of traps: {dict(more)}", flush=True)
+    if missing := traps.keys - keys:
+        raise SystemExit(f"{len(missing):,} pages are missing, such as {sorted(missing)[:5]}")
+    if any(count > TRAP_LIMITS.get(name, 0) for name, count in more.items()):
+        raise SystemExit(f"pages of traps were collected: {sorted(keys - traps.keys)[:50]}")
 
 
 def collecting(cluster: Cluster) -> AbstractContextManager[Pipeline]:
