@@ -109,7 +109,8 @@ class _HtmlWriter:
                 later.append(child)
             elif _tag(child) in ("p", "div") and (nested := child.xpath(".//pre | .//table | .//ul | .//ol")):
                 inlines += ["\n", *_inlines(child, without=nested)]
-                later += [one for one in nested if not any(other in nested for other in one.iterancestors())]
+                within = set(nested)
+                later += [one for one in nested if within.isdisjoint(one.iterancestors())]
             else:
                 separator = [] if _tag(child) in _INLINE else ["\n"]
                 inlines += [*separator, *_inline(child), *separator]

@@ -30,9 +30,10 @@ from functions.collection.pipeline.addresses import (
 )
 
 _SITE_VARIABLE = re.compile(r"\{\{-?\s*(?:site|page)\.\w+\s*-?\}\}")
-_FILTERED = re.compile(r"""\{\{-?\s*["']([^"'{}]*)["']\s*\|[^{}]*\}\}([^{}]*)""")
-_REF = re.compile(r"""\{\{[<%]-?\s*(?:rel)?ref\s+(?:path=)?["'`]?([^"'`{}<>%]*)[^{}]*\}\}([^{}]*)""")
-_TAG = re.compile(r"""\{%-?\s*(link|post_url)\s+["']?([^"'{}%]*?)["']?\s*-?%\}([^{}]*)""")
+# Possessive, so that a tag without an end is read once.
+_FILTERED = re.compile(r"""\{\{-?\s*+["']([^"'{}]*+)["']\s*+\|[^{}]*+\}\}([^{}]*+)""")
+_REF = re.compile(r"""\{\{[<%]-?\s*+(?:rel)?ref\s++(?:path=)?+["'`]?+([^"'`{}<>%]*+)[^{}]*+\}\}([^{}]*+)""")
+_TAG = re.compile(r"""\{%-?\s*+(link|post_url)\s++(["'][^"'{}%]*+["']|[^"'{}%]*+)\s*+-?%\}([^{}]*+)""")
 _DOTS = frozenset({"", ".", ".."})
 
 
@@ -252,7 +253,7 @@ def _read_target(kind: str, target: str) -> _Target:
         target = _SITE_VARIABLE.sub("", target)
         if match := _TAG.search(target):
             rule, rooted = ("name", False) if match[1] == "post_url" else ("path", True)
-            target = match[2].strip() + match[3]
+            target = match[2].removesuffix("-").strip().strip("\"'") + match[3]
         elif match := _REF.search(target):
             rule, target = "ref", match[1].strip() + match[2]
         elif match := _FILTERED.search(target):

@@ -17,6 +17,8 @@ import msgspec
 
 MAX_REFERENCES = 20
 MAX_SUBJECT_CHARS = 300
+MAX_ENCODED_CHARS = 4_000
+"""Beginning of a header with encoded words that is read: `email` takes quadratic time for them."""
 _ID = re.compile(r"<([^<>\s]{1,900})>")
 _REPLY = re.compile(
     r"\s*(?:re|aw|antw|sv|vs|rv|ref|odp|回复|答复)(?:\[\d{1,3}\]|\(\d{1,3}\))?\s*[:\uff1a]\s*", re.IGNORECASE
@@ -102,7 +104,9 @@ def hash_id(message_id: str) -> bytes:
 
 
 def decode_header_text(value: Any) -> str:
-    """Return a header as one line of text."""
+    """Return a header as one line of text. Of one with encoded words, the first MAX_ENCODED_CHARS are read."""
+    if isinstance(value, str):
+        value = value[:MAX_ENCODED_CHARS] if "=?" in value else value
     try:
         parts = email.header.decode_header(value)
     except (email.errors.HeaderParseError, ValueError, AssertionError):

@@ -12,7 +12,7 @@ from headwater.parsers import Parsed
 READS = ("text/asciidoc", "text/x-asciidoc", ".adoc", ".asciidoc", ".asc")
 VERSION = 2
 
-_HEADING = re.compile(r"(={1,6}|#{1,6})\s+(\S.*?)(?:\s+\1)?\s*$")
+_HEADING = re.compile(r"(={1,6}|#{1,6})\s+(\S.*)")
 _UNDERLINE = re.compile(r"(={2,}|-{2,}|~{2,}|\^{2,}|\+{2,})\s*$")
 _UNDERLINES = "=-~^+"
 """What underlines the titles of levels 1 to 5."""
@@ -23,24 +23,33 @@ _BLOCK_ATTRIBUTES = re.compile(r"\[([^\]]*)\]\s*$")
 _BLOCK_TITLE = re.compile(r"\.(?![.\s])(.+)")
 _DELIMITER = re.compile(r"(-{4,}|\.{4,}|={4,}|_{4,}|\*{4,}|\+{4,}|/{4,}|--|```\w*)\s*$")
 _TABLE = re.compile(r"([|,:!])={3,}\s*$")
-_CELL = re.compile(r"(?<!\\)(?:(?:\d+[.\d]*[+*])?[<^>.]*[a-z]?)\|")
+_CELL = re.compile(r"(?<!\\)(?:\d{1,3}(?:\.\d{1,3})?[+*])?[<^>.]{0,4}[a-z]?\|")
 _MACRO = re.compile(r"(include|image|video|audio|toc|ifdef|ifndef|endif|ifeval)::[^\[\]]*\[.*\]\s*$")
 _COMMENT = re.compile(r"//(?!//).*")
-_ANCHOR = re.compile(r"\[\[[^\]]*\]\]")
+_ANCHOR = re.compile(r"\[\[[^\[\]]*\]\]")
+_CALLOUT = re.compile(r"(?<!\s)\s*+<(?:\d+|\.)>$", re.MULTILINE)
+_ADDRESS = re.compile(r"(?<!\s)\s*+<[^<>]*>")
+_REFERENCE = re.compile(r"\{([\w-]+)\}")
+
+_MAX_TARGET, _MAX_NAME = 2_000, 200
+_LABEL = r"([^\]]{0,1000})"
+"""Bounded, as an unclosed macro is looked for from each place that may begin one."""
+_EXPANDED_SHARE, _EXPANDED_CHARS = 2, 100_000
+"""References to attributes expand to at most twice the size of the file, plus 100,000 characters."""
 
 _INLINE: tuple[Rule, ...] = (
     (
-        re.compile(r"(?:link:|xref:)([^\s\[\]]+)\[([^\]]*)\]"),
+        re.compile(rf"(?:link:|xref:)((?:(?!link:|xref:)[^\s\[\]])+)\[{_LABEL}\]"),
         lambda match: InlineLink(_label(match[2]) or match[1], match[1]),
     ),
     (
-        re.compile(r"(https?://[^\s\[\]<>]+)\[([^\]]*)\]"),
+        re.compile(rf"(https?://[^\s\[\]<>]{{1,{_MAX_TARGET}}})\[{_LABEL}\]"),
         lambda match: InlineLink(_label(match[2]) or match[1], match[1]),
     ),
-    (re.compile(r"<<([^,>\n]+)(?:,\s*([^>\n]+))?>>"), lambda match: match[2] or match[1]),
-    (re.compile(r"`+\+?([^`\n]+?)\+?`+"), lambda match: InlineCode(match[1])),
+    (re.compile(r"<<([^,<>\n]+)(?:,\s*+([^<>\n]+))?>>"), lambda match: match[2] or match[1]),
+    (re.compile(r"(?<!`)`++\+?([^`\n]+?)\+?`+"), lambda match: InlineCode(match[1])),
     (
-        re.compile(r"(?:image|icon|kbd|btn|menu|footnote|pass|stem):([^\s\[\]]*)\[([^\]]*)\]"),
+        re.compile(rf"(?:image|icon|kbd|btn|menu|footnote|pass|stem):([^\s\[\]]{{0,{_MAX_NAME}}})\[{_LABEL}\]"),
         lambda match: _label(match[2]),
     ),
     (re.compile(r"(?<![\w*])\*\*?([^\s*](?:[^*\n]*[^\s*])?)\*\*?(?![\w*])"), lambda match: match[1]),
@@ -68,6 +77,8 @@ class _Reader:
         self.markers: list[str] = []
         self.numbers: dict[str, int] = {}
         self.included = 0
+        self._last_lines = {line.rstrip(): index for index, line in enumerate(lines)}
+        self._room = _EXPANDED_SHARE * sum(map(len, lines)) + _EXPANDED_CHARS
 
     def read(self) -> Parsed:
         while self.at < len(self.lines):
@@ -98,7 +109,9 @@ class _Reader:
             self._read_block(line)
         elif heading := _HEADING.match(line):
             self._end_paragraph()
-            self._write_heading(len(heading[1]), heading[2])
+            title = heading[2]
+            title = title.removesuffix(heading[1]) if title.endswith((f" {heading[1]}", f"\t{heading[1]}")) else title
+            self._write_heading(len(heading[1]), title.rstrip())
         elif not self.paragraph and self._read_annotation(line):
             return
         elif (item := _ITEM.match(line)) and not self.paragraph:
@@ -127,7 +140,7 @@ class _Reader:
             if attribute := _ATTRIBUTE.match(line):
                 self.attributes[attribute[1]] = attribute[2].strip()
             elif not _COMMENT.match(line):
-                self.attributes.setdefault("author", re.sub(r"\s*<[^>]*>", "", line))
+                self.attributes.setdefault("author", _ADDRESS.sub("", line))
             self.at += 1
 
     def _read_annotation(self, line: str) -> bool:
@@ -147,19 +160,20 @@ class _Reader:
     def _read_block(self, delimiter: str) -> None:
         start = self.at
         closing = "```" if delimiter.startswith("```") else delimiter
-        end = next((index for index in range(start, len(self.lines)) if self.lines[index].rstrip() == closing), None)
         kind, style = delimiter[0], self.style
         self.style = []
         is_code = kind == "-" and bool(style) and style[0].split("%")[0] in ("source", "listing")
-        if end is None or kind in "=*" or (delimiter == "--" and not is_code):  # blocks in it are read as they come
+        is_closed = self._last_lines.get(closing, -1) >= start
+        if not is_closed or kind in "=*" or (delimiter == "--" and not is_code):  # blocks in it are read as they come
             return
+        end = next(index for index in range(start, len(self.lines)) if self.lines[index].rstrip() == closing)
         body = self.lines[start:end]
-        self.at = (end or start) + 1
+        self.at = end + 1
         if kind in "-.`":
             is_source = style[:1] == ["source"] or style[:1] == [""]
             language = style[1] if is_source and len(style) > 1 else ""
             language = delimiter.lstrip("`") if kind == "`" else language
-            self.writer.code(re.sub(r"\s*<(?:\d+|\.)>$", "", "\n".join(body), flags=re.MULTILINE), language)
+            self.writer.code(_CALLOUT.sub("", "\n".join(body)), language)
         elif kind == "_":
             for paragraph in re.split(r"\n\s*\n", "\n".join(body)):
                 self.writer.quote(self._inlines(paragraph))
@@ -232,8 +246,15 @@ class _Reader:
                 self.writer.paragraph(self._inlines(text))
 
     def _inlines(self, text: str) -> list[Inline]:
-        text = re.sub(r"\{([\w-]+)\}", lambda match: self.attributes.get(match[1], match[0]), text)
-        return list(split_inlines(text, _INLINE))
+        return list(split_inlines(_REFERENCE.sub(self._expand, text), _INLINE))
+
+    def _expand(self, reference: re.Match[str]) -> str:
+        """Return the value of an attribute; the reference as it is, if there is none or too much was expanded."""
+        value = self.attributes.get(reference[1], reference[0])
+        if len(value) > self._room:
+            return reference[0]
+        self._room -= len(value)
+        return value
 
 
 def _label(attributes: str) -> str:

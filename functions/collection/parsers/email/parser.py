@@ -11,7 +11,7 @@ import email.policy
 import re
 from collections.abc import Iterator
 from email.utils import parseaddr, parsedate_to_datetime
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any
 
 from functions.collection.parsers.email.quoted_history import Said, cut_html, cut_plain
@@ -192,14 +192,11 @@ def _write_text(text: str, writer: MarkdownWriter, said: Said | None) -> None:
         said.add(whole)
     for paragraph in re.split(r"\n[ \t]*\n", text.replace("\r\n", "\n")):
         lines = paragraph.strip("\n").split("\n")
-        while lines:
-            is_quoted = bool(_QUOTED.match(lines[0]))
-            count = next((at for at, line in enumerate(lines) if bool(_QUOTED.match(line)) != is_quoted), len(lines))
+        for is_quoted, group in groupby(lines, key=lambda line: bool(_QUOTED.match(line))):
             if is_quoted:
-                writer.quote("\n".join(_QUOTED.sub("", line, count=1) for line in lines[:count]))
+                writer.quote("\n".join(_QUOTED.sub("", line, count=1) for line in group))
             else:
-                writer.paragraph("\n".join(lines[:count]))
-            lines = lines[count:]
+                writer.paragraph("\n".join(group))
 
 
 def _write_page(text: str, writer: MarkdownWriter, said: Said | None) -> None:

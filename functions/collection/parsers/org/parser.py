@@ -12,10 +12,9 @@ from headwater.parsers import Parsed
 READS = ("text/x-org", "text/org", ".org")
 VERSION = 2
 
-_HEADING = re.compile(
-    r"(\*+)\s+(?:(?:TODO|DONE|NEXT|WAITING|CANCELLED)\s+)?(?:\[#[A-Z]\]\s+)?(.*?)(?:\s+(:[\w@#%:]+:))?\s*$"
-)
-_COOKIE = re.compile(r"\s*\[(?:\d*/\d*|\d*%)\]")
+_HEADING = re.compile(r"(\*+)\s+(?:(?:TODO|DONE|NEXT|WAITING|CANCELLED)\s+)?(?:\[#[A-Z]\]\s+)?(.*)")
+_TAGS = re.compile(r"(?<!\S):[\w@#%:]+:\Z")
+_COOKIE = re.compile(r"(?<!\s)\s*+\[(?:\d*/\d*|\d*%)\]")
 """How many of a heading's tasks are done."""
 _KEYWORD = re.compile(r"#\+(\w+):\s*(.*)", re.IGNORECASE)
 _BEGIN = re.compile(r"\s*#\+begin_(\w+)(?:\s+(.*))?$", re.IGNORECASE)
@@ -23,16 +22,16 @@ _DRAWER = re.compile(r"\s*:[\w-]+:\s*$")
 _DRAWER_END = re.compile(r"\s*:end:\s*$", re.IGNORECASE)
 _PLANNING = re.compile(r"\s*(?:SCHEDULED|DEADLINE|CLOSED|CLOCK):.*")
 _ITEM = re.compile(r"(\s*)(?:[-+]|(\d+)[.)]| \*)\s+(?:\[[ X-]\]\s+)?(.*)")
-_RULE = re.compile(r"\s*\|[-+|: ]+\|?\s*$")
+_RULE = re.compile(r"\|[-+|: ]++$")
 _FIXED_WIDTH = re.compile(r"\s*:(?: (.*))?$")
 _CODE_BLOCKS = frozenset({"src", "example", "export", "verbatim"})
 
 _INLINE: tuple[Rule, ...] = (
     (
-        re.compile(r"\[\[([^\]\n]+)\]\[([^\]\n]+)\]\]"),
+        re.compile(r"\[\[([^\[\]\n]+)\]\[([^\[\]\n]+)\]\]"),
         lambda match: InlineLink(match[2], match[1].removeprefix("file:")),
     ),
-    (re.compile(r"\[\[([^\]\n]+)\]\]"), lambda match: InlineLink(match[1], match[1].removeprefix("file:"))),
+    (re.compile(r"\[\[([^\[\]\n]+)\]\]"), lambda match: InlineLink(match[1], match[1].removeprefix("file:"))),
     (re.compile(r"(?<![\w=~])[=~]([^\s=~](?:[^=~\n]*[^\s=~])?)[=~](?![\w=~])"), lambda match: InlineCode(match[1])),
     (re.compile(r"(?<![\w*])\*([^\s*](?:[^*\n]*[^\s*])?)\*(?![\w*])"), lambda match: match[1]),
     (re.compile(r"(?<![\w/:])/([^\s/](?:[^/\n]*[^\s/])?)/(?![\w/])"), lambda match: match[1]),
@@ -67,9 +66,8 @@ class _Reader:
         self.at += 1
         if heading := _HEADING.match(line):
             self._end_paragraph()
-            self.writer.heading(
-                len(heading[1]) + ("title" in self.front_matter), list(_inlines(_COOKIE.sub("", heading[2])))
-            )
+            title = _COOKIE.sub("", _TAGS.sub("", heading[2].rstrip())).rstrip()
+            self.writer.heading(len(heading[1]) + ("title" in self.front_matter), list(_inlines(title)))
         elif begin := _BEGIN.match(line):
             self._end_paragraph()
             self._read_block(begin[1].lower(), (begin[2] or "").split(maxsplit=1))

@@ -13,7 +13,7 @@ from localcloud.run.resources import Execution
 
 SEVERITIES = ("DEFAULT", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY")
 
-_JOIN = re.compile(r"\s+AND\s+|\s*\n\s*", re.IGNORECASE)
+_AND = re.compile(r"(?<!\s)\s++AND\s++", re.IGNORECASE)
 _COMPARISON = re.compile(r'\s*([\w.]+(?:\."[^"]+")?)\s*(>=|<=|=|>|<)\s*"?([^"\s]*)"?\s*')
 _EQUALITIES = {
     "resource.type",
@@ -56,7 +56,8 @@ def read_filter(text: str) -> Filter:
     """Parse a filter. Errors: ApiError, with UNIMPLEMENTED for unsupported parts of the query language."""
     equal: dict[str, str] = {}
     severity, since, until = 0, float("-inf"), float("inf")
-    for clause in filter(str.strip, _JOIN.split(text)):
+    clauses = (clause for part in _AND.split(text) for clause in part.split("\n"))
+    for clause in filter(str.strip, clauses):
         comparison = _COMPARISON.fullmatch(clause)
         field, operator, value = comparison.groups() if comparison else ("", "", "")
         if field in _EQUALITIES and operator == "=":

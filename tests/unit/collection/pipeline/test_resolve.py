@@ -198,6 +198,8 @@ BOOK: dict[str, dict[str, Any]] = {
         (JEKYLL, "_docs/install.md", "/begin", "guide/start.md"),
         (JEKYLL, "_docs/install.md", "/older/start.html", "guide/start.md"),
         (JEKYLL, "_docs/install.md", "{% link missing.md %}", None),
+        (JEKYLL, "guide/start.md", "{%-  link '_posts/2024-01-02-news.md'  -%}", "_posts/2024-01-02-news.md"),
+        (JEKYLL, "guide/start.md", "{% link _posts/2024-01-02-news.md -%}", "_posts/2024-01-02-news.md"),
         (JEKYLL, "_docs/install.md", "{% include start.md %}", None),
         (DOCUSAURUS, "docs/02-usage/usage.md", "/docs/intro/install", "docs/01-intro/02-install.mdx"),
         (DOCUSAURUS, "docs/02-usage/usage.md", "../intro/install#a", "docs/01-intro/02-install.mdx"),
@@ -361,6 +363,16 @@ def resolve_all(source: Links) -> list[str | None]:
 @pytest.mark.parametrize("name", LINKS)
 def test_resolving_adversarial_links_takes_linear_time(name: str) -> None:
     check_linear(resolve_all, LINKS[name], smallest=500, largest=16_000)
+
+
+@pytest.mark.parametrize("unit", [" ", "a ", "a", "-", "' ", '"', "|", "path="])
+@pytest.mark.parametrize("tag", ["{% link ", "{%- post_url", "{{< ref ", "{{% relref", "{{ 'a' ", "{{ 'a' | "])
+def test_reading_an_unclosed_tag_takes_linear_time(tag: str, unit: str) -> None:
+    check_linear(
+        lambda target: LinkResolver({"page.md": {}}).resolve("page.md", "link", target),
+        lambda size: tag + unit * (size // len(unit)),
+        largest=64_000,
+    )
 
 
 @pytest.mark.sampled(5)

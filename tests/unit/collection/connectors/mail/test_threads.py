@@ -7,6 +7,7 @@ import pytest
 
 from functions.collection.connectors.mail.messages import AttachedFile, Message, hash_id, read_headers
 from functions.collection.connectors.mail.threads import MAX_MESSAGES, make_documents
+from tests.harness.growth import check_linear
 
 HOUR = 3600
 
@@ -100,3 +101,23 @@ def test_sorting_is_linear() -> None:
     count = 20_000
     chain = {hash_id(f"m{n}"): Message(n, f"Re: x{n}", (hash_id(f"m{n - 1}"),)) for n in range(count)}
     assert len(make_documents(chain, attachments=True, max_bytes=1).threads) == count // MAX_MESSAGES
+
+
+@pytest.mark.parametrize(
+    "unit", ["=?a?q? ", "=?a?b?", "=?utf-8?q?a?= ", "=?", "?=", "<a@b>", "(", '"', "re: ", "é", "a "]
+)
+@pytest.mark.parametrize("name", ["Subject", "References", "Date", "Message-ID"])
+def test_reading_headers_takes_linear_time(name: str, unit: str) -> None:
+    check_linear(
+        lambda header: read_headers(header, 0, 0),
+        lambda size: f"{name}: {unit * (size // len(unit))}\n\n".encode(),
+        largest=64_000,
+    )
+
+
+def test_encoded_subject_and_all_references_are_read() -> None:
+    subject = "=?utf-8?q?" + "=C3=9F" * 20 + "?=\n " + "=?utf-8?b?w58=?= " * 3
+    references = "".join(f"<{number}@a.example>\n " for number in range(1_000))
+    _, message = read_headers(f"Subject: {subject}\nReferences: {references}\n\n".encode(), 0, 0)
+    assert message.subject == "ß" * 23
+    assert message.references[-1] == hash_id("999@a.example")

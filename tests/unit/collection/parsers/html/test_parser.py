@@ -146,6 +146,14 @@ def test_conversion_takes_linear_time(unit: str) -> None:
     )
 
 
+def test_writing_an_item_of_many_blocks_takes_linear_time() -> None:
+    check_linear(
+        lambda content: parse("a.html", content, "text/html"),
+        lambda size: b"<ul><li><div>" + b"<pre>x</pre>" * (size // 12),
+        largest=64_000,
+    )
+
+
 def test_text_below_many_nested_elements_is_read() -> None:
     page = "<body>" + "<div>" * 50_000 + f"<p>{PROSE}</p>" + "</div>" * 50_000
     assert parse("a.html", page.encode(), "text/html").text.strip() == PROSE.strip()

@@ -3,7 +3,8 @@
 import pytest
 
 from localcloud.rest.router import ApiError
-from localcloud.run.logs.filters import read_filter
+from localcloud.run.logs.filters import Filter, read_filter
+from tests.harness.growth import check_linear
 
 
 def test_filters_of_gcloud_are_supported() -> None:
@@ -24,3 +25,14 @@ def test_unsupported_filter_is_answered_with_501(clause: str) -> None:
     with pytest.raises(ApiError) as error:
         read_filter(clause)
     assert error.value.http_status == 501
+
+
+@pytest.mark.parametrize("unit", [" ", "\n", "\t \n", " AND", " AND\n"])
+def test_reading_a_filter_takes_linear_time(unit: str) -> None:
+    def read(text: str) -> Filter | None:
+        try:
+            return read_filter(text)
+        except ApiError:
+            return None
+
+    check_linear(read, lambda size: "severity >= DEFAULT" + unit * (size // len(unit)) + "x", largest=64_000)
