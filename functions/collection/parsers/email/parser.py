@@ -101,7 +101,10 @@ def _read(content: bytes) -> Message:
     size = head.start() if head else len(content)
     if size > MAX_HEADER_BYTES:
         raise PermanentError(f"its headers have more than {MAX_HEADER_BYTES:,} bytes")
-    message = email.parser.BytesParser(Message, policy=email.policy.default).parsebytes(content)
+    try:
+        message = email.parser.BytesParser(Message, policy=email.policy.default).parsebytes(content)
+    except RecursionError as error:
+        raise PermanentError("its messages are nested too deeply") from error
     assert isinstance(message, Message)
     return message
 
