@@ -245,7 +245,11 @@ class Crawler:
         return self._facts(answer).text_hash if is_page else ""
 
     def _read_sitemaps(self, scope: Scope, named: tuple[str, ...], until: float) -> list[str]:
-        """Return the addresses in the sitemaps that robots.txt names, or else in the usual one."""
+        """Return the addresses in the sitemaps that robots.txt names, or else in the usual one.
+
+        Raises UpstreamError for one of the site's own that may be readable later. A server that is named, often by a
+        robots.txt that was copied with the site, may never answer.
+        """
         todo = list(dict.fromkeys(named)) or [f"{scope.origin}/sitemap.xml"]
         found: dict[str, None] = {}
         for number, url in enumerate(todo):
@@ -256,6 +260,10 @@ class Crawler:
                 answer = self._web.get(url, delay_s=self._config.delay_s)
                 sitemap = self._call("sitemap", answer.content, kind=Sitemap) if answer.status == 200 else Sitemap()
             except PermanentError:
+                continue
+            except UpstreamError:
+                if url.startswith(f"{scope.origin}/"):
+                    raise
                 continue
             todo += [nested for nested in sitemap.sitemaps if nested not in todo]
             found |= dict.fromkeys(sitemap.pages)

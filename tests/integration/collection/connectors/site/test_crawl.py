@@ -11,6 +11,7 @@ from functions.collection.connectors.registry import kind_for_new_source
 from functions.collection.sources.connect import SourceOpener
 from functions.collection.sources.credentials import Credentials
 from headwater.config import Settings
+from headwater.errors import UpstreamError
 from headwater.queue.turns import HostTurns
 from tests.fakes.web_site import Page, WebSite, web_site
 from tests.harness.pipeline import Pipeline
@@ -61,6 +62,20 @@ def test_crawl_delay_reserves_turns_unless_the_source_has_a_longer_one(
     turns = RecordedTurns()
     assert listed(site, turns, sitemap=False, delay_s=delay_s) == ["docs", "docs/a", "docs/b"]
     assert turns.taken == [("127.0.0.1", kept_s)] * 3
+
+
+def test_sitemap_on_a_server_that_does_not_answer_is_left_out(site: WebSite) -> None:
+    """A copied site often has the robots.txt of the original."""
+    site.pages = {
+        "/robots.txt": Page("User-agent: *\nSitemap: http://127.0.0.1:1/sitemap.xml\n", "text/plain"),
+        "/docs/": page("first", "a"),
+        "/docs/a": page("a"),
+    }
+    assert listed(site) == ["docs", "docs/a"]
+    site.pages["/robots.txt"] = Page(f"Sitemap: {site.origin}/map.xml", "text/plain")
+    site.pages["/map.xml"] = Page(status=503)
+    with pytest.raises(UpstreamError, match="503"):
+        listed(site)
 
 
 def test_sitemap_index_that_robots_names_leads_to_its_files(site: WebSite) -> None:
