@@ -18,7 +18,16 @@ class ToolCall(NamedTuple):
     id: str = ""
 
 
-Turn = str | Sequence[ToolCall]
+class Written(NamedTuple):
+    """Text in two pieces, after thoughts. `between` is called before the second; an error of it cuts the connection."""
+
+    thoughts: str
+    first: str
+    second: str
+    between: Callable[[], object]
+
+
+Turn = str | Sequence[ToolCall] | Written
 Script = Callable[[list[dict[str, Any]]], Turn]
 """Returns the model's next turn for a request's messages."""
 
@@ -34,8 +43,13 @@ class ScriptedProvider(FakeProvider):
         """Yield the events of the next turn."""
         turn: Turn = self.script(self.requests[-1]["messages"])
         self.turns.append(turn)
-        calls = [] if isinstance(turn, str) else list(turn)
+        calls = [] if isinstance(turn, str | Written) else list(turn)
         yield None, _chunk({"role": "assistant", "content": turn if isinstance(turn, str) else ""})
+        if isinstance(turn, Written):
+            yield None, _chunk({"reasoning_content": turn.thoughts})
+            yield None, _chunk({"content": turn.first})
+            turn.between()
+            yield None, _chunk({"content": turn.second})
         for n, call in enumerate(calls):
             arguments = call.arguments if isinstance(call.arguments, str) else json.dumps(call.arguments)
             id_ = call.id or f"call-{len(self.turns)}-{n}"

@@ -5,7 +5,7 @@ from typing import Any
 from werkzeug.test import TestResponse
 
 from tests.fakes.agent_provider import ToolCall
-from tests.harness.chat_app import ChatApp
+from tests.harness.chat_app import ChatApp, StreamEvent, parse_events
 from tests.integration.chat.streams.test_resume import BackgroundReader
 
 QUESTION = "How do I install the compass?"
@@ -22,6 +22,12 @@ def ask(chat: ChatApp, text: str = QUESTION, *, message_id: str = "m1", **body: 
     readers.append(reader)
     reader.until("data-model")
     return reader
+
+
+def logged_events(chat: ChatApp) -> list[StreamEvent]:
+    """Return the events of the last answer, which a client that comes back gets."""
+    rows = chat.rows("select seq, data from message_events order by seq")
+    return parse_events("".join(f"id: {seq}\ndata: {data}\n\n" for seq, data in rows).encode())
 
 
 def answer_of(chat: ChatApp) -> dict[str, Any]:

@@ -80,11 +80,15 @@ def open_run(tx: Connection, answer: AnswerKey) -> None:
 
 
 def take(tx: Connection, workspace_id: uuid.UUID, message_id: uuid.UUID) -> Agent | None:
-    """Begin a step of an agent. Returns None if its answer has ended."""
+    """Begin a step of an agent. Returns None if its answer has ended.
+
+    Text that the step before left without an end is dropped: its turn is asked for again.
+    """
     row = tx.execute(_TAKE, {"workspace_id": workspace_id, "id": message_id}).one_or_none()
     if row is None:
         return None
-    answer = AnswerKey(workspace_id, row.conversation_id, message_id)
+    answer = AnswerKey(workspace_id, row.conversation_id, message_id, row.writing)
+    answer = message_log.drop_unfinished(tx, answer)
     return Agent(answer, row.fence, msgspec.json.decode(row.task, type=Task), row.responses)
 
 
@@ -174,10 +178,14 @@ _OPEN_RUN = sa.text("""
 
 _STATE = "m.workspace_id = a.workspace_id and m.id = a.message_id"
 
-_TAKE = sa.text(f"""
-    update agents a set fence = fence + 1 from messages m
-    where {_STATE} and m.state = 'streaming' and a.workspace_id = :workspace_id and a.message_id = :id
-    returning a.fence, a.task::text as task, a.responses, m.conversation_id
+# The message is locked first, as by a request that stops the answer.
+_TAKE = sa.text("""
+    with message as materialized (
+      select id, conversation_id, writing from messages
+      where workspace_id = :workspace_id and id = :id and state = 'streaming' for update)
+    update agents a set fence = fence + 1 from message m
+    where a.workspace_id = :workspace_id and a.message_id = m.id
+    returning a.fence, a.task::text as task, a.responses, m.conversation_id, m.writing
 """)
 
 _COLUMNS = """
@@ -190,7 +198,6 @@ _READ = sa.text(f"""
     where a.workspace_id = :workspace_id and a.message_id = :id
 """)
 
-# The message is locked first, as by a request that stops the answer.
 _LOCK = sa.text(f"""
     with message as materialized (
       select id, state from messages where workspace_id = :workspace_id and id = :id for update)

@@ -40,7 +40,7 @@ class SubTurns(Turns):
     of_answer: Limits
     """The limits of the whole answer, which hold, too."""
 
-    ids_are_own = True
+    is_of_sub_agent = True
 
     def read_used(self, tx: Connection) -> tuple[Used, str]:
         """Return what the sub-agent has used, and which limit it or the whole answer has reached."""

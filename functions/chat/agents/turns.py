@@ -1,10 +1,14 @@
-"""The model's turns of an agent: call it within limits and budgets, record what it used, write its text to the log.
+"""The model's turns of an agent: call it within limits and budgets, record what it used, log its text and thoughts.
+
+The text is in the log while the model writes it, and gets its end in the transaction after which the turn counts. So
+text without an end is of a turn that was cut off, and the next step begins the log again without it.
 
 Imports LangChain: import it when an agent runs.
 """
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from functools import reduce
 from operator import add
 from typing import Any
@@ -24,20 +28,18 @@ from functions.chat.agents import answer_log, store
 from functions.chat.agents.limits import Limits, conclusion
 from functions.chat.agents.limits import Used as LimitsUsed
 from functions.chat.agents.store import Agent
-from functions.chat.answers.citations import CitationFilter
-from functions.chat.answers.links import LinkFilter
+from functions.chat.answers.answer_parts import AnswerParts
 from functions.chat.answers.pieces import Piece, Thought, Used, Using, split_thoughts
 from functions.chat.answers.prompt import Tool
+from functions.chat.answers.token_batches import batch_tokens
 from functions.chat.models.chunks import ChunkReader
 from functions.chat.models.fallback import FallbackModel
 from functions.chat.models.language_model import LanguageModel
 from functions.chat.streams import message_log
-from functions.chat.streams.ui_message_stream import Part, TextDelta, TextEnd, TextStart
-from functions.chat.tools.text import clean
+from functions.chat.streams.ui_message_stream import ModelName, Part
 from functions.chat.usage.metering import CHARS_PER_TOKEN
 from headwater.database.transactions import Database
 from headwater.errors import UpstreamError
-from headwater.outbound.deadline import while_wanted, within
 from headwater.usage.budgets import release, reserve
 from headwater.usage.prices import Prices
 from headwater.usage.record import Tokens, cost_of, record_usage
@@ -45,7 +47,9 @@ from headwater.usage.record import Tokens, cost_of, record_usage
 ANSWER_TOKENS = 1_500
 SETTLE_S = 60.0
 MAX_TURN_CHARS = 200_000
-"""Characters of a turn's text that are stored, at most."""
+"""Characters of a turn's text and thoughts that are logged, at most."""
+LOG_EVERY_S = 0.25
+"""Seconds between two additions to the log while a model writes, at least."""
 
 
 MAX_ID_CHARS = 200
@@ -75,11 +79,36 @@ class _Chunks(ChunkReader):
         return whole.model_copy(update={"tool_calls": _calls(chunk), "invalid_tool_calls": []})
 
 
+class _TurnLog:
+    """The text and thoughts of one turn, as parts of the log."""
+
+    def __init__(self, parts: AnswerParts) -> None:
+        self._parts = parts
+        self._left = MAX_TURN_CHARS
+        self._end: list[Part] | None = None
+
+    def read(self, pieces: Iterable[Piece]) -> list[Part]:
+        """Return the parts of the next pieces."""
+        return [part for piece in pieces for part in self._parts.add(self._cut(piece))]
+
+    def end(self) -> list[Part]:
+        """Return the last parts of the turn, whenever they are asked for."""
+        self._end = self._parts.end() if self._end is None else self._end
+        return self._end
+
+    def _cut(self, piece: Piece) -> Piece:
+        if not isinstance(piece, str | Thought):
+            return piece
+        text = (piece if isinstance(piece, str) else piece.text)[: self._left]
+        self._left -= len(text)
+        return text if isinstance(piece, str) else Thought(text)
+
+
 class Turns:
     """Calls the models of one agent and writes its turns."""
 
-    ids_are_own = False
-    """Whether all calls get new ids, as a sub-agent's: they must differ from those of the others."""
+    is_of_sub_agent = False
+    """Whether all calls get new ids, which must differ from those of the others, and the log gets no text."""
 
     def __init__(
         self,
@@ -97,6 +126,10 @@ class Turns:
         self._prices = prices
         self._limits = limits
         self._timeout_s = timeout_s
+        self._before = sum(turn.role == "assistant" for turn in agent.task.turns)
+        """Turns of the conversation before."""
+        self._logs: dict[int, _TurnLog] = {}
+        """Of the turns for which this step has called the model, by number."""
 
     def call(self, messages: Sequence[BaseMessage], tools: Sequence[Tool]) -> AIMessage:
         """Return the next turn. At a limit, the model is told to answer, and its calls of tools are dropped.
@@ -109,23 +142,28 @@ class Turns:
             stopping = stopping or self._limits.reached(used)
             estimated = cost_of(self._prices, self._model.name, Tokens(input=sent, output=ANSWER_TOKENS))
             reservation = reserve(tx, self._agent.task.payer, estimated, for_s=self._timeout_s + SETTLE_S)
+            log = self._new_log(tx, len(self._turns(messages)) + 1)
         if stopping:
             messages = [*messages, HumanMessage(conclusion(stopping))]
         readers: list[_Chunks] = []
         tokens, name = Used(self._model.name, Tokens()), self._model.name
+        pieces = self._model.stream_messages(list(messages), tools, lambda: _add(readers, _Chunks()))
+        groups = batch_tokens(split_thoughts(pieces), timeout_s=self._timeout_s, group_s=LOG_EVERY_S)
         try:
-            with within(self._timeout_s), while_wanted(self._is_wanted):
-                for piece in self._model.stream_messages(list(messages), tools, lambda: _add(readers, _Chunks())):
-                    match piece:
-                        case Using():
-                            name = piece.model
-                        case Used():
-                            tokens = piece
+            with closing(groups):
+                for group in groups:
+                    self._append(log.read(group))
+                    for piece in group:
+                        match piece:
+                            case Using():
+                                name = piece.model
+                            case Used():
+                                tokens = piece
         finally:
             if readers and not tokens.tokens.output:
                 tokens = Used(name, Tokens(sent, output=readers[-1].chars // CHARS_PER_TOKEN))
             self._settle(tokens if readers else None, reservation, stopping)
-        message = _with_own_ids(readers[-1].message(), messages, replace_all=self.ids_are_own)
+        message = _with_own_ids(readers[-1].message(), messages, replace_all=self.is_of_sub_agent)
         message = message.model_copy(update={"tool_calls": []}) if stopping else message
         if not stopping and not message.tool_calls and not str(message.text).strip():
             with self._transaction() as tx:
@@ -134,17 +172,16 @@ class Turns:
         return message
 
     def write(self, tx: Connection, messages: Sequence[BaseMessage]) -> None:
-        """Append the text of turns that are not in the log yet."""
+        """End the text of turns in the log. A turn whose step died before it had done so is written whole."""
         row = store.lock(tx, self._agent)
-        turns = [message for message in messages if isinstance(message, AIMessage)]
-        # The first messages are of the conversation before.
-        turns = turns[sum(turn.role == "assistant" for turn in self._agent.task.turns) :]
         parts: list[Part] = []
-        known = answer_log.linkable_addresses(tx, self._agent) if len(turns) > row.turns else []
-        for n, turn in enumerate(turns[row.turns :], start=row.turns + 1):
-            if text := _text(turn, row.passages, known):
-                id_ = f"t{n}"
-                parts += [TextStart(id=id_), TextDelta(id=id_, delta=text), TextEnd(id=id_)]
+        turns = self._turns(messages)
+        for number, turn in enumerate(turns[row.turns :], start=row.turns + 1):
+            log = self._logs.get(number)
+            if log is None:
+                log = self._new_log(tx, number)
+                parts += log.read(split_thoughts([str(turn.text)]))
+            parts += log.end()
         if len(turns) > row.turns:
             message_log.append(tx, self._agent.answer, parts)
             store.set_turns(tx, self._agent, len(turns))
@@ -167,9 +204,23 @@ class Turns:
             if reservation:
                 release(tx, payer.workspace_id, reservation)
 
-    def _is_wanted(self) -> bool:
+    def _turns(self, messages: Sequence[BaseMessage]) -> list[AIMessage]:
+        return [message for message in messages if isinstance(message, AIMessage)][self._before :]
+
+    def _new_log(self, tx: Connection, number: int) -> _TurnLog:
+        passages, addresses = store.lock(tx, self._agent).passages, answer_log.linkable_addresses(tx, self._agent)
+        model = ModelName(self._model.name, True)
+        self._logs[number] = _TurnLog(
+            AnswerParts(passages, addresses, model, text_id=f"t{number}", thoughts_id=f"r{number}.")
+        )
+        return self._logs[number]
+
+    def _append(self, parts: Sequence[Part]) -> None:
+        """Append to the log. Without parts, too, raises AnswerEnded if the answer was stopped, and LeaseLost."""
         with self._transaction() as tx:
-            return store.is_running(tx, self._agent)
+            store.lock(tx, self._agent)
+            if parts and not self.is_of_sub_agent:
+                message_log.append(tx, self._agent.answer, parts)
 
     def _transaction(self) -> Any:
         return self._database.transaction(self._agent.answer.workspace_id)
@@ -178,15 +229,6 @@ class Turns:
 def _add(readers: list[_Chunks], reader: _Chunks) -> _Chunks:
     readers.append(reader)
     return reader
-
-
-def _text(turn: AIMessage, passages: int, known: Sequence[str]) -> str:
-    """Return the text of a turn, with checked citations and links, and without thoughts."""
-    pieces: Iterator[Piece] = split_thoughts([clean(str(turn.text), MAX_TURN_CHARS)])
-    checked = CitationFilter(range(1, passages + 1))
-    text = "".join(checked.feed(piece) for piece in pieces if isinstance(piece, str)) + checked.finish()
-    links = LinkFilter(known)
-    return (links.feed(text) + links.finish()).strip()
 
 
 def _calls(chunk: AIMessageChunk) -> list[LangChainCall]:

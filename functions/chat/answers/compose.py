@@ -3,20 +3,19 @@
 Stores and sends nothing; `streams.writer` does.
 """
 
-import re
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import NamedTuple
 
 import msgspec
 
-from functions.chat.answers.citations import CitationFilter
+from functions.chat.answers.answer_parts import UNSTORABLE, AnswerParts
 from functions.chat.answers.continuation import join_pieces, resume_point
 from functions.chat.answers.evidence import Mode, gather_from_web, nothing_found, rank_attached, source_part
 from functions.chat.answers.grounding import check_grounding
 from functions.chat.answers.links import LinkFilter, addresses_in
-from functions.chat.answers.pieces import Finish, Piece, Thought, ToolCall, Using, split_thoughts
+from functions.chat.answers.pieces import split_thoughts
 from functions.chat.answers.prompt import (
     CallerInput,
     ChatModel,
@@ -36,7 +35,6 @@ from functions.chat.retrieval.attached import FileSearch
 from functions.chat.retrieval.search import Passage, Search
 from functions.chat.retrieval.support import Support
 from functions.chat.streams.message_log import AnswerKey
-from functions.chat.streams.tool_parts import ToolInput
 from functions.chat.streams.ui_message_stream import (
     Declined,
     DeclinedPart,
@@ -44,14 +42,10 @@ from functions.chat.streams.ui_message_stream import (
     ModelName,
     ModelPart,
     Part,
-    ReasoningDelta,
-    ReasoningEnd,
-    ReasoningStart,
     Start,
     TextDelta,
     TextEnd,
     TextStart,
-    ThinkingPart,
 )
 from functions.chat.streams.writer import AnswerCut
 from functions.chat.web.ranking import Evidence
@@ -64,12 +58,7 @@ from headwater.usage.record import Payer
 PASSAGES = 8
 """Passages that a model is given, at most."""
 
-SILENCES = 3
-"""Seconds of silence after which the stream says that the model is thinking."""
-
 MODEL_UNAVAILABLE = "The language model can't be used at the moment. Tell an owner of this workspace."
-
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -130,12 +119,11 @@ def compose(
         yield [*_declined(question, intent), *text]
         return
     yield [source_part(n, passage) for n, passage in enumerate(passages, start=1)]
-    citations = CitationFilter(range(1, len(passages) + 1))
     model_input = ModelInput(
         question.text, intent.query, question.history, passages, question.caller, begun, question.instructions
     )
     pieces = split_thoughts(tracing.trace_pieces(model.answer(model_input), model.name))
-    parts = _AnswerParts(citations, first, _known_addresses(question, passages), has_tools=has_tools)
+    parts = AnswerParts(len(passages), _known_addresses(question, passages), first, has_tools=has_tools)
     if begun:
         pieces = join_pieces(pieces, separator)
         yield list(parts.add(begun))
@@ -206,7 +194,7 @@ def _can_do_without(question: Question, model: ChatModel, intent: Intent) -> boo
 
 def _declined(question: Question, intent: Intent) -> list[Part]:
     """Return the part of a question that is declined. Small talk is not."""
-    query = " ".join(_UNSTORABLE.sub("", intent.query).split())
+    query = " ".join(UNSTORABLE.sub("", intent.query).split())
     return [DeclinedPart(Declined(query, question.mode))] if intent.needs_passages else []
 
 
@@ -228,97 +216,6 @@ def _search(search: Search, question: Question, query: str) -> list[Passage]:
         half_life_days=question.half_life_days,
     )
     return [passage for passage in found if passage.relevant]
-
-
-class _AnswerParts:
-    """Turns the pieces of an answer into parts of the stream: thoughts, and text with checked citations and links."""
-
-    def __init__(
-        self, citations: CitationFilter, model: ModelName, addresses: Sequence[str], *, has_tools: bool
-    ) -> None:
-        self.reason: FinishReason = "stop"
-        self.has_calls = False
-        self._has_tools = has_tools
-        self._citations = citations
-        self._addresses = addresses
-        self._links = LinkFilter(addresses)
-        self._links_in_thoughts = LinkFilter(addresses)
-        self._model = model
-        self._silences = 0
-        self._texts: list[str] = []
-        self._thoughts = 0
-        self._open_thoughts = ""
-
-    @property
-    def has_text(self) -> bool:
-        """Whether there was any text."""
-        return bool(self._texts)
-
-    @property
-    def text(self) -> str:
-        """The text so far."""
-        return "".join(self._texts)
-
-    def add(self, piece: Piece) -> Iterator[Part]:
-        """Yield the parts of the next piece."""
-        match piece:
-            case Finish():
-                self.reason = piece.reason
-            case Using():
-                yield from self._use(ModelName(piece.model, True, piece.instead_of))
-            case Thought():
-                if text := _UNSTORABLE.sub("", piece.text):
-                    yield from self._think(text)
-            case ToolCall() if self._has_tools:
-                self.has_calls = True
-                # Not the end of the links: what follows could complete one.
-                yield from self._write(self._links.feed(self._citations.finish()))
-                yield ToolInput(tool_call_id=piece.id, tool_name=piece.name, input=piece.arguments)
-            case str():
-                yield from self._write(self._links.feed(self._citations.feed(_UNSTORABLE.sub("", piece))))
-
-    def silent(self) -> list[Part]:
-        """Return what tells, once, that the model is silent before its first token. Called in each silent second."""
-        self._silences += 1
-        if self._silences != SILENCES or self._thoughts or self.has_text:
-            return []
-        return [ThinkingPart(self._model)]
-
-    def end(self) -> list[Part]:
-        """Return the last parts of the answer."""
-        text = self._links.feed(self._citations.finish()) + self._links.finish()
-        last = [*self._write(text), *self._end_thoughts()]
-        return [*last, TextEnd()] if self.has_text else last
-
-    def _use(self, model: ModelName) -> Iterator[Part]:
-        if model != self._model:
-            self._model = model
-            yield ModelPart(model)
-
-    def _think(self, text: str) -> Iterator[Part]:
-        if not self._open_thoughts:
-            self._thoughts += 1
-            self._open_thoughts = f"r{self._thoughts}"
-            self._links_in_thoughts = LinkFilter(self._addresses)
-            yield ReasoningStart(id=self._open_thoughts)
-        if text := self._links_in_thoughts.feed(text):
-            yield ReasoningDelta(id=self._open_thoughts, delta=text)
-
-    def _write(self, text: str) -> Iterator[Part]:
-        if not text or not (self.has_text or text.strip()):
-            return
-        yield from self._end_thoughts()
-        if not self.has_text:
-            yield TextStart()
-        self._texts.append(text)
-        yield TextDelta(delta=text)
-
-    def _end_thoughts(self) -> Iterator[Part]:
-        if self._open_thoughts:
-            if text := self._links_in_thoughts.finish():
-                yield ReasoningDelta(id=self._open_thoughts, delta=text)
-            yield ReasoningEnd(id=self._open_thoughts)
-            self._open_thoughts = ""
 
 
 _NOTICES: Mapping[FinishReason, str] = {

@@ -18,7 +18,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.chat.streams.message_parts import closing_events, fold
+from functions.chat.streams.message_parts import closing_events, fold, without_unfinished
 from functions.chat.streams.ui_message_stream import (
     CutMetadata,
     ErrorPart,
@@ -87,6 +87,22 @@ def take_over(tx: Connection, workspace_id: uuid.UUID, answer_id: uuid.UUID) -> 
         return None
     tx.execute(_DELETE_EVENTS_OF_ANSWER, values)
     return AnswerKey(workspace_id, row.conversation_id, answer_id, row.writing), row.request.encode()
+
+
+def drop_unfinished(tx: Connection, answer: AnswerKey) -> AnswerKey:
+    """Begin the log again without texts and thoughts that have no end. Returns the key for what follows.
+
+    If all have an end, nothing changes.
+    """
+    data = [event.data for event in read(tx, answer)]
+    kept = without_unfinished(data)
+    if len(kept) == len(data):
+        return answer
+    values = {"workspace_id": answer.workspace_id, "id": answer.id}
+    answer = msgspec.structs.replace(answer, writing=tx.execute(_BEGIN_AGAIN, values).scalar_one())
+    tx.execute(_DELETE_EVENTS_OF_ANSWER, values)
+    _insert_events(tx, answer, kept)
+    return answer
 
 
 def find_running(
@@ -216,6 +232,10 @@ _TAKE_OVER = sa.text("""
     update messages set writing = writing + 1, alive_until = null
     where workspace_id = :workspace_id and id = :id and state = 'streaming' and request is not null
     returning conversation_id, writing, request::text as request
+""")
+
+_BEGIN_AGAIN = sa.text("""
+    update messages set writing = writing + 1 where workspace_id = :workspace_id and id = :id returning writing
 """)
 
 _DELETE_EVENTS_OF_ANSWER = sa.text("""

@@ -1,6 +1,6 @@
 """Build the message of an answer from its events, and the events that end it. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -111,16 +111,46 @@ class _Message:
 
 def closing_events(data: Iterable[str], last: Part) -> list[str]:
     """Return the events that end an answer after the given ones. Closes open text and thoughts first."""
-    still_open: dict[str, Part] = {}
-    for part in map(_decode, data):
+    return [*map(encode, _missing_ends(map(_decode, data)).values()), encode(last), DONE]
+
+
+def without_unfinished(data: Sequence[str]) -> list[str]:
+    """Return events without the text that has no end, and without the thoughts just before it."""
+    parts = [_decode(each) for each in data]
+    keys = [_text_key(part) for part in parts]
+    unfinished = _missing_ends(parts)
+    if not unfinished:
+        return list(data)
+    begin = min(keys.index(key) for key in unfinished)
+    while keys[begin - 1]:
+        begin -= 1
+    return [*data[:begin], *(each for each, key in zip(data[begin:], keys[begin:], strict=True) if not key)]
+
+
+def _missing_ends(parts: Iterable[Any]) -> dict[tuple[str, str], Part]:
+    """Return the parts that would end open texts and thoughts, by their keys."""
+    missing: dict[tuple[str, str], Part] = {}
+    for part in parts:
         match part:
             case TextStart():
-                still_open[part.id] = TextEnd(part.id)
+                missing["text", part.id] = TextEnd(part.id)
             case ReasoningStart():
-                still_open[part.id] = ReasoningEnd(id=part.id)
-            case TextEnd() | ReasoningEnd():
-                still_open.pop(part.id, None)
-    return [*map(encode, still_open.values()), encode(last), DONE]
+                missing["reasoning", part.id] = ReasoningEnd(id=part.id)
+            case TextEnd():
+                missing.pop(("text", part.id), None)
+            case ReasoningEnd():
+                missing.pop(("reasoning", part.id), None)
+    return missing
+
+
+def _text_key(part: Any) -> tuple[str, str] | None:
+    """Return the kind and id of the text or thoughts that a part belongs to."""
+    match part:
+        case TextStart() | TextDelta() | TextEnd():
+            return "text", part.id
+        case ReasoningStart() | ReasoningDelta() | ReasoningEnd():
+            return "reasoning", part.id
+    return None
 
 
 def _decode(data: str) -> Any:

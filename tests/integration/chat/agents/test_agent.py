@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from tests.fakes.agent_provider import ScriptedProvider, ToolCall, follow, results
+from tests.fakes.agent_provider import ScriptedProvider, ToolCall, Written, follow, results
 from tests.harness.agents import QUESTION, SEARCH, answer_of, ask, assert_nothing_is_open, tool_parts
 from tests.harness.chat_app import ChatApp, event_types, running_chat_app, text_of
 from tests.harness.databases import FreshDatabase
@@ -35,6 +35,24 @@ def test_agent_searches_and_answers_with_checked_citations(chat: ChatApp, provid
     assert "[1] Install" in tool["output"]["text"]
     assert results(provider.requests[-1]) == [tool["output"]["text"]]
     assert_nothing_is_open(chat)
+
+
+def test_text_and_thoughts_are_sent_while_the_model_writes(chat: ChatApp, provider: ScriptedProvider) -> None:
+    provider.script = follow(Written("Pip, I think.", "With", " pip.", lambda: reader.until("text-delta")))
+    reader = ask(chat)
+    chat.drain()
+    events = reader.all()
+    assert event_types(events)[2:] == [
+        "reasoning-start",
+        "reasoning-delta",
+        "reasoning-end",
+        "text-start",
+        "text-delta",
+        "text-end",
+        "finish",
+        "[DONE]",
+    ]
+    assert [part["text"] for part in answer_of(chat)["parts"] if "text" in part] == ["Pip, I think.", "With pip."]
 
 
 def test_tools_are_offered_in_a_stable_order(chat: ChatApp, provider: ScriptedProvider) -> None:

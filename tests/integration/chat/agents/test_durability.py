@@ -12,8 +12,8 @@ from headwater.errors import LeaseLost
 from headwater.file_store.places import Quota
 from headwater.outbound.deadline import CHECK_EVERY_S
 from headwater.tools import ToolContext
-from tests.fakes.agent_provider import ScriptedProvider, ToolCall, follow
-from tests.harness.agents import SEARCH, answer_of, ask, assert_nothing_is_open, tool_parts
+from tests.fakes.agent_provider import ScriptedProvider, ToolCall, Written, follow
+from tests.harness.agents import SEARCH, answer_of, ask, assert_nothing_is_open, logged_events, tool_parts
 from tests.harness.chat_app import ChatApp, event_types, text_of
 from tests.harness.kill_switch import Killed, KillSwitch, take_back
 
@@ -46,8 +46,9 @@ def test_agent_goes_on_after_a_kill_at_each_commit(chat: ChatApp, provider: Scri
     finally:
         switch.remove()
     go_on(chat)
-    events = reader.all()
+    events = logged_events(chat)
     assert text_of(events) == "With pip [1].", [event.part for event in events]
+    assert reader.all() == events or event_types(reader.all())[-2:] == ["error", "[DONE]"], "it is told to reconnect"
     kinds = [event.part["type"] for event in events if isinstance(event.part, dict)]
     assert kinds.count("tool-input-available") == kinds.count("tool-output-available") == 4
     assert kinds.count("text-start") == kinds.count("finish") == kinds.count("start") == 1
@@ -59,6 +60,25 @@ def test_agent_goes_on_after_a_kill_at_each_commit(chat: ChatApp, provider: Scri
     assert_nothing_is_open(chat)
     if was_killed:
         assert len(provider.turns) <= len(TURNS) + 1, "at most the turn in flight is paid twice"
+
+
+def test_turn_that_was_cut_off_is_written_once(chat: ChatApp, provider: ScriptedProvider) -> None:
+    def cut() -> None:
+        reader.until("text-delta")
+        raise ConnectionResetError
+
+    cut_off, whole = Written("Hm.", "By hand", "", cut), Written("So.", "With pip ", "[1].", lambda: None)
+    provider.script = lambda _: [SEARCH] if not provider.turns else whole if cut_off in provider.turns else cut_off
+    reader = ask(chat)
+    chat.drain()
+    go_on(chat)
+    assert text_of(reader.all()) == "By hand"
+    assert event_types(reader.all())[-2:] == ["error", "[DONE]"], "it is told to reconnect"
+    events = logged_events(chat)
+    assert text_of(events) == "With pip [1]."
+    assert [part["text"] for part in answer_of(chat)["parts"] if "text" in part] == ["So.", "With pip [1]."]
+    assert event_types(events).count("tool-input-available") == 1
+    assert_nothing_is_open(chat)
 
 
 def test_stopped_agent_ends_with_what_it_has(chat: ChatApp, provider: ScriptedProvider) -> None:
