@@ -1,29 +1,45 @@
-"""Measure embedded texts per second, compared with naive batching.
+"""Measure embedded texts per second, compared with naive batching, and with sentence-transformers on torch.
 
-    python -m bench.embedder
+    python -m bench.embedder [--torch PYTHON]
 
 Two loads: texts of 208 tokens each (a full chunk), and texts of 8 to 256 tokens in random order (sections, notes,
 titles). Measures all-MiniLM-L6-v2, then all models with the same texts. The comparison runs the same graph in the same
 onnxruntime with 32 texts per batch in the given order, padded to the longest, and with default session options.
+
+torch is too large for this environment. To compare with it, give the Python of another one:
+
+    python -m venv /tmp/torch && /tmp/torch/bin/pip install sentence-transformers==6.2.0
+    scripts/bench embedder --torch /tmp/torch/bin/python
 """
 
 import argparse
+import base64
+import json
 import random
 import resource
+import statistics
+import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from headwater.embedding.base import Embedder
+from headwater.embedding.export import minilm
 from headwater.embedding.export.build import build
 from headwater.embedding.local.encoder import EncoderTokenizer
 from headwater.embedding.local.models import ENCODERS, MINILM
 from headwater.embedding.registry import load_embedder, load_tokenizer
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+
+ROOT = Path(__file__).resolve().parent.parent
+PAUSE_S = 0.5
+"""Before each measurement. The threads of torch spin for a while after their last batch."""
 
 PARAGRAPH = """A queue hands each of its tasks to a worker at least once. The worker answers with success, or the queue
 tries again after a pause that doubles until it reaches its limit; so every step of the worker must be safe to run
@@ -57,11 +73,42 @@ def naive_embedder(model_dir: Path) -> Embed:
     return embed
 
 
+@contextmanager
+def torch_embedder(python: str) -> Iterator[Embed]:
+    """Run all-MiniLM-L6-v2 with sentence-transformers in a process of another Python, from the same weights."""
+    command = [python, str(ROOT / "bench" / "torch_peer.py"), str(minilm.find_weights())]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    requests, answers = process.stdin, process.stdout
+
+    def embed(texts: Sequence[str]) -> NDArray[np.float32]:
+        print(json.dumps([*texts]), file=requests, flush=True)
+        return np.frombuffer(base64.b64decode(answers.readline()), np.float32).reshape(len(texts), MINILM.dim)
+
+    try:
+        yield embed
+    finally:
+        requests.close()
+        process.wait(60)
+
+
 def texts_per_s(embed: Embed, texts: Sequence[str]) -> float:
     """Return texts per second of one pass."""
+    time.sleep(PAUSE_S)
     start = time.perf_counter()
     embed(texts)
     return len(texts) / (time.perf_counter() - start)
+
+
+def question_ms(embedder: Embedder) -> float:
+    """Return the median milliseconds of a question."""
+    times_ms = []
+    for _ in range(20):
+        start = time.perf_counter()
+        embedder.embed_query("How do I change the retry policy of a queue?")
+        times_ms.append((time.perf_counter() - start) * 1000)
+    return statistics.median(times_ms)
 
 
 def compare(label: str, ours: Embed, peer: Embed, texts: Sequence[str], rounds: int) -> None:
@@ -75,14 +122,15 @@ def compare(label: str, ours: Embed, peer: Embed, texts: Sequence[str], rounds: 
 
 
 def compare_models(label: str, models: Mapping[str, Embed], texts: Sequence[str], rounds: int) -> None:
-    """Print each model's best rate of alternating rounds, and its ratio to the first model's."""
-    rates = dict.fromkeys(models, 0.0)
+    """Print each model's best and median rate of alternating rounds, and the ratio of its best to the first model's."""
+    rates: dict[str, list[float]] = {name: [] for name in models}
     for _ in range(rounds):
         for name, embed in models.items():
-            rates[name] = max(rates[name], texts_per_s(embed, texts))
-    first = next(iter(rates.values()))
-    for name, rate in rates.items():
-        print(f"{label:<20}{name:<28}{rate:6.1f} texts/s, {rate / first:.2f} times the first model's")
+            rates[name].append(texts_per_s(embed, texts))
+    first = max(next(iter(rates.values())))
+    for name, measured in rates.items():
+        best, median = max(measured), statistics.median(measured)
+        print(f"{label:<18}{name:<28}{best:6.1f} texts/s ({median:.1f}), {best / first:.2f} × the first", flush=True)
 
 
 def main() -> None:
@@ -98,6 +146,7 @@ def main() -> None:
     )
     parser.add_argument("--texts", type=int, default=64, help="texts per load; default: 64")
     parser.add_argument("--rounds", type=int, default=5, help="default: 5")
+    parser.add_argument("--torch", metavar="PYTHON", help="a Python with sentence-transformers, to compare with")
     options = parser.parse_args()
     for name in ENCODERS:
         build(options.model_dir, name)
@@ -115,9 +164,15 @@ def main() -> None:
     peer = naive_embedder(options.model_dir)
     compare("208 tokens", embedder.embed_documents, peer, full, options.rounds)
     compare("8 to 256 tokens", embedder.embed_documents, peer, mixed, options.rounds)
-    models = {name: load_embedder(name, options.model_dir).embed_documents for name in ENCODERS}
-    compare_models("208 tokens", models, full, options.rounds)
-    compare_models("8 to 256 tokens", models, mixed, options.rounds)
+    models: dict[str, Embed] = {name: load_embedder(name, options.model_dir).embed_documents for name in ENCODERS}
+    with torch_embedder(options.torch) if options.torch else nullcontext() as torch:
+        if torch:
+            models = {"sentence-transformers, torch": torch, **models}
+            assert (torch(full + mixed) * embedder.embed_documents(full + mixed)).sum(axis=1).min() > 0.9999
+        compare_models("208 tokens", models, full, options.rounds)
+        compare_models("8 to 256 tokens", models, mixed, options.rounds)
+    for name in ENCODERS:
+        print(f"{name:<28}{question_ms(load_embedder(name, options.model_dir)):6.1f} ms for a question, median")
     constant = load_embedder("constant", options.model_dir)
     print(f"{'constant model':<20}{texts_per_s(constant.embed_documents, full * 100):6.0f} texts/s")
 

@@ -341,12 +341,13 @@ def _matches(
 def _live(tx: Connection, scope: _Scope, words: "WordScores") -> list[int]:
     """Return the best chunks by words that belong to documents that are searched."""
     size = OVERSAMPLE
-    while True:
+    while len(words.chunks):
         best = words.best(size).tolist()
         live = [*scope.execute(tx, LIVE_CHUNKS, chunks=to_array(best)).scalars()]
         if len(live) == CANDIDATES or len(best) < size:
             return live
         size *= 8
+    return []
 
 
 def _read_distinct(tx: Connection, scope: _Scope, ranked: Sequence[Match], size: int) -> list[Found]:

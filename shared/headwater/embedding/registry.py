@@ -43,7 +43,7 @@ def load_tokenizer(name: str, model_dir: Path) -> Tokenizer:
 
 
 def load_embedder(name: str, model_dir: Path, *, threads: int | None = None) -> Embedder:
-    """Load a model that runs in this process; a batch uses `threads` threads, by default one for each core.
+    """Load a model that runs in this process; `threads` batches run at a time, by default one for each core.
 
     Raises ConfigError if the name is unknown or `model_dir` lacks the model.
     """

@@ -4,14 +4,13 @@ The folders are built by `headwater.embedding.export`. A vector depends on its t
 masked, and the int8 models quantize by scales that are fixed.
 """
 
-import os
 import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from headwater.embedding.local.batches import Batches, session_options
 from headwater.embedding.local.tokenizer_file import FileTokenizer
 from headwater.embedding.local.unigram import UnigramTokenizer
 from headwater.errors import ConfigError
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# Two of the longest texts, or twenty short ones. Above about 500 tokens the activations exceed the processor's caches
-# and throughput falls; below about 200 the matrices are too small (`bench/embedder.py`).
-BATCH_TOKENS = 512
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -88,49 +84,21 @@ def find_file(folder: Path, name: str) -> Path:
     return path
 
 
-def length_batches(lengths: Sequence[int], max_tokens: int = BATCH_TOKENS) -> list[list[int]]:
-    """Batch texts of similar length to minimise padding; returns lists of indexes, longest texts first.
-
-    A batch has as many texts as fit `max_tokens` with each padded to the longest, and at least one:
-    `length_batches([2, 9, 3, 8], max_tokens=18) == [[1, 3], [2, 0]]`.
-    """
-    batches: list[list[int]] = []
-    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        if batches and lengths[batches[-1][0]] * (len(batches[-1]) + 1) <= max_tokens:
-            batches[-1].append(index)
-        else:
-            batches.append([index])
-    return batches
-
-
-def _cores() -> int:
-    """Return the number of cores available to this process."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 class Encoder:
-    """A loaded model. Safe to share between threads, whose batches take turns."""
+    """A loaded model. Safe to share between threads."""
 
     def __init__(self, spec: EncoderSpec, folder: Path, *, threads: int | None = None) -> None:
-        """Load the graph from `folder`; a batch uses `threads` threads, by default one for each core."""
+        """Load the graph from `folder`; `threads` batches run at a time, by default one for each core."""
         import onnxruntime
 
         self.name, self.dim, self._spec = spec.name, spec.dim, spec
-        onnxruntime.disable_telemetry_events()
         self.tokenizer = EncoderTokenizer(spec, folder)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or _cores()
-        # An arena would keep memory for the largest batch; shapes vary too much for memory patterns.
-        options.enable_cpu_mem_arena = False
-        options.enable_mem_pattern = False
-        # Idle threads sleep instead of spinning: the process also serves requests.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options = session_options()
         # The graph's operators are fused already.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         graph = str(find_file(folder, "model.onnx"))
-        # A batch uses all threads, so batches of concurrent calls take turns; a question waits for one of each call.
-        self._turns = ThreadPoolExecutor(1, thread_name_prefix="encoder")
         self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        self._batches = Batches(self._run, self.dim, threads)
 
     def embed_documents(self, texts: Sequence[str]) -> "NDArray[np.float32]":
         """Embed texts: float32, n × dim, unit length, in their order. Long texts are truncated."""
@@ -146,13 +114,7 @@ class Encoder:
         return vector
 
     def _embed(self, texts: Sequence[str], prefix: str) -> "NDArray[np.float32]":
-        import numpy as np
-
-        ids = self.tokenizer.inputs(texts, prefix)
-        vectors = np.empty((len(ids), self.dim), np.float32)
-        for batch in length_batches([len(row) for row in ids]):
-            vectors[batch] = self._turns.submit(self._run, [ids[index] for index in batch]).result()
-        return vectors
+        return self._batches.embed(self.tokenizer.inputs(texts, prefix))
 
     def _run(self, ids: list[list[int]]) -> "NDArray[np.float32]":
         """Run one batch, padded on the right to its longest text."""

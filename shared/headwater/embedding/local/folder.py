@@ -16,13 +16,12 @@ has another vector for a text in another batch.
 import json
 import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote
 
+from headwater.embedding.local.batches import Batches, session_options
 from headwater.embedding.local.bucket import SCHEMES, bucket_folder
-from headwater.embedding.local.encoder import length_batches
 from headwater.embedding.local.tokenizer_file import FileTokenizer
 from headwater.errors import ConfigError, SystemicError
 
@@ -142,7 +141,7 @@ class FolderTokenizer:
 
 
 class FolderEmbedder:
-    """A model in a folder. Safe to share between threads, whose batches take turns."""
+    """A model in a folder. Safe to share between threads."""
 
     def __init__(self, name: str, *, threads: int | None = None) -> None:
         import onnxruntime
@@ -152,13 +151,8 @@ class FolderEmbedder:
         self.dim = self._folder.dim
         self.tokenizer = FolderTokenizer(self._folder)
         graph = self._folder.file("onnx/model.onnx", "model.onnx")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or 0
-        options.enable_cpu_mem_arena = False
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        onnxruntime.disable_telemetry_events()
         try:
-            self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(graph, session_options(), providers=["CPUExecutionProvider"])
         except Exception as error:
             raise self._error("onnxruntime can't load it") from error
         self._inputs = {value.name: value.type for value in self._session.get_inputs()}
@@ -173,7 +167,7 @@ class FolderEmbedder:
             }
         ):
             raise self._error(f"its inputs are {', '.join(self._inputs)}")
-        self._turns = ThreadPoolExecutor(1, thread_name_prefix="encoder")
+        self._batches = Batches(self._run, self.dim, threads)
 
     def embed_documents(self, texts: Sequence[str]) -> "NDArray[np.float32]":
         """Embed texts: float32, n × dim, unit length, in their order. Long texts are truncated."""
@@ -189,13 +183,7 @@ class FolderEmbedder:
         return vector
 
     def _embed(self, texts: Sequence[str], prompt: str) -> "NDArray[np.float32]":
-        import numpy as np
-
-        ids = self.tokenizer.inputs([prompt + text for text in texts])
-        vectors = np.empty((len(ids), self.dim), np.float32)
-        for batch in length_batches([len(row) for row in ids]):
-            vectors[batch] = self._turns.submit(self._run, [ids[index] for index in batch]).result()
-        return vectors
+        return self._batches.embed(self.tokenizer.inputs([prompt + text for text in texts]))
 
     def _run(self, ids: list[list[int]]) -> "NDArray[np.float32]":
         """Run one batch, padded on the right to its longest text."""

@@ -141,6 +141,25 @@ def test_large_workspace_is_searched_by_the_index(settings: Settings, database: 
     assert "Index Scan using ix_vectors_1_lists_10" in plan
 
 
+@pytest.mark.parametrize(("chunks", "is_large"), [(2 * MANY, False), (2 * MANY + 1, True)], ids=["few", "many"])
+def test_workspace_with_many_chunks_in_segments_counts_as_large(
+    settings: Settings, database: Database, chunks: int, is_large: bool
+) -> None:
+    vector_index.build_indexes(settings, exact_vectors=MANY - 1)
+    search = Search(database, lambda name: NumberEmbedder(), exact_limit=MANY)
+    executed: list[str] = []
+    sa.event.listen(database.engine, "before_cursor_execute", lambda *given: executed.append(given[2]))
+    with database.transaction(WORKSPACE) as tx:
+        tx.execute(_ADD_SEGMENT, {"w": WORKSPACE, "chunks": chunks})
+    try:
+        assert search(WORKSPACE, str(MANY), 10, by="vectors")
+    finally:
+        with database.transaction(WORKSPACE) as tx:
+            tx.execute(sa.text("delete from word_segments"))
+    by_index = statement(indexed(384), "true").compile(dialect=database.engine.dialect).string
+    assert (by_index in executed) == is_large
+
+
 def test_small_workspace_is_scanned_exactly(settings: Settings, database: Database) -> None:
     vector_index.build_indexes(settings, exact_vectors=MANY - 1)
     search = Search(database, lambda name: NumberEmbedder(), exact_limit=MANY - 1)
@@ -173,6 +192,10 @@ def test_filter_that_leaves_many_chunks_uses_the_index(settings: Settings, datab
         plan = "\n".join(tx.execute(sa.text(f"explain {by_index}"), values | wanted.values).scalars())
     assert "Index Scan using ix_vectors_1_lists_10" in plan
 
+
+_ADD_SEGMENT = sa.text("""
+    insert into word_segments (workspace_id, first_chunk_id, chunks, words, documents) values (:w, 1, :chunks, 1, 1)
+""")
 
 _MOVE_TENTH = sa.text("""
     with document as (

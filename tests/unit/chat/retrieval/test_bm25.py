@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.chat.retrieval.bm25 import MIN_CHUNKS, Occurrences, QueryWord, Statistics, _distinct, score
+from functions.chat.retrieval.bm25 import MIN_CHUNKS, Occurrences, QueryWord, Statistics, WordScores, _distinct, score
 
 WORDS = range(1, 7)
 
@@ -42,6 +42,12 @@ def test_scores_equal_those_computed_by_hand() -> None:
     assert scores.best(2).tolist() == [1, 0]
     assert scores.of(0)[0] == pytest.approx(0.52355, abs=1e-4)
     assert scores.of(2) == scores.of(99) == (0.0, 0.0)
+
+
+@given(st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0]), max_size=20), st.integers(0, 25))
+def test_best_equals_the_beginning_of_all_sorted(values: list[float], n: int) -> None:
+    scores = WordScores(np.arange(len(values)), np.array(values), np.zeros(len(values)))
+    assert scores.best(n).tolist() == sorted(range(len(values)), key=lambda chunk: (-values[chunk], chunk))[:n]
 
 
 TEXTS = st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=9), min_size=1, max_size=9)

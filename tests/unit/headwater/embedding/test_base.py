@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.embedding.base import Tokenizer, embedding_input, input_hash
-from headwater.embedding.local.encoder import length_batches
+from headwater.embedding.local.batches import length_batches
 from headwater.embedding.registry import load_embedder, load_tokenizer
 from headwater.errors import ConfigError
 

@@ -116,40 +116,53 @@ def test_embedder_can_be_shared_between_threads(embedder: Embedder) -> None:
 
 
 class RecordingEncoder(Encoder):
-    """Records the number of texts of each batch, and the most that run at a time. The first waits for `is_open`."""
+    """Records the tokens of each batch's longest text, and how many run at a time. They wait for `is_open`."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(MINILM, folder)
+    def __init__(self, folder: Path, threads: int) -> None:
+        super().__init__(MINILM, folder, threads=threads)
         self.is_open = threading.Event()
+        self.lock = threading.Lock()
         self.batches: list[int] = []
         self.running = self.most_running = 0
 
     def wait_for(self, waiting: int) -> None:
         """Wait until as many batches wait for their turn."""
-        wait_until(lambda: self.batches and self._turns._work_queue.qsize() == waiting)
+        wait_until(lambda: self.batches and self._batches.pool._work_queue.qsize() == waiting)
 
     def _run(self, ids: list[list[int]]) -> NDArray[np.float32]:
-        self.running += 1
-        self.most_running = max(self.most_running, self.running)
-        self.batches.append(len(ids))
+        with self.lock:
+            self.running += 1
+            self.most_running = max(self.most_running, self.running)
+            self.batches.append(len(ids[0]))
         self.is_open.wait()
         try:
             return super()._run(ids)
         finally:
-            self.running -= 1
+            with self.lock:
+                self.running -= 1
+
+
+def test_batches_of_a_call_run_on_all_threads(model_dir: Path) -> None:
+    embedder = RecordingEncoder(model_dir / NAME, threads=2)
+    with ThreadPoolExecutor(max_workers=1) as threads:
+        call = threads.submit(embedder.embed_documents, [LONG] * 5)
+        wait_until(lambda: embedder.running == 2)
+        embedder.is_open.set()
+        assert call.result().shape == (5, 384)
+    assert embedder.most_running == 2
 
 
 def test_batches_of_concurrent_calls_take_turns(model_dir: Path) -> None:
-    embedder = RecordingEncoder(model_dir / NAME)
+    embedder = RecordingEncoder(model_dir / NAME, threads=1)
     with ThreadPoolExecutor(max_workers=4) as threads:
-        calls = [threads.submit(embedder.embed_documents, [LONG] * 10) for _ in range(3)]
+        calls = [threads.submit(embedder.embed_documents, [LONG] * 5) for _ in range(3)]
         embedder.wait_for(2)
         question = threads.submit(embedder.embed_query, "How?")
         embedder.wait_for(3)
         embedder.is_open.set()
         assert question.result().shape == (384,)
-        assert [call.result().shape for call in calls] == [(10, 384)] * 3
-    assert embedder.batches == [2, 2, 2, 1, *[2] * 12]
+        assert [call.result().shape for call in calls] == [(5, 384)] * 3
+    assert embedder.batches == [256, 256, 256, 4, *[256] * 12]
     assert embedder.most_running == 1
 
 
