@@ -19,6 +19,7 @@ const SERVICES: readonly (readonly [prefix: string, service: Service])[] = [
   ["/api/search", "chat"],
   ["/api/extract", "chat"],
   ["/api/extractions", "chat"],
+  ["/api/prompts", "chat"],
   ["/api/mcp-servers", "chat"],
   ["/mcp", "chat"],
   ["/api/embedding-models", "collection"],
@@ -61,7 +62,8 @@ const QUESTIONS = ["/api/chat", "/api/extract", "/v1/chat/completions", "/v1/res
 
 /** Whether a request asks a question. Questions have their own rate limit. */
 export function isQuestion({ method, url }: Request): boolean {
-  return method === "POST" && QUESTIONS.includes(new URL(url).pathname);
+  const { pathname } = new URL(url);
+  return method === "POST" && (QUESTIONS.includes(pathname) || pathname.startsWith("/api/prompts/"));
 }
 
 /** Whether the path is that of the Model Context Protocol, whose messages only their body tells apart. */

@@ -21,6 +21,8 @@ from functions.chat.extraction.routes import ExtractRoutes
 from functions.chat.files.preview_routes import PreviewRoutes
 from functions.chat.files.routes import FileRoutes
 from functions.chat.mcp_servers.routes import McpServerRoutes
+from functions.chat.prompts.files import PromptFolder
+from functions.chat.prompts.routes import PromptRoutes
 from functions.chat.retrieval.attached import FileSearch
 from functions.chat.retrieval.reranking import Reranking
 from functions.chat.retrieval.routes import SearchRoutes
@@ -77,6 +79,7 @@ def routes(
         *ShareRoutes(database).routes(),
         *OpenAIRoutes(answerer, reranking, settings.max_question_chars).routes(),
         *ExtractRoutes(extractor, settings.max_question_chars).routes(),
+        *PromptRoutes(PromptFolder(settings.prompts_dir), extractor, settings.max_question_chars).routes(),
         *BatchRoutes(database, extractor, tickets, settings.max_question_chars).routes(),
         *McpServerRoutes(database, settings).routes(),
         *McpRoutes(tools, settings.k_revision or "local").routes(),

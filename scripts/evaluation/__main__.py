@@ -1,4 +1,4 @@
-"""Measure how well a running stack finds the right passages. Called by `scripts/eval`."""
+"""Measure how well a running stack finds the right passages, or runs prompts. Called by `scripts/eval`."""
 
 import argparse
 import sys
@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from scripts.evaluation.api import Api, ApiError
+from scripts.evaluation.prompts import describe_tried, try_examples
 from scripts.evaluation.questions import (
     InvalidQuestions,
     Question,
@@ -23,7 +24,9 @@ from scripts.evaluation.runs import RANKINGS, Run, compare, describe, measure, r
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line. Returns the exit code: 1 if the run is clearly worse than the baseline, 2 for an error."""
+    """Run the command line. Returns the exit code: 1 if the run is clearly worse than the baseline,
+    or fewer examples of prompts are right than asked for; 2 for an error.
+    """
     options = _parser().parse_args(arguments)
     try:
         return _run(options)
@@ -39,6 +42,8 @@ def _run(options: argparse.Namespace) -> int:
         return 0
     if options.feedback:
         return _measure_feedback(options)
+    if options.prompts is not None:
+        return _try_prompts(options)
     question_set = _read(options)
     if options.write:
         write_texts(question_set.texts, options.write)
@@ -53,6 +58,15 @@ def _measure_feedback(options: argparse.Namespace) -> int:
     if not questions:
         raise InvalidQuestions("No answer with citations has been rated as helpful yet.")
     return _report(_measure(QuestionSet("feedback", (), questions), options), options)
+
+
+def _try_prompts(options: argparse.Namespace) -> int:
+    with closing(_api(options)) as api:
+        tried = try_examples(api, options.prompts)
+    if not tried:
+        raise InvalidQuestions("No prompt function has an example.")
+    print(describe_tried(tried))
+    return int(sum(each.is_equal for each in tried) < options.at_least * len(tried))
 
 
 def _report(run: Run, options: argparse.Namespace) -> int:
@@ -116,6 +130,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--set", type=Path)
     parser.add_argument("--questions", type=Path, nargs="+", default=[])
     parser.add_argument("--feedback", action="store_true")
+    parser.add_argument("--prompts", nargs="*", metavar="NAME")
+    parser.add_argument("--at-least", type=float, default=1.0)
     parser.add_argument("--off-topic", type=Path, action="append", default=[])
     parser.add_argument("--compare", type=Path, nargs=2)
     parser.add_argument("--url", default="http://127.0.0.1:8787")

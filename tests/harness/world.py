@@ -36,6 +36,7 @@ REQUIRED_FIELDS: dict[str, Any] = {
     "/api/conversations/<id>/files/preview": {"path": "a.html"},
     "/api/embedding-models": {"name": "constant"},
     "/api/models": {"allowed": None},
+    "/api/prompts/<name>": {"input": {}},
     "/api/budgets": {"budgets": []},
     "/api/sources/<uuid:id>/documents": {"key": "a.md", "text": "Text."},
     "/api/sources/<uuid:id>/uploads": {"path": "a.md", "bytes": 1, "sha256": "0" * 64},
@@ -80,6 +81,7 @@ class World:
             route.path.replace("<int:id>", "999")
             .replace("<int:number>", "1")
             .replace("<uuid:message_id>", self.message_id)
+            .replace("<name>", "none")
         )
         for prefix, known_id in self.ids.items():
             if path.startswith(prefix) and "<" in path:

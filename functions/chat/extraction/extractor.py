@@ -2,13 +2,14 @@
 
 import uuid
 from collections.abc import Generator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from functions.chat.answers.compose import MODEL_UNAVAILABLE
 from functions.chat.answers.prompt import ModelMisconfigured
 from functions.chat.conversations.answerer import Answerer
 from functions.chat.conversations.model_choice import read_workspace_chat
-from functions.chat.extraction.extract import Delta, Extracted, Extraction, Restart, estimate, extract
+from functions.chat.extraction.checked_json import Delta, Restart
+from functions.chat.extraction.extract import Extracted, Extraction, estimate, extract
 from functions.chat.extraction.output_schema import OutputSchema
 from functions.chat.extraction.passages import Evidence
 from functions.chat.usage.metering import MeteredModel
@@ -18,6 +19,7 @@ from headwater.filters.tree import Filter
 
 NO_MODEL = "Extraction needs a language model. Ask an owner of this installation to set CHAT_MODELS."
 
+Result = TypeVar("Result")
 Extracting = Generator[list[Delta | Restart], None, Extracted]
 
 
@@ -90,11 +92,11 @@ class Extractor:
             model.close()
 
 
-def finish(extracting: Extracting) -> Extracted:
-    """Run an extraction to its end."""
+def finish(extracting: Generator[list[Delta | Restart], None, Result]) -> Result:
+    """Run a generator to its end and return its result."""
     while True:
         try:
             next(extracting)
         except StopIteration as end:
-            found: Extracted = end.value
+            found: Result = end.value
             return found

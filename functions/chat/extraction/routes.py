@@ -1,7 +1,7 @@
 """The route that extracts values from documents as JSON."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Annotated, Any
 
 import flask
@@ -9,9 +9,10 @@ import msgspec
 
 from functions.chat.doors.event_stream import event_response
 from functions.chat.doors.openai_chat import DONE, event
+from functions.chat.extraction.checked_json import Delta, Restart
 from functions.chat.extraction.citing import ValueCitation
 from functions.chat.extraction.extract import Extracted
-from functions.chat.extraction.extractor import Extracting, Extractor, ExtractTask, Prepared, finish
+from functions.chat.extraction.extractor import Extractor, ExtractTask, Prepared, Result, finish
 from functions.chat.extraction.output_schema import OutputSchema
 from functions.chat.extraction.passages import MAX_DOCUMENTS
 from functions.chat.retrieval.routes import check_question
@@ -96,7 +97,8 @@ class ExtractRoutes:
             raise UnprocessableContent("documents and filter exclude each other. Name documents, or filter a search.")
         prepared = self.extractor.prepare(call.caller, task, request.documents, chosen)
         if request.stream:
-            return event_response(_events(prepared, self.extractor.extract(prepared), call.request_id))
+            groups = self.extractor.extract(prepared)
+            return event_response(json_events(groups, lambda found: _response(prepared, found), call.request_id))
         return _response(prepared, finish(self.extractor.extract(prepared)))
 
     def _task(self, request: ExtractRequest) -> ExtractTask:
@@ -117,15 +119,16 @@ def _response(prepared: Prepared, found: Extracted) -> ExtractResponse:
     )
 
 
-def _events(prepared: Prepared, groups: Extracting, request_id: str) -> Iterator[bytes]:
-    """Yield the events of an extraction, an empty one if there is nothing new. An error is the last event."""
+def json_events(
+    groups: Generator[list[Delta | Restart], None, Result], respond: Callable[[Result], msgspec.Struct], request_id: str
+) -> Iterator[bytes]:
+    """Yield the events of a streamed value, an empty one if there is nothing new. An error is the last event."""
     try:
         while True:
             try:
                 group = next(groups)
             except StopIteration as end:
-                result = _response(prepared, end.value)
-                yield event({"type": "result", **msgspec.structs.asdict(result)}) + DONE
+                yield event({"type": "result", **msgspec.structs.asdict(respond(end.value))}) + DONE
                 return
             yield b"".join(map(event, group))
     except Exception as error:  # noqa: BLE001 - the boundary: every stream must end properly

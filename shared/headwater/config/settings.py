@@ -81,6 +81,9 @@ class Settings:
         "sandbox. Empty: they build none there.",
         "",
     )
+    prompts_dir: str = _setting(
+        "Folder with [prompt functions](prompts.md), one TOML file each. It need not exist.", "prompts"
+    )
     max_tickets: int = _setting(
         "Maximum number of outstanding tickets per queue. A workspace uses at most one less to collect.", 4
     )

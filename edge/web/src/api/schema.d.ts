@@ -1258,6 +1258,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/prompts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List prompt functions
+         * @description List the installation's prompt functions with their schemas and examples.
+         */
+        get: operations["listPrompts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/prompts/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Call a prompt function
+         * @description Call a prompt function: a model gets its prompt with the input, and answers with JSON of its output schema.
+         *
+         *     With `stream`, the response is server-sent events: `delta` has more of the model's JSON text, an object with the field `value`, which a parser of partial JSON reads at any time; after `restart` it begins anew; `result` has the checked value. An error is the last event.
+         */
+        post: operations["callPrompt"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/runs": {
         parameters: {
             query?: never;
@@ -2803,6 +2845,14 @@ export interface components {
             minutes: number;
         };
         /**
+         * Example
+         * @description An input, and the output that `scripts/eval --prompts` expects.
+         */
+        Example: {
+            input: Record<string, unknown>;
+            output: unknown;
+        };
+        /**
          * ExtractRequest
          * @description What to extract, as a JSON Schema and a question, and from which documents.
          *
@@ -3554,11 +3604,58 @@ export interface components {
             error: string | null;
         };
         /**
+         * PromptDescription
+         * @description A prompt function. `problem` says why its file can't be used; then it has no schemas.
+         */
+        PromptDescription: {
+            name: string;
+            /** @default  */
+            description: string;
+            /** @default null */
+            model: string | null;
+            /** @default null */
+            input: Record<string, unknown> | null;
+            /** @default null */
+            output: Record<string, unknown> | null;
+            /** @default [] */
+            examples: components["schemas"]["Example"][];
+            /** @default null */
+            problem: string | null;
+        };
+        /**
          * PromptDetails
          * @description Of the tokens of a prompt.
          */
         PromptDetails: {
             cached_tokens: number;
+        };
+        /**
+         * PromptList
+         * @description All prompt functions, by name.
+         */
+        PromptList: {
+            prompts: components["schemas"]["PromptDescription"][];
+        };
+        /**
+         * PromptRequest
+         * @description A call: the function's input. `model` is one of `GET /api/models`, in place of the function's own.
+         */
+        PromptRequest: {
+            input: Record<string, unknown>;
+            /** @default null */
+            model: string | null;
+            /** @default false */
+            stream: boolean;
+        };
+        /**
+         * PromptResponse
+         * @description A value that matches the output schema. `repaired`: the first answer didn't, and the model corrected it.
+         */
+        PromptResponse: {
+            value: unknown;
+            model: string;
+            repaired: boolean;
+            usage: components["schemas"]["ExtractUsage"];
         };
         /**
          * RatedQuestion
@@ -7041,6 +7138,77 @@ export interface operations {
                 };
                 content: {
                     "text/html": string;
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listPrompts: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PromptList"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    callPrompt: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PromptRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PromptResponse"];
+                    "text/event-stream": string;
                 };
             };
             /** @description An error */

@@ -138,6 +138,7 @@ def test_streams_drains_and_the_tick_are_long() -> None:
     routes = [route for served in all_routes().values() for route in served]
     routes += [drain_route(unused, unused, "collection", print), tick_route(unused, unused, unused, unused)]
     long = {route.path for route in routes if route.streams or route.is_long}
-    answers = {"/api/chat", "/api/chat/<id>/stream", "/mcp", "/v1/chat/completions", "/v1/responses", "/api/extract"}
+    answers = {"/api/chat", "/api/chat/<id>/stream", "/mcp", "/v1/chat/completions", "/v1/responses"}
+    values = {"/api/extract", "/api/prompts/<name>"}
     files = {"/api/uploads/<uuid:id>/complete", "/api/conversation-files"}
-    assert long == answers | files | {"/api/me/data", "/tasks/drain", "/cron/tick"}
+    assert long == answers | values | files | {"/api/me/data", "/tasks/drain", "/cron/tick"}

@@ -1,0 +1,52 @@
+"""Typed functions for prompt functions."""
+
+import typing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from functions.chat.prompts.files import read_prompt
+from scripts.prompts import main, write_module
+from tests.harness.prompts import CLASSIFY
+
+ODD = """
+description = "Says \\"\\"\\" and \\\\."
+prompt = ""
+input.type = "object"
+[input.properties."an id"]
+type = "object"
+properties.class.type = "number"
+properties.list.items = { type = "object", properties.x.const = 1 }
+properties.list.type = "array"
+[output]
+type = "array"
+items = { type = "object", additionalProperties = { type = "integer" } }
+"""
+
+
+def test_types_are_those_of_the_schemas() -> None:
+    module: dict[str, Any] = {}
+    functions = [read_prompt("classify", CLASSIFY.encode()), read_prompt("class", ODD.encode())]
+    exec(compile(write_module(functions), "prompts_client.py", "exec"), module)
+    given, output = (typing.get_type_hints(module[f"Classify{part}"]) for part in ("Input", "Output"))
+    assert given == {"text": str, "customer": str | None, "tags": list[str]}
+    assert output == {"kind": typing.Literal["refund", "question"], "urgent": bool, "order": int | None}
+    assert module["ClassifyOutput"].__required_keys__ == {"kind", "urgent"}
+    hints = typing.get_type_hints(module["Prompts"].class_)
+    assert hints["return"] == list[dict[str, int]]
+    assert hints["given"].__annotations__.keys() == {"an id"}
+    inner = typing.get_type_hints(typing.get_type_hints(hints["given"])["an id"])
+    assert inner["class"] is float
+    [item] = typing.get_args(inner["list"])
+    assert typing.get_type_hints(item) == {"x": typing.Literal[1]}
+
+
+def test_command_names_files_that_cannot_be_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "classify.toml").write_text(CLASSIFY)
+    assert main([str(tmp_path)]) == 0
+    assert "class Prompts:" in capsys.readouterr().out
+    (tmp_path / "bad.toml").write_text("")
+    assert main([str(tmp_path)]) == 1
+    assert "bad.toml: It is no prompt" in capsys.readouterr().err
+    assert main([str(tmp_path / "none")]) == 2
