@@ -6,6 +6,9 @@ python=$root/.venv/bin/python
 # Bytecode is shared with child processes, and no variable of the calling shell changes what Python imports.
 unset PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
 
+# Node starts sooner with code that was compiled before: of wrangler, the TypeScript compiler, Playwright.
+export NODE_COMPILE_CACHE="$root/.headwater/node-cache"
+
 # Turns off onnxruntime's telemetry.
 export ORT_DISABLE_TELEMETRY=1
 

@@ -88,6 +88,9 @@ def main() -> None:
 def _run_everything(python: Sequence[str], arguments: Sequence[str], reports: Path | None, failures: Path) -> bool:
     """Run all tests. `failures` is an empty folder for the names of those that fail. Returns whether all passed."""
     edge = Background(*edge_command(reports))
+    # One process compiles the tests for all others, or each would: that is two thirds of the time of collecting them.
+    compiling = [sys.executable, "-m", "pytest", "--collect-only", "-qq"]
+    subprocess.run(compiling, cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
     as_supabase = [*arguments, "--as-supabase"]
     again = [*as_supabase, f"--failures={failures / 'supabase'}", *_AS_SUPABASE]
     supabase = Background(pytest_command("supabase", again, reports), ROOT)
