@@ -6,6 +6,7 @@ The rules are read from the syntax tree, so an import inside a function counts t
 import ast
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -76,9 +77,10 @@ Imports = dict[str, set[str]]
 """For each of our modules, the names it imports: modules, or names inside modules."""
 
 
-def imported_names(source: str, package: str) -> set[str]:
+@cache
+def imported_names(source: str, package: str) -> frozenset[str]:
     """Absolute names of all that a module of `package` imports, at any depth of its code."""
-    names = set()
+    names: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
@@ -87,7 +89,7 @@ def imported_names(source: str, package: str) -> set[str]:
             parents = parts[: len(parts) + 1 - node.level] if node.level else []
             base = ".".join([*parents, *([node.module] if node.module else [])])
             names |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
-    return names
+    return frozenset(names)
 
 
 def read_imports(root: Path) -> Imports:
@@ -100,7 +102,7 @@ def read_imports(root: Path) -> Imports:
             parts = [package, *path.relative_to(root / folder).with_suffix("").parts]
             name = ".".join(parts).removesuffix(".__init__")
             parent = name if path.name == "__init__.py" else name.rpartition(".")[0]
-            imports[name] = imported_names(path.read_text(), parent)
+            imports[name] = set(imported_names(path.read_text(), parent))
     return imports
 
 

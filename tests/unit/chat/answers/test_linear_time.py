@@ -15,17 +15,19 @@ def stream(text: str, piece_chars: int) -> str:
     return "".join(map(citations.feed, pieces)) + citations.finish()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", ANSWERS)
 def test_filtering_citations_takes_linear_time(name: str) -> None:
     check_linear(lambda text: stream(text, len(text)), ANSWERS[name])
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", ANSWERS)
 def test_filtering_streamed_citations_takes_linear_time(name: str) -> None:
     check_linear(lambda text: stream(text, 100), ANSWERS[name])
 
 
-@pytest.mark.sampled(17)
+@pytest.mark.sampled(31)
 @pytest.mark.parametrize("name", MARKDOWN)
 @pytest.mark.parametrize("piece_chars", [100, 1_000_000])
 def test_filtering_citations_of_markdown_takes_linear_time(piece_chars: int, name: str) -> None:
@@ -37,7 +39,7 @@ def test_finding_sentences_takes_linear_time(name: str) -> None:
     check_linear(lambda text: list(sentences(text)), PASSAGES[name])
 
 
-@pytest.mark.sampled(9)
+@pytest.mark.sampled(17)
 @pytest.mark.parametrize("name", MARKDOWN)
 def test_finding_sentences_of_markdown_takes_linear_time(name: str) -> None:
     check_linear(lambda text: list(sentences(text)), MARKDOWN[name])

@@ -12,7 +12,7 @@ from tests.harness.growth import check_linear
 from tests.harness.parsing import parse
 
 
-@pytest.mark.sampled(9)
+@pytest.mark.sampled(17)
 @pytest.mark.parametrize("name", MARKDOWN)
 def test_chunking_takes_linear_time(name: str) -> None:
     def page(size: int) -> ParsedDocument:

@@ -359,7 +359,7 @@ def resolve_all(source: Links) -> list[str | None]:
     return [resolver.resolve(*link) for link in source.links]
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(9)
 @pytest.mark.parametrize("name", LINKS)
 def test_resolving_adversarial_links_takes_linear_time(name: str) -> None:
     check_linear(resolve_all, LINKS[name], smallest=500, largest=16_000)
@@ -375,7 +375,7 @@ def test_reading_an_unclosed_tag_takes_linear_time(tag: str, unit: str) -> None:
     )
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(9)
 @pytest.mark.parametrize("name", LINKS)
 def test_finding_possible_names_takes_linear_time(name: str) -> None:
     check_linear(lambda source: possible_names(source.links), LINKS[name], smallest=2_000, largest=16_000)

@@ -18,18 +18,19 @@ def check_parsing(key: str, shape: Shape, **sizes: int) -> None:
     check_linear(lambda content: parse(key, content, "text/markdown"), lambda size: shape(size).encode(), **sizes)
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("name", MARKDOWN)
 def test_parsing_markdown_takes_linear_time(name: str) -> None:
     check_parsing("page.md", MARKDOWN[name], **({"smallest": 256_000} if name in LARGE else {}))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", MDX)
 def test_parsing_mdx_takes_linear_time(name: str) -> None:
     check_parsing("page.mdx", MDX[name])
 
 
-@pytest.mark.sampled(9)
+@pytest.mark.sampled(17)
 @pytest.mark.parametrize("name", MARKDOWN)
 def test_parsing_markdown_as_mdx_takes_linear_time(name: str) -> None:
     check_parsing("page.mdx", MARKDOWN[name])
