@@ -31,6 +31,7 @@ _LEFT_OUT |= {"wp_global_styles", "wp_navigation", "wp_template", "wp_template_p
 _CONTENT = "{http://purl.org/rss/1.0/modules/content/}encoded"
 _CREATOR = "{http://purl.org/dc/elements/1.1/}creator"
 _SHORTCODE = re.compile(r"\[/?[a-z][a-z0-9_-]{0,40}(?:\s[^\[\]]{0,1000})?/?\]")
+_TAG = re.compile(r"</?[a-zA-Z][^<>]{0,300}>")
 _BLOCK = re.compile(
     r"\s*<(?:/?(?:p|div|h[1-6]|ul|ol|li|table|pre|blockquote|figure|hr|section|dl|form)\b|!--)", re.IGNORECASE
 )
@@ -118,6 +119,15 @@ def is_export(head: bytes) -> bool:
     return head[:200].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<?xml") and SIGN in head[:SIGN_BYTES]
 
 
+def plain_title(html: str) -> str:
+    """Return a title without markup, which WordPress allows.
+
+    >>> plain_title("Pumps <em>&amp;</em> Co: 1 < 2")
+    'Pumps & Co: 1 < 2'
+    """
+    return unescape(_TAG.sub("", html)).strip()
+
+
 def _read_item(item: "_Element", number: int, paths: Collection[str]) -> ExportedPost | None:
     fields: dict[str, str] = {}
     terms: dict[str, list[str]] = {"category": [], "post_tag": []}
@@ -140,7 +150,7 @@ def _read_item(item: "_Element", number: int, paths: Collection[str]) -> Exporte
         path = f"{fields.get('post_type') or 'post'}/{fields.get('post_id') or number}"
     return ExportedPost(
         path=path if path not in paths else f"{path}-{number}",
-        title=unescape(fields.get("title", "")),
+        title=plain_title(fields.get("title", "")),
         content=_as_html(content),
         link=fields.get("link", ""),
         author=fields.get(_CREATOR, ""),

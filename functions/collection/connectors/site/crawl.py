@@ -83,7 +83,7 @@ class Crawler:
         if not self._allowed(crawl, [start]):
             raise SystemicError(f"The site's robots.txt doesn't allow Headwater to read {start}.")
         crawl.delay_s = max(self._config.delay_s, rules.delay_s)
-        crawl.missing_text = self._missing_text(scope)
+        crawl.missing_words = self._missing_words(scope)
         self._add(crawl, scope, [start, *previous], 0)
         if self._config.sitemap:
             listed = self._read_sitemaps(scope, rules.sitemaps, until)
@@ -169,7 +169,7 @@ class Crawler:
             crawl.pages[url] = page
             return
         facts = self._facts(answer) if answer.media_type in HTML else PageFacts()
-        if facts.text_hash and facts.text_hash == crawl.missing_text:
+        if facts.words_hash and facts.words_hash == crawl.missing_words:
             self._miss(crawl, url)
             return
         if crawl.follows_links and depth < self._config.max_depth:
@@ -235,14 +235,14 @@ class Crawler:
         crawl.robots = answer.content[:MAX_ROBOTS_BYTES].decode("utf-8-sig", errors="replace")
         return self._call("robots", crawl.robots, kind=RobotsRules)
 
-    def _missing_text(self, scope: Scope) -> str:
-        """Return the hash of what the site shows for a missing page, if it answers with 200 and not with 404."""
+    def _missing_words(self, scope: Scope) -> str:
+        """Return the hash of the words that the site shows for a missing page, if it answers with 200."""
         try:
             answer = self._web.get(f"{scope.origin}{scope.path}{_MISSING}", _ACCEPT)
         except (PermanentError, UpstreamError):
             return ""
         is_page = answer.status == 200 and answer.media_type in HTML
-        return self._facts(answer).text_hash if is_page else ""
+        return self._facts(answer).words_hash if is_page else ""
 
     def _read_sitemaps(self, scope: Scope, named: tuple[str, ...], until: float) -> list[str]:
         """Return the addresses in the sitemaps that robots.txt names, or else in the usual one.

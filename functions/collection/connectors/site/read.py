@@ -20,16 +20,21 @@ MAX_LINKS = 5_000
 MAX_SITEMAP_BYTES = 52_428_800
 """Of a sitemap after decompression (sitemaps.org)."""
 MAX_SITEMAP_URLS = 50_000
+MIN_WORDS_CHARS = 20
 _DIGITS = re.compile(r"\d+")
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([\w.:-]{1,40})""", re.IGNORECASE)
 
 
 class PageFacts(msgspec.Struct, frozen=True):
-    """What a crawl needs of a page. `text_hash` is that of its words, "" if it has hardly any."""
+    """What a crawl needs of a page. Hashes are "" for a page with hardly any words.
+
+    `words_hash` is that of the words without numbers and the page's own address, which pages for missing ones repeat.
+    """
 
     links: tuple[str, ...] = ()
     canonical: str | None = None
     text_hash: str = ""
+    words_hash: str = ""
     no_index: bool = False
 
 
@@ -76,7 +81,8 @@ class SiteReader:
         base = _join(url, base) or url
         links = () if "nofollow" in directives or "none" in directives else tuple(_links(tree, base))
         canonical = _join(base, canonical) if canonical else None
-        yield PageFacts(links, canonical, _text_hash(tree, url), "noindex" in directives or "none" in directives)
+        no_index = "noindex" in directives or "none" in directives
+        yield PageFacts(links, canonical, *_text_hashes(tree, url), no_index)
 
     def sitemap(self, content: bytes) -> Iterator[Sitemap]:
         """Yield what a sitemap lists: XML, also compressed, or a line for each address."""
@@ -122,15 +128,18 @@ def _links(tree: Any, base: str) -> Iterator[str]:
     yield from found
 
 
-def _text_hash(tree: Any, url: str) -> str:
-    """Hash a page's words without numbers and its own address, which pages for missing ones repeat."""
+def _text_hashes(tree: Any, url: str) -> tuple[str, str]:
+    """Return the hashes of a page's text, and of its words without numbers and its own address."""
     for element in list(tree.iter("script", "style", "noscript", "template")):
         element.drop_tree()
     body = tree.find("body")
     text = " ".join((tree if body is None else body).text_content().split())
     path = urlsplit(url).path
     words = _DIGITS.sub("", text.replace(url, "").replace(path, "") if len(path) > 1 else text)
-    return hashlib.sha256(words.encode(errors="replace")).hexdigest()[:16] if len(words) > 20 else ""
+    if len(words) <= MIN_WORDS_CHARS:
+        return "", ""
+    text_hash, words_hash = (hashlib.sha256(one.encode(errors="replace")).hexdigest()[:16] for one in (text, words))
+    return text_hash, words_hash
 
 
 def _decompress(content: bytes) -> bytes:

@@ -34,7 +34,7 @@ class Crawl(msgspec.Struct):
     previous: dict[str, KnownPage]
     robots: str = ""
     delay_s: float = 0.0
-    missing_text: str = ""
+    missing_words: str = ""
     follows_links: bool = True
     queue: list[tuple[str, int]] = []
     seen: set[str] = set()

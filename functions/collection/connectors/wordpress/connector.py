@@ -22,6 +22,7 @@ from functions.collection.connectors.staged_listing import stage_listing, staged
 from functions.collection.connectors.wordpress.api import Post, PostSummary, WordPressApi
 from functions.collection.connectors.wordpress.config import WordPressConfig
 from functions.collection.connectors.wordpress.walk import SUMMARY, State, TypeState, Walk, go_on
+from functions.collection.wordpress_export import plain_title
 from headwater.connectors import MAX_CURSOR_CHARS, MAX_KEY_BYTES, Connector, Entry, Fetched, Listing, Secret
 from headwater.errors import HeadwaterError, UnprocessableContent
 
@@ -154,7 +155,7 @@ def _fetched(key: str, post: Post) -> Fetched:
     url = post.link if urlsplit(post.link).scheme in ("http", "https") else None
     if post.content.protected:
         return Fetched(key, None, "text/html", url, error="The post is protected by a password of its own.")
-    title = unescape(post.title.rendered).strip() or None
+    title = plain_title(post.title.rendered) or None
     published = f"{post.date_gmt}Z" if post.date_gmt else ""
     authors = [_name(one) for one in _items(post.embedded.get("author"))]
     tags = [_name(one) for terms in _items(post.embedded.get("wp:term")) for one in _items(terms)]

@@ -64,6 +64,16 @@ def test_crawl_delay_reserves_turns_unless_the_source_has_a_longer_one(
     assert turns.taken == [("127.0.0.1", kept_s)] * 3
 
 
+def test_pages_that_differ_by_their_numbers_are_pages_of_their_own(site: WebSite) -> None:
+    site.pages = {
+        **{f"/docs/pump-{n}": page(f"of the pump {n}, whose address is /docs/, has {n * 20} mm") for n in (4, 5)},
+    }
+    site.pages["/docs/"] = site.pages["/docs/index.html"] = page(
+        "first, below /docs/", "pump-4", "pump-5", "index.html"
+    )
+    assert listed(site) == ["docs", "docs/pump-4", "docs/pump-5"]
+
+
 def test_sitemap_on_a_server_that_does_not_answer_is_left_out(site: WebSite) -> None:
     """A copied site often has the robots.txt of the original."""
     site.pages = {
