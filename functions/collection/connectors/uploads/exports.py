@@ -14,8 +14,8 @@ from functions.collection.connectors.uploads.stored import blob_key, large_files
 from functions.collection.wordpress_export import SIGN_BYTES, ExportedPost, ListedPosts, is_export
 from headwater.config import minimal_environment
 from headwater.connectors import ConnectorContext, Entry, Fetched
-from headwater.errors import PermanentError
-from headwater.processes.process import ChildProcess, ProcessFailed
+from headwater.errors import PermanentError, UpstreamError
+from headwater.processes.process import ChildProcess, ProcessEnded, ProcessFailed
 
 MAX_EXPORTS = 20
 """Of a source. More are documents with a section for each post."""
@@ -47,7 +47,7 @@ def list_posts(context: ConnectorContext, known: AbstractSet[str]) -> ListedExpo
         exports = [file for file, head in zip(candidates, heads, strict=True) if is_export(head or b"")]
         for path, version in exports[:MAX_EXPORTS]:
             with large_files:
-                found = _list_export(reader, blobs.get(blob_key(context.file_prefix, version)) or b"")
+                found = _list_export(reader, path, blobs.get(blob_key(context.file_prefix, version)) or b"")
             if found is None or not found.posts:
                 continue
             listed.exports[path] = version
@@ -100,11 +100,16 @@ def _fetch_export(
         yield Fetched(key, None, "text/html", error=error)
 
 
-def _list_export(reader: ChildProcess, content: bytes) -> ListedPosts | None:
-    """Return the posts of an export, None if it can't be read: the parser then says why."""
+def _list_export(reader: ChildProcess, path: str, content: bytes) -> ListedPosts | None:
+    """Return the posts of an export, None if it can't be read: the parser then says why.
+
+    Raises UpstreamError if the process was killed, such as for want of memory, so that no post is removed for that.
+    """
     limits = {"timeout_s": READ_S, "cpu_s": READ_CPU_S, "max_bytes": MAX_LIST_BYTES}
     try:
         return reader.call("list_posts", content, kind=ListedPosts, **limits)  # type: ignore[arg-type]
+    except ProcessEnded as error:
+        raise UpstreamError(f"{path} can't be read: {error.message}") from error
     except (PermanentError, ProcessFailed):
         return None
 

@@ -30,7 +30,7 @@ MAX_PARTS = 500
 _SEPARATOR = re.compile(rb"(?:\A|\n\r?\n)From [^\n]{3,200}\d{4}[^\n]*\n")
 _HEADER = re.compile(rb"(?:\A|\n)[A-Za-z][\w-]{1,60}:[ \t]")
 _FIELDS = {"from": "author", "to": "to", "cc": "cc", "date": "date", "message-id": "message_id", "list-id": "list"}
-_ADDRESS = re.compile(r"(\d{1,3}); ([^\s/][^\s]*)")
+_ADDRESS = re.compile(r"(\d{1,3}); ([^\s/:][^\s:]*)")
 _QUOTED = re.compile(r"(?:>\s?)+")
 
 Message = email.message.EmailMessage

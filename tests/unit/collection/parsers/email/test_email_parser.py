@@ -31,6 +31,21 @@ def test_message_has_its_subject_text_quotes_and_attachments() -> None:
 
 
 @pytest.mark.parametrize(
+    ("fields", "item"),
+    [
+        (b"X-Headwater-Attachment: 2; pump/pl%20an.pdf", "[plan.pdf](pump/pl%20an.pdf)"),
+        (b"X-Headwater-Attachment: 2; a/b.pdf\nX-Headwater-Attachment: 2; other.pdf", "[plan.pdf](a/b.pdf)"),
+        (b"X-Headwater-Attachment: 0; pump/plan.pdf", "plan.pdf"),
+        (b"X-Headwater-Attachment: 2; https://x.y/plan.pdf", "plan.pdf"),
+        (b"X-Headwater-Attachment: 2; /etc/plan.pdf", "plan.pdf"),
+        (b"X-Headwater-Attachment: 9999999999; a", "plan.pdf"),
+    ],
+)
+def test_stored_attachment_is_linked_by_its_part(fields: bytes, item: str) -> None:
+    assert text_of(fields + b"\n" + ALTERNATIVES).endswith(f"- {item} (application/pdf)")
+
+
+@pytest.mark.parametrize(
     ("body", "expected"),
     [
         (b"Content-Type: text/html\n\n<h2>Part</h2><p>a<br>b</p><script>x</script>", "## Part\n\na\nb"),
