@@ -135,7 +135,7 @@ class Crawler:
             if _asks_no_index(answer):
                 crawl.skipped[url] = _NO_INDEX
             else:
-                crawl.pages[url] = msgspec.structs.replace(previous, gone=0)
+                _add_unchanged(crawl, url, msgspec.structs.replace(previous, gone=0))
         elif answer.status in (404, 410):
             self._miss(crawl, url)
         elif answer.status == 200:
@@ -166,7 +166,7 @@ class Crawler:
         previous = crawl.previous.get(url)
         no_index = _asks_no_index(answer)
         if previous and previous.fingerprint == fingerprint and not no_index:
-            crawl.pages[url] = page
+            _add_unchanged(crawl, url, msgspec.structs.replace(page, text_hash=previous.text_hash))
             return
         facts = self._facts(answer) if answer.media_type in HTML else PageFacts()
         if facts.words_hash and facts.words_hash == crawl.missing_words:
@@ -182,7 +182,7 @@ class Crawler:
             crawl.skipped[url] = _NO_INDEX
         elif other == url:
             self._stage(fingerprint, StagedPage(answer.url, media_type, answer.content))
-            crawl.pages[url] = page
+            crawl.pages[url] = msgspec.structs.replace(page, text_hash=facts.text_hash)
 
     def _facts(self, answer: "WebResponse") -> PageFacts:
         try:
@@ -272,6 +272,12 @@ class Crawler:
     def _call(self, method: str, *arguments: object, kind: type[T]) -> T:
         limits: Any = {"timeout_s": READ_S, "cpu_s": READ_CPU_S, "max_bytes": MAX_READ_BYTES}
         return self._reader.call(method, *arguments, kind=kind, **limits)
+
+
+def _add_unchanged(crawl: Crawl, url: str, page: KnownPage) -> None:
+    crawl.pages[url] = page
+    if page.text_hash:
+        crawl.texts.setdefault(page.text_hash, url)
 
 
 def _asks_no_index(answer: "WebResponse") -> bool:

@@ -9,13 +9,17 @@ from headwater.connectors import MAX_CURSOR_CHARS
 
 
 class KnownPage(msgspec.Struct, frozen=True, array_like=True):
-    """A page as it was last read. `gone` counts the last listings in which it was missing."""
+    """A page as it was last read. `gone` counts the last listings in which it was missing.
+
+    `text_hash` is that of its text, so that a page that comes later is recognised as a copy of it.
+    """
 
     fingerprint: str
     media_type: str
     etag: str = ""
     last_modified: str = ""
     gone: int = 0
+    text_hash: str = ""
 
     def headers(self) -> dict[str, str]:
         """Return the headers of a conditional request."""
@@ -49,7 +53,7 @@ def encode_cursor(pages: dict[str, KnownPage]) -> str | None:
     """Return the pages as a cursor; without validators if they would not fit, None if even that doesn't."""
     for kept in (
         pages,
-        {url: KnownPage(page.fingerprint, page.media_type, gone=page.gone) for url, page in pages.items()},
+        {url: msgspec.structs.replace(page, etag="", last_modified="") for url, page in pages.items()},
     ):
         cursor = base64.b85encode(zlib.compress(msgspec.msgpack.encode(kept), 9)).decode()
         if len(cursor) <= MAX_CURSOR_CHARS:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from functions.collection.connectors.registry import kind_for_new_source
+from functions.collection.connectors.registry import SourceReader, kind_for_new_source
 from functions.collection.sources.connect import SourceOpener
 from functions.collection.sources.credentials import Credentials
 from headwater.config import Settings
@@ -28,10 +28,13 @@ def site() -> Iterator[WebSite]:
 
 def listed(site: WebSite, turns: HostTurns | None = None, **config: Any) -> list[str]:
     """Return the keys of the pages that a first listing finds."""
+    return sorted(entry.key for entry in opened(site, turns, **config).list(None, frozenset()).entries)
+
+
+def opened(site: WebSite, turns: HostTurns | None = None, **config: Any) -> SourceReader:
     stored = kind_for_new_source("site").normalise({"url": f"{site.origin}/docs/", "delay_s": 0, **config})
     opener = SourceOpener(Settings(database_url="unused", fetch_private=True), turns)
-    reader = opener.open(Credentials(uuid.uuid4(), "site", stored, None, None, workspace_id=WORKSPACE))
-    return sorted(entry.key for entry in reader.list(None, frozenset()).entries)
+    return opener.open(Credentials(uuid.uuid4(), "site", stored, None, None, workspace_id=WORKSPACE))
 
 
 def page(name: str, *links: str, **more: Any) -> Page:
@@ -72,6 +75,21 @@ def test_pages_that_differ_by_their_numbers_are_pages_of_their_own(site: WebSite
         "first, below /docs/", "pump-4", "pump-5", "index.html"
     )
     assert listed(site) == ["docs", "docs/pump-4", "docs/pump-5"]
+
+
+def test_copy_that_comes_later_is_recognised(site: WebSite) -> None:
+    """The page that it copies is unchanged by then, so its text isn't sent again."""
+    site.pages = {"/docs/": page("first", "a"), "/docs/a": page("about the pumps")}
+    reader = opened(site)
+    first = reader.list(None, frozenset())
+    site.pages |= {
+        "/docs/": page("first", "a", "b", "c"),
+        "/docs/b": site.pages["/docs/a"],
+        "/docs/c": page("c, other"),
+    }
+    second = reader.list(first.cursor, frozenset())
+    assert sorted(entry.key for entry in second.entries) == ["docs", "docs/a", "docs/c"]
+    assert ("/docs/a", 304) in site.take_requests()
 
 
 def test_sitemap_on_a_server_that_does_not_answer_is_left_out(site: WebSite) -> None:
