@@ -71,9 +71,7 @@ class SiteConnector(Connector[SiteConfig]):
             entries.setdefault(key_of(url), Entry(key_of(url), page.fingerprint, page.media_type))
         skipped = {key_of(url): reason for url, reason in crawl.skipped.items()}
         left_out = [(key, reason) for key, reason in skipped.items() if key not in entries]
-        return Listing(
-            crawl.start, [*entries.values()], skipped=left_out, cursor=encode_cursor(crawl.pages), hashed=True
-        )
+        return Listing(crawl.start, [*entries.values()], skipped=left_out, cursor=encode_cursor(crawl), hashed=True)
 
     def fetch(
         self,

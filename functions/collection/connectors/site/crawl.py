@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 READ_CPU_S, READ_S = 10.0, 30.0
 MAX_READ_BYTES = 64_000_000
 MAX_SITEMAPS = 100
+MAX_UNREAD = 1_000
+"""Pages that could not be read, and are tried again by the next listing."""
 MAX_FAILURES = 5
 """Requests that fail one after another: the server is down."""
 REQUESTS_PER_PAGE = 3
@@ -77,7 +79,8 @@ class Crawler:
         start = normalise_link(answer.url)
         if start is None or answer.media_type not in READABLE:
             raise SystemicError(f"{self._config.url} is not a web page ({answer.media_type or 'no media type'}).")
-        crawl = Crawl(start, previous)
+        crawl = Crawl(start, {url: page for url, page in previous.items() if page.fingerprint})
+        crawl.retried = [url for url in previous if url not in crawl.previous]
         scope = Scope(start, self._config)
         rules = self._read_robots(crawl, scope)
         if not self._allowed(crawl, [start]):
@@ -120,10 +123,10 @@ class Crawler:
         try:
             answer = self._get(crawl, scope, url, previous.headers() if previous else {})
         except UpstreamError as error:
-            self._failures += 1
+            self._failures += url not in crawl.retried
             if error.retry_after_s is not None or self._failures >= MAX_FAILURES:
                 raise
-            self._keep(crawl, url, error.message)
+            self._keep(crawl, url, error.message, may_pass=True)
             return
         except Redirected:
             return
@@ -141,7 +144,7 @@ class Crawler:
         elif answer.status == 200:
             self._read(crawl, scope, answer, depth)
         else:
-            self._keep(crawl, url, f"the server answered with HTTP {answer.status}")
+            self._keep(crawl, url, f"the server answered with HTTP {answer.status}", may_pass=True)
 
     def _get(self, crawl: Crawl, scope: Scope, url: str, headers: dict[str, str]) -> "WebResponse":
         redirects = count(-1)
@@ -196,12 +199,17 @@ class Crawler:
         if previous and not previous.gone:
             crawl.pages[url] = msgspec.structs.replace(previous, gone=1)
 
-    def _keep(self, crawl: Crawl, url: str, reason: str) -> None:
-        """Keep a page that can't be read now; skip one that never could."""
+    def _keep(self, crawl: Crawl, url: str, reason: str, *, may_pass: bool = False) -> None:
+        """Keep a page that can't be read now; skip one that never could, and try it again if that `may_pass`.
+
+        Pages that link to it may be unchanged by then, so that no link leads to it.
+        """
         if previous := crawl.previous.get(url):
             crawl.pages[url] = previous
-        else:
-            crawl.skipped[url] = reason
+            return
+        crawl.skipped[url] = reason
+        if may_pass and len(crawl.unread) < MAX_UNREAD:
+            crawl.unread.append(url)
 
     def _add(self, crawl: Crawl, scope: Scope, links: Iterable[str], depth: int) -> int:
         """Queue addresses that haven't been seen, belong to the site and are allowed. Returns how many were added."""

@@ -11,7 +11,8 @@ from headwater.connectors import MAX_CURSOR_CHARS
 class KnownPage(msgspec.Struct, frozen=True, array_like=True):
     """A page as it was last read. `gone` counts the last listings in which it was missing.
 
-    `text_hash` is that of its text, so that a page that comes later is recognised as a copy of it.
+    `text_hash` is that of its text, so that a page that comes later is recognised as a copy of it. The fingerprint is
+    "" for a page that could not be read yet.
     """
 
     fingerprint: str
@@ -31,7 +32,8 @@ class Crawl(msgspec.Struct):
     """A listing under way. Pages are by URL.
 
     `queue` has URLs to request, with their depth; `seen` those that have been in it. `previous` are the pages of the
-    last listing, `pages` those of this one. `texts` has a page for each hash of a text.
+    last listing, `pages` those of this one. `texts` has a page for each hash of a text. `unread` are
+    skipped pages that the next listing tries again, `retried` those of the last listing.
     """
 
     start: str
@@ -46,11 +48,14 @@ class Crawl(msgspec.Struct):
     texts: dict[str, str] = {}
     queries: dict[str, int] = {}
     skipped: dict[str, str] = {}
+    unread: list[str] = []
+    retried: list[str] = []
     requests: int = 0
 
 
-def encode_cursor(pages: dict[str, KnownPage]) -> str | None:
+def encode_cursor(crawl: Crawl) -> str | None:
     """Return the pages as a cursor; without validators if they would not fit, None if even that doesn't."""
+    pages = crawl.pages | dict.fromkeys(crawl.unread, KnownPage("", ""))
     for kept in (
         pages,
         {url: msgspec.structs.replace(page, etag="", last_modified="") for url, page in pages.items()},

@@ -92,6 +92,23 @@ def test_copy_that_comes_later_is_recognised(site: WebSite) -> None:
     assert ("/docs/a", 304) in site.take_requests()
 
 
+@pytest.mark.parametrize("status", [403, 500])
+def test_page_that_fails_at_first_is_tried_again(site: WebSite, status: int) -> None:
+    """The page that links to it is unchanged by then, so its links aren't sent again."""
+    links = [name for n in range(6) for name in (f"down-{n}", f"up-{n}")]
+    site.pages = {"/docs/": page("first", *links)} | {f"/docs/{name}": page(name) for name in links}
+    down = [f"/docs/down-{n}" for n in range(6)]
+    site.pages |= dict.fromkeys(down, Page(status=status))
+    reader, cursor = opened(site), None
+    for _ in range(3):
+        listing = reader.list(cursor, frozenset())
+        assert [key for key, _ in listing.skipped] == [path[1:] for path in down]
+        assert len(listing.entries) == 7
+        cursor = listing.cursor
+    site.pages["/docs/down-3"] = page("about the pumps")
+    assert len(reader.list(cursor, frozenset()).entries) == 8
+
+
 def test_sitemap_on_a_server_that_does_not_answer_is_left_out(site: WebSite) -> None:
     """A copied site often has the robots.txt of the original."""
     site.pages = {
