@@ -4,7 +4,6 @@ Vectors are scanned exactly, or by index in a workspace with many of them. If a 
 looked at, and ranked exactly. The query is embedded between two short transactions, never inside one.
 """
 
-import datetime as dt
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -15,16 +14,17 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.chat.retrieval.fusion import fuse
+from functions.chat.retrieval.candidates import Candidates
 from functions.chat.retrieval.merging import MAX_GAP, Distinct, Found, choose, rescore
-from functions.chat.retrieval.ranking import AVERAGE, PINNED_POINTS, Match, rank, recency, to_points, to_score
-from functions.chat.retrieval.relevance import MIN_OVERLAP, Judge, LanguageScales, Scales
+from functions.chat.retrieval.ranking import Match, rank, to_score
+from functions.chat.retrieval.relevance import Judge, LanguageScales, Scales
 from functions.chat.retrieval.reranking import RERANKED, Problem, Reranking
 from functions.chat.retrieval.statements import (
     CHUNKS,
     DENSE,
     DENSE_OF_CHUNKS,
     EVERYTHING,
+    FEEDBACK,
     LIVE_CHUNKS,
     MATCHES,
     NEAREST,
@@ -232,6 +232,7 @@ class Search:
             scope.execute(tx, CHUNKS, most=0)
             scope.execute(tx, DENSE_OF_CHUNKS, chunks="{0}")
             _matches(tx, scope, [0], weigh_words("Self-test", [DEFAULT_LANGUAGE], ()), {})
+            scope.execute(tx, FEEDBACK, chunks="{0}", best="{0}", nearest="{0}")
             scope.execute(tx, PASSAGES, chunks="{0}", candidates="{0}", max_gap=MAX_GAP)
 
     def _target_values(self, query: str) -> dict[str, Any]:
@@ -300,42 +301,18 @@ def _matches(
 ) -> list[Match]:
     """Find the best chunks by vectors and by words, with their fused scores.
 
-    Vectors count in the languages that have a judge: those that the model knows.
+    Vectors are corrected by feedback where words count, too.
     """
     from functions.chat.retrieval.words import read_scores
 
     words = read_scores(tx, scope.values["workspace_id"], query, among=scope.chunks)
     candidates = list(dict.fromkeys(chain(dense, _live(tx, scope, words))))
-    rows = scope.execute(tx, MATCHES, chunks=to_array(candidates)).all()
-    if not rows:
-        return []
-    of_words = [words.of(row.id) for row in rows]
-    of_language = [judges.get(row.language or DEFAULT_LANGUAGE) for row in rows]
-    similarities = [row.similarity if judge else None for row, judge in zip(rows, of_language, strict=True)]
-    fused = fuse([score for score, _ in of_words], similarities)
-    today = dt.datetime.now(dt.UTC).date()
-    matches = []
-    for row, score, (_, overlap), judge, similarity in zip(
-        rows, fused, of_words, of_language, similarities, strict=True
-    ):
-        adjustment = recency(row.date, scope.values["half_life_days"], today)
-        if row.is_pinned and score >= AVERAGE:
-            adjustment += PINNED_POINTS
-        matches.append(
-            Match(
-                chunk_id=row.id,
-                input_hash=row.input_hash,
-                points=to_points(score) + adjustment,
-                adjustment=adjustment,
-                stands_out=score >= AVERAGE,
-                similarity=similarity,
-                overlap=overlap,
-                relevant=judge.is_relevant(similarity, overlap)
-                if judge and similarity is not None
-                else overlap >= MIN_OVERLAP,
-            )
-        )
-    return matches
+    found = Candidates(scope.execute(tx, MATCHES, chunks=to_array(candidates)).all(), words, judges)
+    if query and (feedback := found.feedback(dense)):
+        best, nearest = map(to_array, feedback)
+        rows = scope.execute(tx, FEEDBACK, chunks=to_array(candidates), best=best, nearest=nearest)
+        found.correct({row.id: row.gain for row in rows})
+    return found.matches(scope.values["half_life_days"])
 
 
 def _live(tx: Connection, scope: _Scope, words: "WordScores") -> list[int]:

@@ -140,6 +140,22 @@ MATCHES = f"""
       and v.input_hash = c.input_hash
 """
 
+# How much nearer each candidate is to the best ones than to all nearest ones: Rocchio's feedback. Vectors are looked up
+# by their key, also if the planner expects one row; the mean is materialized, or it would be computed for each row.
+FEEDBACK = f"""
+    with candidates as materialized (
+      select c.id, v.embedding
+      from {_WANTED} join chunks c on c.id = wanted.id and c.workspace_id = :workspace_id
+      cross join lateral (
+        select embedding from vectors v where v.model_id = cast(:model_id as integer)
+          and v.workspace_id = :workspace_id and v.input_hash = c.input_hash offset 0) v),
+    feedback as materialized (
+      select avg(embedding) filter (where id = any(cast(:best as bigint[])))
+        - avg(embedding) filter (where id = any(cast(:nearest as bigint[]))) as direction
+      from candidates)
+    select id, -(embedding <#> direction) as gain from candidates cross join feedback
+"""
+
 # Each piece of a text is read at the cost of the whole text. So a gap is read only between two candidates.
 PASSAGES = f"""
     select d.id as document_id, d.key, d.title, d.url, d.media_type, c.heading_path, c.ordinal,

@@ -202,6 +202,22 @@ def test_nearest_chunks_are_found_in_order(chat: ChatApp) -> None:
     assert [hit["text"] for hit in chat.search(q="cat", k=3)] == ["149", "148", "147"]
 
 
+def test_chunks_like_the_best_ones_come_before_those_near_the_query_only(chat: ChatApp) -> None:
+    for n in range(5):
+        chat.add_document(f"best/{n}.md", f"The cat sat on mat {n}.", vectors=[axis(0, 1, 0.8)])
+    chat.add_document("alike.md", "A feline rests.", vectors=[axis(0, 1, 0.6)])
+    chat.add_document("near.md", "A bird sings.", vectors=[axis(0, 2, 0.62)])
+    for n in range(12):
+        chat.add_document(f"far/{n}.md", f"Dogs bark {n} times.", vectors=[axis(0, 3 + n, 0.3)])
+    few = keys(chat.search(q="cat"))
+    assert few.index("near.md") < few.index("alike.md"), "19 chunks are too few to correct the query by the best 5"
+    chat.add_document("far/last.md", "Dogs bark again.", vectors=[axis(0, 99, 0.3)])
+    hits = chat.search(q="cat", k=7)
+    assert keys(hits)[5:] == ["alike.md", "near.md"]
+    assert [hit["score"] for hit in hits] == sorted([hit["score"] for hit in hits], reverse=True)
+    assert keys(chat.search(q="cat", by="vectors", k=7))[5:] == ["near.md", "alike.md"]
+
+
 def test_neighbouring_chunks_are_one_passage(chat: ChatApp) -> None:
     parts = ["The cat sat.", "<!-- x -->\n\nThe cat ran.", "Dogs bark.", "The cat slept."]
     text = "\n\n".join(parts)

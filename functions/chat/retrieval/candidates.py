@@ -1,0 +1,89 @@
+"""Score the chunks that a search found: fuse, adjust, and judge which may be about the query. Pure.
+
+The similarities are corrected by feedback: Rocchio 1971, "Relevance feedback in information retrieval". The best chunks
+of a first fusion count as relevant, all nearest ones as not relevant, so that chunks near everything gain nothing.
+"""
+
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from functions.chat.retrieval.fusion import fuse
+from functions.chat.retrieval.ranking import AVERAGE, PINNED_POINTS, Match, recency, to_points
+from functions.chat.retrieval.relevance import MIN_OVERLAP, Judge
+from headwater.words.analysis import DEFAULT_LANGUAGE
+
+if TYPE_CHECKING:
+    from functions.chat.retrieval.bm25 import WordScores
+
+FEEDBACK_CHUNKS = 5
+"""Best chunks that count as relevant."""
+
+FEEDBACK_WEIGHT = 0.3
+"""Weight of the feedback beside the query."""
+
+MIN_NEAREST = 4 * FEEDBACK_CHUNKS
+"""Nearest chunks that feedback needs: among fewer, the best ones are most of them."""
+
+
+class Candidates:
+    """The chunks that vectors and words found, with their scores. `rows` are those of the statement `MATCHES`.
+
+    Vectors count in the languages that have a judge: those that the model knows.
+    """
+
+    def __init__(self, rows: Sequence[Any], words: "WordScores", judges: Mapping[str, Judge]) -> None:
+        self._rows = rows
+        self._words = [words.of(row.id) for row in rows]
+        self._judges = [judges.get(row.language or DEFAULT_LANGUAGE) for row in rows]
+        self._similarities = [row.similarity if judge else None for row, judge in zip(rows, self._judges, strict=True)]
+        self._fused = self._fuse(self._similarities)
+
+    def feedback(self, nearest: Collection[int]) -> tuple[list[int], list[int]] | None:
+        """Return the chunks that count as relevant, and the `nearest` of them all; None if these are too few."""
+        wanted = set(nearest)
+        known = [n for n, similarity in enumerate(self._similarities) if similarity is not None]
+        near = [self._rows[n].id for n in known if self._rows[n].id in wanted]
+        if len(near) < MIN_NEAREST:
+            return None
+        best = sorted(known, key=lambda n: -self._fused[n])[:FEEDBACK_CHUNKS]
+        return [self._rows[n].id for n in best], near
+
+    def correct(self, feedback: Mapping[int, float]) -> None:
+        """Fuse again, with similarities that are corrected by `feedback`, by chunk id."""
+        self._fused = self._fuse(
+            [
+                None if similarity is None else similarity + FEEDBACK_WEIGHT * feedback[row.id]
+                for row, similarity in zip(self._rows, self._similarities, strict=True)
+            ]
+        )
+
+    def matches(self, half_life_days: float) -> list[Match]:
+        """Return the matches, in the order of the rows."""
+        today = dt.datetime.now(dt.UTC).date()
+        matches = []
+        for row, score, (_, overlap), judge, similarity in zip(
+            self._rows, self._fused, self._words, self._judges, self._similarities, strict=True
+        ):
+            adjustment = recency(row.date, half_life_days, today)
+            if row.is_pinned and score >= AVERAGE:
+                adjustment += PINNED_POINTS
+            relevant = overlap >= MIN_OVERLAP
+            if judge and similarity is not None:
+                relevant = judge.is_relevant(similarity, overlap)
+            matches.append(
+                Match(
+                    chunk_id=row.id,
+                    input_hash=row.input_hash,
+                    points=to_points(score) + adjustment,
+                    adjustment=adjustment,
+                    stands_out=score >= AVERAGE,
+                    similarity=similarity,
+                    overlap=overlap,
+                    relevant=relevant,
+                )
+            )
+        return matches
+
+    def _fuse(self, similarities: Sequence[float | None]) -> list[float]:
+        return fuse([score for score, _ in self._words], similarities)

@@ -1,0 +1,45 @@
+"""Candidates of a search: feedback corrects their order, and says nothing of languages that the model doesn't know."""
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+
+import numpy as np
+
+from functions.chat.retrieval.bm25 import WordScores
+from functions.chat.retrieval.candidates import Candidates
+from functions.chat.retrieval.relevance import Background
+
+NO_WORDS = WordScores(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
+
+
+def make_candidates(similarities: Mapping[int, float | None], language: str = "en") -> Candidates:
+    rows = [
+        SimpleNamespace(id=n, similarity=one, language=language, input_hash=bytes([n]), date=None, is_pinned=False)
+        for n, one in similarities.items()
+    ]
+    return Candidates(rows, NO_WORDS, {"en": Background(0.0, 1.0, 1.0)})
+
+
+def order(found: Candidates) -> list[int]:
+    return [match.chunk_id for match in sorted(found.matches(0.0), key=lambda match: -match.points)]
+
+
+def test_feedback_is_the_best_five_and_all_nearest_chunks() -> None:
+    similarities = {n: n / 100 for n in range(30)}
+    assert make_candidates(similarities).feedback(range(20)) == ([29, 28, 27, 26, 25], [*range(20)])
+    assert make_candidates({**similarities, 50: None}).feedback([*range(19), 50]) is None
+    assert make_candidates(similarities, language="xx").feedback(range(30)) is None
+
+
+def test_correction_moves_candidates_and_leaves_their_similarity() -> None:
+    found = make_candidates({1: 0.5, 2: 0.4, 3: 0.1, 4: None})
+    assert order(found)[0] == 1
+    found.correct({1: 0.0, 2: 0.5, 3: 0.0})
+    assert order(found)[0] == 2  # .4 + .3 × .5 = .55
+    assert [match.similarity for match in found.matches(0.0)] == [0.5, 0.4, 0.1, None]
+
+
+def test_no_candidates_match_nothing() -> None:
+    found = make_candidates({})
+    assert found.feedback([]) is None
+    assert found.matches(0.0) == []
