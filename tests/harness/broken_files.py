@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from tests.harness.archives import make_docx, make_zip
 from tests.harness.paths import ROOT
-from tests.harness.pdfs import make_pdf
+from tests.harness.pdfs import doubling_pdfs, looping_pdfs, make_pdf
 
 DOCUMENTS = ROOT / "tests/data/documents"
 SUFFIXES = (
@@ -15,7 +15,8 @@ SUFFIXES = (
 
 
 SMALL_BOMBS = ("ratio.docx", "members.zip", "nested.zip", "deep.docx", "laughs.docx", "deep.html", "deep.ipynb")
-"""Those that are refused at once."""
+SMALL_BOMBS += ("loop-pages.pdf", "loop-contents.pdf", "loop-form.pdf")
+"""Those that are read or refused at once."""
 
 
 def bombs() -> Iterator[tuple[str, bytes]]:
@@ -25,12 +26,16 @@ def bombs() -> Iterator[tuple[str, bytes]]:
     yield "ratio.docx", make_zip({"word/document.xml": zeros * 3})
     yield "member.docx", make_zip({"word/document.xml": zeros, "noise": random.Random(0).randbytes(500_000)})
     yield "members.zip", make_zip({f"{number}.md": "a" for number in range(12_000)})
-    yield "nested.zip", make_zip({"a.zip": make_zip({"b.zip": make_zip({"c.md": "a"})})})
+    nested = make_zip({"c.md": "a"})
+    for _ in range(20):
+        nested = make_zip({f"{number}.zip": nested for number in range(3)})
+    yield "nested.zip", nested
     yield "deep.docx", make_docx("<w:sdt><w:sdtContent>" * 5_000 + "</w:sdtContent></w:sdt>" * 5_000)
     yield "table.docx", make_docx("<w:tbl>" + f"<w:tr>{cell * 50}</w:tr>" * 3_000 + "</w:tbl>")
     yield "laughs.docx", make_docx("").replace(b"a", b"&a;")
     yield "page.pdf", make_pdf("q " * 500_000 + "BT /F1 12 Tf (a) Tj ET " * 20_000)
     yield "rulings.pdf", make_pdf("".join(f"{x} 0 m {x} 800 l S 0 {x} m 500 {x} l S\n" for x in range(2_000)))
+    yield from ((f"loop-{name}.pdf", content) for name, content in (looping_pdfs() | doubling_pdfs()).items())
     yield "pages.pdf", make_pdf(*["BT /F1 12 Tf 72 700 Td (a) Tj ET"] * 3_000)
     yield "deep.html", b"<div>" * 200_000
     yield "deep.rst", b"* " * 100_000

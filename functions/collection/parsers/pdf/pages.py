@@ -37,6 +37,7 @@ _TRANSLATED = {
     **_LIGATURES,
     0x02: "\ufffe",
     0xAD: "\ufffe",
+    0x2010: "-",
     0x15: "\u2013",
     0x16: "\u2014",
     0x10: "\u201c",
@@ -46,6 +47,7 @@ _TRANSLATED |= {0xF0B7: "\u2022", 0xF0A7: "\u25aa", 0x88: "\u2022"}
 
 _MARKERS = re.compile(r"(?:(?:[•‣▪◦●○■□]|\d{1,3}[.)])(?:\s|$))+")
 _SPACES = " \t\xa0"
+_SPACE_CODES = frozenset(map(ord, _SPACES))
 """White space of lines. `str.isspace` includes LaTeX's ligatures."""
 
 
@@ -86,6 +88,7 @@ class Page(msgspec.Struct):
     tables: list[Table]
     has_image: bool
     height: float = 0.0
+    is_damaged: bool = False
 
 
 def read_outline(document: "PdfDocument") -> list[tuple[int, str, int | None]]:
@@ -107,7 +110,7 @@ def read_page(document: "PdfDocument", index: int) -> Page:
         page = document[index]
         text = page.get_textpage()
     except pypdfium2.PdfiumError:
-        return Page([], [], has_image=False)
+        return Page([], [], has_image=False, is_damaged=True)
     place = _Placement(page)
     lines = _read_lines(text, index, place)
     rulings, has_image = _read_objects(page, place)
@@ -215,7 +218,7 @@ def _read_lines(text: "PdfTextPage", index: int, place: _Placement) -> list[Line
         rects = _rects(text, first, last - first + 1, place)
         if not rects:
             continue
-        middle = (first + last) // 2
+        middle = _character_near(text, (first + last) // 2, last)
         size = _font_size(text, middle)
         if _MARKERS.fullmatch(shown) and len(rects) == len(shown.split()):
             lines += _markers(shown.split(), index, size, rects)
@@ -240,6 +243,15 @@ def _read_lines(text: "PdfTextPage", index: int, place: _Placement) -> list[Line
         )
         lines.append(line)
     return lines
+
+
+def _character_near(text: "PdfTextPage", char: int, last: int) -> int:
+    """Return the first character from one on that is no space: PDFium adds spaces, which have no font."""
+    import pypdfium2.raw as pdfium
+
+    while char < last and pdfium.FPDFText_GetUnicode(text, char) in _SPACE_CODES:
+        char += 1
+    return char
 
 
 def _markers(tokens: Sequence[str], index: int, size: float, rects: Sequence[Box]) -> Iterator[Line]:

@@ -8,7 +8,7 @@ from headwater.errors import PermanentError
 from headwater.parsers import SCANNED_PDF, OtherParserNeeded, Parsed
 
 READS = ("application/pdf", "application/x-pdf", ".pdf")
-VERSION = 1
+VERSION = 2
 
 MAX_PAGES = 1_000
 """A page takes about 7 ms, one with tables twice that."""
@@ -42,10 +42,14 @@ def parse(name: str, content: bytes, media_type: str) -> Parsed:  # noqa: ARG001
                 "an extension that does (OCR)",
                 SCANNED_PDF,
             )
+        if all(page.is_damaged for page in pages):
+            raise PermanentError("it is damaged: none of its pages can be read")
         raise PermanentError("it has no text")
     writer = MarkdownWriter()
     if blank:
         writer.warnings.append(f"without text, as they are images: {_list_pages(blank)}")
+    if damaged := [index + 1 for index, page in enumerate(pages) if page.is_damaged]:
+        writer.warnings.append(f"damaged and not read: {_list_pages(damaged)}")
     if count > MAX_PAGES:
         writer.warnings.append(f"only the first {MAX_PAGES:,} of {count:,} pages were read")
     write_pages(pages, read_outline(document), writer)

@@ -1,6 +1,7 @@
 """PDF files of seven programs as Markdown, and files that can't be read. `handbook.md` is what all of them print."""
 
 import re
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from headwater.errors import PermanentError
 from headwater.parsers import Parsed, check_parsed
 from headwater.passages import excerpt
 from tests.harness.handbook import DOCUMENTS, headings, share_in_order, words
-from tests.harness.pdfs import make_pdf
+from tests.harness.pdfs import looping_pdfs, make_pdf
 
 
 def read(path: Path) -> Parsed:
@@ -40,6 +41,25 @@ def test_pdf_of_a_program_is_read_as_it_was_written(program: str) -> None:
     assert re.search(r"```\nconnect /dev/ttyS0 9600\nread state\n", parsed.text)
     first, second = parsed.pages
     assert (first, 1_500 < second < 3_500) == (0, True)
+
+
+@pytest.mark.parametrize("program", ["chromium", "latex", "weasyprint"])
+def test_two_columns_with_hyphens_are_read_one_after_the_other(program: str) -> None:
+    expected = (DOCUMENTS / "handbook.md").read_text()
+    parsed = read(DOCUMENTS / f"columns.{program}.pdf")
+    assert share_in_order(words(expected), words(parsed.text)) >= 0.99
+    assert set(headings(expected)) <= set(headings(parsed.text))
+    [valves] = [line for line in parsed.text.split("\n") if line.startswith("Open the suction valve")]
+    assert valves in expected
+    assert not re.search(r"\w[-\u2010\u00ad] \w", parsed.text)
+
+
+@pytest.mark.parametrize("name", sorted(looping_pdfs()))
+def test_parts_that_contain_themselves_are_read_once_or_the_file_is_refused(name: str) -> None:
+    is_refused = name in ("pages", "pages-of-pages", "contents", "reference")
+    reason = "none of its pages can be read" if name.startswith("pages") else "it has no text"
+    with pytest.raises(PermanentError, match=reason) if is_refused else nullcontext():
+        assert parse("a.pdf", looping_pdfs()[name], "").text == "Some text."
 
 
 def test_page_of_a_passage_is_the_one_it_is_printed_on() -> None:
