@@ -14,8 +14,10 @@ SUFFIXES = (
 )
 
 
-SMALL_BOMBS = ("ratio.docx", "members.zip", "nested.zip", "deep.docx", "laughs.docx", "deep.html", "deep.ipynb")
-SMALL_BOMBS += ("loop-pages.pdf", "loop-contents.pdf", "loop-form.pdf")
+SMALL_BOMBS = (
+    *("ratio.docx", "members.zip", "nested.zip", "deep.docx", "laughs.docx", "deep.html", "deep.ipynb"),
+    *("loop-pages.pdf", "loop-contents.pdf", "loop-form.pdf"),
+)
 """Those that are read or refused at once."""
 
 

@@ -25,6 +25,21 @@ _INLINE = frozenset(
 )
 _INLINE |= {"img", "ins", "kbd", "label", "mark", "meter", "nobr", "output", "picture", "q", "ruby", "rb", "rp", "rt"}
 _INLINE |= {"s", "samp", "small", "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr", "math"}
+_INLINE |= {
+    "annotation",
+    "annotation-xml",
+    "semantics",
+    "menclose",
+    "merror",
+    "mfrac",
+    "mi",
+    "mn",
+    "mo",
+    "mover",
+    "mpadded",
+}
+_INLINE |= {"mphantom", "mroot", "mrow", "ms", "mspace", "msqrt", "mstyle", "msub", "msubsup", "msup", "mtable", "mtd"}
+_INLINE |= {"mtext", "mtr", "munder", "munderover"}
 _HEADING = re.compile(r"h([1-6])")
 _CODE_LANGUAGE = re.compile(
     r"(?:^|\s)(?:(?:language|lang|highlight-source|brush:?)[-\s]|highlight-(?!source|default))([\w+#.-]+)"
@@ -182,6 +197,8 @@ def _inline(element: "HtmlElement") -> Iterator[Inline]:
         yield "\n"
     elif tag == "img":
         yield _spaces(element.get("alt"))
+    elif tag == "math":
+        yield _formula(element)
     elif tag in ("code", "kbd", "samp", "tt") and element.find(".//a") is None:
         yield InlineCode(_text(element))
     elif tag == "a" and (target := element.get("href")) and not target.startswith(("#", "javascript:", "data:")):
@@ -208,6 +225,14 @@ def _item_of_word(paragraph: "HtmlElement") -> tuple[list[Inline], int, int | No
     inlines[at] = re.sub(r"^\s*(?:\d+[.)]|[^\w\s]|o(?=\s|$))", "", first)
     level = _WORD_LEVEL.search(paragraph.get("style", ""))
     return inlines, int(level[1]) - 1 if level else 0, int(number[1]) if number else None
+
+
+def _formula(math: "HtmlElement") -> Inline:
+    """Return a formula of MathML: its TeX, if it has that, else its characters."""
+    for one in math.iter():
+        if _tag(one) == "annotation" and "tex" in one.get("encoding", "").lower():
+            return InlineCode(_text(one))
+    return _text(math)
 
 
 def _text(element: "HtmlElement") -> str:

@@ -50,9 +50,9 @@ def remove_scripts(tree: Any) -> None:
     """Remove scripts, styles, permalinks of headings, line numbers of code, and the table of contents."""
     for element in list(tree.iter(*_SCRIPTS)):
         element.drop_tree()
-    for element in tree.xpath("//*[@role='doc-toc']"):
-        if len(element.text_content()) <= _MAX_SHARE * len(tree.text_content()):
-            element.drop_tree()
+    contents = tree.xpath("//*[@role='doc-toc'][1]")
+    if contents and len(contents[0].text_content()) <= _MAX_SHARE * len(tree.text_content()):
+        contents[0].drop_tree()
     for element in list(tree.iter("a")):
         if "#" in element.get("href", "") and element.text_content().strip() in _PERMALINKS and not len(element):
             element.drop_tree()

@@ -1,6 +1,6 @@
 """The parser of ZIP archives: one document with a section for each file that another parser reads."""
 
-from functions.collection.parsers.choose import BuiltInParser, choose
+from functions.collection.parsers.choose import BuiltInParser, choose, load_built_in, true_parser
 from functions.collection.parsers.markdown.structure import read_structure
 from functions.collection.parsers.writer import MAX_TEXT_CHARS, MarkdownWriter
 from functions.collection.parsers.zip_files import ZipReader
@@ -8,9 +8,12 @@ from headwater.errors import PermanentError
 from headwater.parsers import Block, Link, Parsed
 
 READS = ("application/x-zip-compressed", ".zip")
-VERSION = 1
+VERSION = 2
 
 MAX_FILES = 1_000
+"""Of an archive and those in it."""
+MAX_DEPTH = 2
+"""Archives around one that is read."""
 _NAMED_WARNINGS = 5
 _IGNORED = ("__MACOSX/", ".DS_Store", "Thumbs.db")
 
@@ -19,32 +22,51 @@ def parse(name: str, content: bytes, media_type: str) -> Parsed:  # noqa: ARG001
     """Parse an archive. Raises PermanentError if it is damaged, or none of its files can be read."""
     if not content.startswith(b"PK"):
         raise PermanentError("it is not a ZIP archive, although its name says so")
-    archive = ZipReader(content)
-    names = [one for one in archive.names() if not one.endswith("/") and not any(part in one for part in _IGNORED)]
     joined = _Joined()
-    problems: list[str] = []
-    for one in names[:MAX_FILES]:
-        try:
-            joined.add(one, _parse_member(archive, one))
-        except PermanentError as error:
-            problems.append(f"{one}: {error.message}")
+    _add_members(ZipReader(content), "", joined)
+    problems = joined.problems
     if not joined.texts:
-        raise PermanentError(f"none of its {len(names):,} files can be read: {'; '.join(problems[:3])}"[:500])
+        raise PermanentError(f"none of its {joined.found:,} files can be read: {'; '.join(problems[:3])}"[:500])
     warnings = problems[:_NAMED_WARNINGS]
     if len(problems) > _NAMED_WARNINGS:
         warnings.append(f"{len(problems) - _NAMED_WARNINGS:,} more files in the archive could not be read")
-    if len(names) > MAX_FILES:
-        warnings.append(f"only the first {MAX_FILES:,} of {len(names):,} files were read")
+    if joined.found > MAX_FILES:
+        warnings.append(f"only the first {MAX_FILES:,} of {joined.found:,} files were read")
     return joined.finish(warnings)
 
 
-def _parse_member(archive: ZipReader, name: str) -> Parsed:
+def _add_members(archive: ZipReader, folder: str, joined: "_Joined", depth: int = 0) -> None:
+    """Add the files of an archive, and those of archives in it."""
+    for name in archive.names():
+        if name.endswith("/") or any(part in name for part in _IGNORED):
+            continue
+        path = folder + name
+        joined.found += 1
+        if joined.found > MAX_FILES:
+            continue
+        try:
+            content = archive.read(name)
+            parser = _parser_of(name, content)
+            if parser.name != "archive":
+                joined.add(path, _parse_member(parser, name, content))
+            elif depth == MAX_DEPTH:
+                joined.problems.append(f"{path}: archives in more than {MAX_DEPTH} others are not read")
+            else:
+                _add_members(ZipReader(content), f"{path}/", joined, depth + 1)
+        except PermanentError as error:
+            joined.problems.append(f"{path}: {error.message}")
+
+
+def _parser_of(name: str, content: bytes) -> BuiltInParser:
     parser = choose(name, "").parser
     if not isinstance(parser, BuiltInParser):
         raise PermanentError("no built-in parser reads it")
-    if parser.name == "archive":
-        raise PermanentError("archives in archives are not read")
-    parsed = parser.parse(name, archive.read(name), "")
+    true_name = true_parser(parser.name, content)
+    return parser if true_name == parser.name else BuiltInParser(true_name, load_built_in(true_name), parser.version)
+
+
+def _parse_member(parser: BuiltInParser, name: str, content: bytes) -> Parsed:
+    parsed = parser.parse(name, content, "")
     if parsed.blocks is not None:
         return parsed
     blocks, links, markup = read_structure(parsed.text, [])
@@ -52,10 +74,15 @@ def _parse_member(archive: ZipReader, name: str) -> Parsed:
 
 
 class _Joined:
-    """Documents one after another, each below a heading with its name."""
+    """Documents one after another, each below a heading with its name.
+
+    `found` counts the files that were found, `problems` says why some of them were not read.
+    """
 
     def __init__(self) -> None:
         self.texts: list[str] = []
+        self.found = 0
+        self.problems: list[str] = []
         self._length = 0
         self._blocks: list[Block] = []
         self._links: list[Link] = []

@@ -41,7 +41,7 @@ _STATEMENT = (
 )
 _METHOD = re.compile(
     rf"(?P<indent>[ \t]*){_ATTRIBUTES}{_MODIFIERS}(?:(?P<kind>class|interface|enum|record|struct|namespace"
-    rf"|@interface|mixin|extension)\s+|(?:<[^()=;]*>\s*)?{_STATEMENT}[\w.?]+(?:<[^()=;{{}}]*>)?[\[\]?]*\s+(?=[\w$]+\s*(?:<[^()]*>)?{_BODY}))"
+    rf"|@interface|mixin|extension)\s+|(?:<[^()=;]*>\s*)?{_STATEMENT}[\w.]+(?:<[^()=;{{}}]*>)?[\[\]?]*\s+(?=[\w$]+\s*(?:<[^()]*>)?{_BODY}))"
     r"(?P<name>[\w$]+(?:\.[\w$]+)*)"
 )
 _CONSTRUCTOR = re.compile(rf"(?P<indent>[ \t]+)(?P<name>[A-Z]\w*)(?={_BODY})")

@@ -26,6 +26,8 @@ VERSION = 2
 MAX_MESSAGES = 2_000
 MAX_HEADER_BYTES = 64_000
 MAX_PARTS = 500
+MAX_FORWARDED = 3
+"""Forwarded messages in one another that are read."""
 
 _SEPARATOR = re.compile(rb"(?:\A|\n\r?\n)From [^\n]{3,200}\d{4}[^\n]*\n")
 _HEADER = re.compile(rb"(?:\A|\n)[A-Za-z][\w-]{1,60}:[ \t]")
@@ -38,6 +40,13 @@ Message = email.message.EmailMessage
 
 def parse(name: str, content: bytes, media_type: str) -> Parsed:
     """Parse a message, or a mailbox with a section for each. Raises PermanentError if it is neither."""
+    try:
+        return _parse(name, content, media_type)
+    except RecursionError as error:
+        raise PermanentError("its messages are nested too deeply") from error
+
+
+def _parse(name: str, content: bytes, media_type: str) -> Parsed:
     writer = MarkdownWriter()
     starts = list(_SEPARATOR.finditer(content))
     if starts and starts[0].start() == 0 and (name.lower().endswith((".mbox", ".mbx")) or "mbox" in media_type):
@@ -101,10 +110,7 @@ def _read(content: bytes) -> Message:
     size = head.start() if head else len(content)
     if size > MAX_HEADER_BYTES:
         raise PermanentError(f"its headers have more than {MAX_HEADER_BYTES:,} bytes")
-    try:
-        message = email.parser.BytesParser(Message, policy=email.policy.default).parsebytes(content)
-    except RecursionError as error:
-        raise PermanentError("its messages are nested too deeply") from error
+    message = email.parser.BytesParser(Message, policy=email.policy.default).parsebytes(content)
     assert isinstance(message, Message)
     return message
 
@@ -123,18 +129,26 @@ def _about(message: Message) -> Iterator[str]:
             yield f"{name.title()}: {text}"
 
 
-def _write_body(message: Message, writer: MarkdownWriter, said: Said | None = None) -> None:
-    """Write the text of a message: the plain one of alternatives. Attachments are listed.
+def _write_body(
+    message: Message,
+    writer: MarkdownWriter,
+    said: Said | None = None,
+    *,
+    depth: int = 0,
+    addresses: dict[int, str] | None = None,
+) -> None:
+    """Write the text of a message: the plain one of alternatives. Attachments are listed, forwarded messages follow.
 
     In a conversation, what it quotes of what was `said` is left out.
     """
     texts: dict[str, list[str]] = {"text/plain": [], "text/html": []}
     attached: list[Text] = []
-    addresses = _attachment_addresses(message)
-    for number, part in enumerate(islice(_parts(message), MAX_PARTS)):
+    forwarded: list[Message] = []
+    addresses = _attachment_addresses(message) if addresses is None else addresses
+    for part in islice(_parts(message, forwarded), MAX_PARTS):
         kind, name = part.get_content_type(), _file_name(part)
         if part.get_content_disposition() == "attachment" or name:
-            address = addresses.get(number) or _header(part, "content-location")
+            address = addresses.get(id(part)) or _header(part, "content-location")
             attached.append(
                 [InlineLink(name or "unnamed", address), f" ({kind})"] if address else f"{name or 'unnamed'} ({kind})"
             )
@@ -148,22 +162,37 @@ def _write_body(message: Message, writer: MarkdownWriter, said: Said | None = No
     else:
         for text in texts["text/html"]:
             _write_page(text, writer, said)
-    if attached:
-        writer.paragraph("Attachments:")
-        for one in attached:
-            writer.item(one)
+    writer.paragraph("Attachments:" if attached else "")
+    for item in attached:
+        writer.item(item)
+    for one in forwarded[: MAX_PARTS if depth < MAX_FORWARDED else 0]:
+        writer.heading((2 if said is None else 3) + depth, _header(one, "subject") or "(no subject)")
+        writer.paragraph("\n".join(_about(one)))
+        _write_body(one, writer, said, depth=depth + 1, addresses=addresses)
 
 
 def _attachment_addresses(message: Message) -> dict[int, str]:
-    """Return the addresses of the files of a delivered message, by the number of their part."""
+    """Return the addresses of the files of a delivered message, by the `id` of their part.
+
+    The message's header numbers the parts that have no parts themselves, with those of forwarded messages.
+    """
     found = map(_ADDRESS.fullmatch, map(str, message.get_all("x-headwater-attachment", [])))
-    return {int(one[1]): one[2] for one in reversed([*found]) if one}
+    by_number = {int(one[1]): one[2] for one in reversed([*found]) if one}
+    leaves = (part for part in message.walk() if not part.is_multipart())
+    return {id(part): by_number[number] for number, part in enumerate(leaves) if number in by_number}
 
 
-def _parts(message: Message) -> Iterator[Message]:
-    """Yield the parts that have no parts themselves, also those of forwarded messages."""
-    for part in message.walk():
-        if isinstance(part, Message) and not part.is_multipart():
+def _parts(message: Message, forwarded: list[Message]) -> Iterator[Message]:
+    """Yield the parts that have no parts themselves. Forwarded messages are appended to a list."""
+    todo = [message]
+    while todo:
+        part = todo.pop()
+        parts = [one for one in part.get_payload() if isinstance(one, Message)] if part.is_multipart() else []
+        if part is not message and part.get_content_type() == "message/rfc822" and parts:
+            forwarded.append(parts[0])
+        elif part.is_multipart():
+            todo += reversed(parts)
+        else:
             yield part
 
 

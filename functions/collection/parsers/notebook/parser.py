@@ -6,17 +6,20 @@ from typing import Any
 
 import msgspec
 
+from functions.collection.parsers.html_blocks import write_html
 from functions.collection.parsers.text_encoding import decode_text
+from functions.collection.parsers.writer import MarkdownWriter
 from headwater.errors import PermanentError
 from headwater.parsers import Parsed
 
 READS = ("application/x-ipynb+json", ".ipynb")
-VERSION = 1
+VERSION = 2
 
 MAX_OUTPUT_CHARS = 10_000
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_TEXTS = frozenset({"text/plain", "text/markdown", "text/latex"})
 _LANGUAGE = re.compile(r"[\w+#.-]{1,40}")
 
 
@@ -51,12 +54,13 @@ def _read_cell(cell: dict[str, Any], language: str, warnings: list[str]) -> Iter
     if source.strip():
         yield _fence(source, language)
     for output in _dicts(cell.get("outputs")):
-        shown = _output(output)
+        page = _page(output)
+        shown = page or _last_written(_output(output))
         if len(shown) > MAX_OUTPUT_CHARS:
             shown = shown[:MAX_OUTPUT_CHARS]
             warnings.append(f"outputs are cut after {MAX_OUTPUT_CHARS:,} characters")
         if shown.strip():
-            yield _fence(shown, "text")
+            yield shown if page else _fence(shown, "text")
 
 
 def _output(output: dict[str, Any]) -> str:
@@ -65,8 +69,32 @@ def _output(output: dict[str, Any]) -> str:
         return _text(f"{output.get('ename', '')}: {output.get('evalue', '')}")
     data = output.get("data")
     if isinstance(data, dict):
-        return _text(data.get("text/plain", data.get("text/markdown")))
+        return _text(data.get("text/plain", data.get("text/markdown", data.get("text/latex"))))
     return _text(output.get("text"))
+
+
+def _last_written(text: str) -> str:
+    """Return what is shown of lines that a progress bar wrote again and again, with carriage returns between.
+
+    >>> _last_written("1 %\\r2 %\\r\\ndone")
+    '2 %\\ndone'
+    """
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
+
+
+def _page(output: dict[str, Any]) -> str:
+    """Return an output that is only HTML as Markdown, "" for another one."""
+    data = output.get("data")
+    if not isinstance(data, dict) or "text/html" not in data or data.keys() & _TEXTS:
+        return ""
+    from lxml import etree, html
+
+    writer = MarkdownWriter()
+    try:
+        write_html(html.fragment_fromstring(_text(data["text/html"]), create_parent="div"), writer)
+    except (etree.ParserError, ValueError):
+        return ""
+    return writer.finish().text
 
 
 def _fence(text: str, language: str) -> str:

@@ -72,6 +72,7 @@ class _Document:
         self._code: list[str] = []
         self._has_title = False
         self._is_typed = False
+        self._fonts: dict[str, str] = {}
 
     def write(self, body: "_Element") -> None:
         """Write the blocks, then the footnotes that they refer to."""
@@ -159,7 +160,9 @@ class _Document:
         return 0 < typed >= share * total
 
     def _font_of_style(self, style_id: str) -> str:
-        return next((style.font for style in self._style_chain(style_id) if style.font), "")
+        if style_id not in self._fonts:
+            self._fonts[style_id] = next((style.font for style in self._style_chain(style_id) if style.font), "")
+        return self._fonts[style_id]
 
     def _list_of(self, paragraph: "_Element", style_id: str) -> _List | None:
         number_id = _value(paragraph, "pPr", "numPr", "numId")

@@ -31,6 +31,8 @@ MAX_ROWS = 50_000
 MAX_COLUMNS = 500
 
 _DELIMITERS = ",;\t|"
+_STATED_DELIMITER = re.compile(r"sep=([,;\t|])\n")
+"""A first line for Excel."""
 _DAMAGED = "it is damaged and can't be opened as a spreadsheet"
 _INDENTATION = re.compile(rb"(?<=>)\s+(?=</?table:)")
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -45,11 +47,14 @@ def parse(name: str, content: bytes, media_type: str) -> Parsed:
         _write_workbook(content, writer)
         return writer.finish()
     text, warnings = decode_text(content)
+    stated = _STATED_DELIMITER.match(text)
+    text = text[stated.end() :] if stated else text
     is_tabbed = name.lower().endswith((".tsv", ".tab")) or "tab-separated" in media_type
     writer.warnings += warnings
     csv.field_size_limit(10_000_000)
+    delimiter = stated[1] if stated else "\t" if is_tabbed else _find_delimiter(text)
     try:
-        rows = csv.reader(io.StringIO(text), delimiter="\t" if is_tabbed else _find_delimiter(text))
+        rows = csv.reader(io.StringIO(text), delimiter=delimiter)
         _write_tables(([cell.strip() for cell in row] for row in rows), writer)
     except csv.Error as error:
         raise PermanentError(f"it can't be read as a table: {error}") from error

@@ -28,6 +28,17 @@ def markdown(source: str) -> str:
             "```py\ndef f():\n    return '<'\n```",
         ),
         ("<ul><li>a<ul><li>b<p>c</p></ul><li><p>d</p><pre>e</pre></ul>", "- a\n    - b\n      c\n- d\n\n```\ne\n```"),
+        ("<p>so <math><mi>x</mi><mo>&gt;</mo><mn>2</mn></math> holds</p>", "so x>2 holds"),
+        (
+            "<p>so <math><mi>x</mi><annotation encoding='application/x-tex'>x_1</annotation></math></p>",
+            "so `x_1`",
+        ),
+        (
+            "<p class=MsoListParagraph style='mso-list:l0 level1'>1.<span>&nbsp; </span>one</p>"
+            "<p class=MsoListParagraph style='mso-list:l0 level2'><span>o</span>&nbsp; two</p>"
+            "<p class=MsoListParagraph>A continued text</p>",
+            "1. one\n    - two\n\nA continued text",
+        ),
         ("<ol start=3><li>a<li>b</ol>", "3. a\n4. b"),
         (
             "<table><tr><th>A<th>B<tr><td rowspan=2>1<td>2|<tr><td>3</table>",

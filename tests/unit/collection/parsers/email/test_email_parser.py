@@ -30,6 +30,15 @@ def test_message_has_its_subject_text_quotes_and_attachments() -> None:
     assert parsed.front_matter == {"author": "Ann <a@x.y>", "to": "b@x.y", "date": "Mon, 01 Jan 2024 10:00:00 +0000"}
 
 
+def test_forwarded_messages_are_sections_and_patches_are_messages() -> None:
+    forwarded = b"Content-Type: message/rfc822\n\nFrom: q@x.y\nSubject: Inner\n\nInner text.\n"
+    content = (
+        HEAD + b'Content-Type: multipart/mixed; boundary="b"\n\n--b\n\nOuter text.\n--b\n' + forwarded + b"--b--\n"
+    )
+    assert text_of(content) == "# Größe\n\nOuter text.\n\n## Inner\n\nFrom: q@x.y\n\nInner text."
+    assert text_of(b"From 159dfe28 Mon Sep 17 00:00:00 2001\n" + HEAD + b"\nA patch.") == "# Größe\n\nA patch."
+
+
 @pytest.mark.parametrize(
     ("fields", "item"),
     [
@@ -71,6 +80,7 @@ def test_mailbox_has_a_section_for_each_message() -> None:
     [
         (b"", "not an e-mail"),
         (b"\0\1", "not an e-mail"),
+        (b"Subject: x\n" + b"Content-Type: message/rfc822\n\n" * 5_000, "its messages are nested too deeply"),
         (b"Subject: x\n" + b"A: b\n" * 20_000, "more than 64,000 bytes"),
     ],
 )

@@ -59,3 +59,11 @@ def test_long_outputs_are_cut_with_a_warning() -> None:
 def test_file_that_cannot_be_read_says_why(content: bytes, reason: str) -> None:
     with pytest.raises(PermanentError, match=reason):
         parse("a.ipynb", content, "")
+
+
+def test_outputs_are_what_was_shown_last_and_html_without_a_text_is_markdown() -> None:
+    bar = {"output_type": "stream", "text": ["1 %\r", "100 %\r\n", "done"]}
+    page = {"data": {"text/html": "<table><tr><th>a</th><th>b</th></tr></table><script>x</script>"}}
+    cells = [{"cell_type": "code", "source": "", "outputs": [bar, page]}]
+    parsed = parse("a.ipynb", json.dumps({"nbformat": 4, "cells": cells}).encode(), "")
+    assert parsed.text == "```text\n100 %\ndone\n```\n\n| a | b |\n| --- | --- |"

@@ -31,6 +31,7 @@ def test_workbook_has_a_section_for_each_shown_sheet_and_tables_with_headers(nam
         ("a\tb\n1\t2,3\n", "| a | b |\n| --- | --- |\n| 1 | 2,3 |"),
         ("Title\n\na|b\n1|2\n", "Title\n\n| a | b |\n| --- | --- |\n| 1 | 2 |"),
         ("one\ntwo\n", "one\n\ntwo"),
+        ("sep=;\na,b;c\n1;2\n", "| a,b | c |\n| --- | --- |\n| 1 | 2 |"),
         ("", ""),
     ],
 )
