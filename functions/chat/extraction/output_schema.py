@@ -25,6 +25,12 @@ MAX_PATTERNS = 100
 MAX_PATTERN_BYTES = 500_000
 """Memory of one compiled pattern."""
 
+MAX_SLOW_VALUES = 100
+"""Values of `enum` and `const` that are neither texts nor whole numbers: comparing them with many parts takes long."""
+
+MAX_CHECKS = 200_000
+"""Parts of a value, times subschemas and permitted values, up to which errors are looked for."""
+
 MAX_ERRORS = 10
 MAX_MESSAGE_CHARS = 300
 
@@ -53,7 +59,9 @@ class OutputSchema:
     def __init__(self, given: Mapping[str, Any]) -> None:
         if len(msgspec.json.encode(given)) > MAX_SCHEMA_BYTES:
             raise UnprocessableContent(f"schema is too long: {MAX_SCHEMA_BYTES:,} bytes of JSON are allowed.")
-        self.json: dict[str, Any] = _Resolver(given).resolve(given, (), ())
+        resolver = _Resolver(given)
+        self.json: dict[str, Any] = resolver.resolve(given, (), ())
+        self._subschemas = resolver.subschemas
         _ = self._validator
 
     @cached_property
@@ -70,13 +78,31 @@ class OutputSchema:
             raise UnprocessableContent(f"schema is no JSON Schema: {quote(str(error), MAX_MESSAGE_CHARS)}") from None
 
     def errors(self, value: Any) -> list[str]:
-        """Return what is wrong with a value, at most ten errors, each with a JSON pointer; none for a valid one."""
+        """Return what is wrong with a value, at most ten errors, each with a JSON pointer; none for a valid one.
+
+        Errors of a large value and a large schema are not looked for, only whether there are some: each alternative of
+        each part may have one.
+        """
+        if self._validator.is_valid(value):
+            return []
+        if self._subschemas * _count_parts(value, MAX_CHECKS // self._subschemas + 1) > MAX_CHECKS:
+            return ["/: the value does not match the schema. It is too long to say where."]
         found = []
         for error in self._validator.iter_errors(value):
             found.append(_describe(error))
             if len(found) == MAX_ERRORS:
                 break
         return found
+
+
+def _count_parts(value: Any, at_most: int) -> int:
+    """Count the values in a value, and stop after `at_most`."""
+    count, pending = 0, [value]
+    while pending and count < at_most:
+        part = pending.pop()
+        count += 1
+        pending += part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+    return count
 
 
 def _describe(error: "ValidationError") -> str:
@@ -98,9 +124,12 @@ class _Resolver:
             if isinstance(definitions := root.get(table), dict)
             for name, schema in definitions.items()
         }
+        self.subschemas = 0
+        """Subschemas of what was resolved, and permitted values."""
         self._level = 0
         self._schemas = 0
         self._patterns = 0
+        self._slow_values = 0
         self._bytes = 0
 
     def resolve(self, schema: Any, path: tuple[str, ...], open_: tuple[str, ...]) -> Any:
@@ -144,10 +173,19 @@ class _Resolver:
     def _count(self, schema: Mapping[str, Any]) -> None:
         nested = {*_LISTS, *_MAPS, *_SINGLE, *_DROPPED}
         self._schemas += 1
+        permitted = schema.get("enum")
+        permitted = permitted if isinstance(permitted, list) else []
+        self.subschemas += 1 + len(permitted)
+        self._slow_values += sum(isinstance(value, float | list | dict) for value in (*permitted, schema.get("const")))
         tables = {name: table for name in _MAPS if isinstance(table := schema.get(name), dict)}
         self._patterns += ("pattern" in schema) + len(tables.get("patternProperties", ()))
         self._bytes += len(msgspec.json.encode({name: value for name, value in schema.items() if name not in nested}))
         self._bytes += sum(len(name) for table in tables.values() for name in table)
+        if self._slow_values > MAX_SLOW_VALUES:
+            raise UnprocessableContent(
+                f"schema: {MAX_SLOW_VALUES} values of `enum` and `const` other than texts and whole numbers are "
+                "allowed."
+            )
         if self._patterns > MAX_PATTERNS:
             raise UnprocessableContent(f"schema: {MAX_PATTERNS} patterns are allowed.")
         if self._schemas > MAX_SUBSCHEMAS or self._bytes > MAX_SCHEMA_BYTES or self._level > MAX_DEPTH:

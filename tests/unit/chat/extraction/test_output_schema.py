@@ -100,3 +100,27 @@ def test_errors_are_limited() -> None:
 
 def test_pointer_escapes_names() -> None:
     assert pointer(["a/b", "~", 0]) == "/a~1b/~0/0"
+
+
+def test_errors_of_a_large_value_and_schema_are_counted_as_one() -> None:
+    """The validator would make an error for each alternative of each part, which takes minutes."""
+    inner = {"type": "array", "items": {"anyOf": [{"type": "integer"}] * 30}}
+    schema = OutputSchema({"type": "array", "items": {"anyOf": [inner] * 30}})
+    assert schema.errors([[1] * 30] * 1_000) == []
+    [error] = schema.errors([["x"] * 30] * 1_000)
+    assert error == "/: the value does not match the schema. It is too long to say where."
+    [error] = schema.errors([["x"]])
+    assert error.startswith('/0: ["x"] is not valid under any of the schemas')
+
+
+def test_many_permitted_values_count_as_subschemas() -> None:
+    schema = OutputSchema({"items": {"enum": list(range(8_000))}})
+    assert schema.errors(list(range(8_000))) == []
+    assert len(schema.errors([-1] * 1_000)) == 1
+
+
+@pytest.mark.parametrize("value", [0.5, [1], {"a": 1}])
+def test_many_permitted_values_that_are_slow_to_compare_are_refused(value: object) -> None:
+    assert OutputSchema({"enum": [value] * 50 + ["a", 1, None] * 100}).errors(value) == []
+    with pytest.raises(UnprocessableContent, match="100 values of `enum` and `const` other than texts"):
+        OutputSchema({"anyOf": [{"const": value}] * 51 + [{"enum": [value] * 50}]})
