@@ -193,17 +193,20 @@ class DeclinedPart(PartBase, frozen=True, tag="data-declined"):
     id: str = "declined"
 
 
+WeakReason = Literal["meaning", "numbers", "negation"]
+
+
 class WeakCitation(msgspec.Struct, frozen=True):
     """A sentence whose passages may not support it: `[start, end)` of the answer's text, in code points.
 
     `sources` are the ids of the passages that it cites. `reason`: they have neither its words nor its `meaning`, or
-    don't have a number that it states (`numbers`).
+    don't have a number that it states (`numbers`), or only say the opposite in its words (`negation`).
     """
 
     start: int
     end: int
     sources: list[str]
-    reason: Literal["meaning", "numbers"]
+    reason: WeakReason
 
 
 class Grounding(msgspec.Struct, frozen=True):

@@ -4513,14 +4513,14 @@ export interface components {
          * WeakCitation
          * @description A sentence whose passages may not support it: `[start, end)` of the answer's text, in code points.
          *
-         *     `sources` are the ids of the passages that it cites. `reason`: they have neither its words nor its `meaning`, or don't have a number that it states (`numbers`).
+         *     `sources` are the ids of the passages that it cites. `reason`: they have neither its words nor its `meaning`, or don't have a number that it states (`numbers`), or only say the opposite in its words (`negation`).
          */
         WeakCitation: {
             start: number;
             end: number;
             sources: string[];
             /** @enum {string} */
-            reason: "meaning" | "numbers";
+            reason: "meaning" | "negation" | "numbers";
         };
         /**
          * WebCitation

@@ -25,12 +25,12 @@ def chat(database: FreshDatabase, provider: FakeProvider) -> Iterator[ChatApp]:
         yield made
 
 
-def test_sentences_without_the_passages_words_or_numbers_are_marked(chat: ChatApp, provider: FakeProvider) -> None:
+def test_sentences_that_the_passages_do_not_support_are_marked(chat: ChatApp, provider: FakeProvider) -> None:
     provider.pieces = [
         SUPPORTED,
         "Sunflower oil keeps every pump quiet for weeks [1]. ",
         "Install the compass with pip 19 [1].",
-        " It's easy.",
+        " It's easy. You don't install the compass with pip 24, in 5 minutes [1].",
     ]
     events = chat.ask("c1", QUESTION)
     assert event_types(events)[-4:] == ["text-end", "data-grounding", "finish", "[DONE]"]
@@ -39,6 +39,7 @@ def test_sentences_without_the_passages_words_or_numbers_are_marked(chat: ChatAp
     assert [(text[one["start"] : one["end"]], one["sources"], one["reason"]) for one in weak] == [
         ("Sunflower oil keeps every pump quiet for weeks [1].", ["1"], "meaning"),
         ("Install the compass with pip 19 [1].", ["1"], "numbers"),
+        ("You don't install the compass with pip 24, in 5 minutes [1].", ["1"], "negation"),
     ]
     assert part in chat.messages("c1")[1]["parts"]
 

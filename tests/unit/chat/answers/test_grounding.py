@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.chat.answers.grounding import check_grounding, cited_sentences
+from functions.chat.answers.grounding import check_grounding, cited_sentences, claims_of, is_denied
 from functions.chat.retrieval.support import Statement, Support
 from headwater.errors import UpstreamError
 from tests.fakes.chat_provider import fake_passage
@@ -71,6 +71,37 @@ def test_weak_sentences_are_marked_with_their_places_and_reason() -> None:
         ("This is wrong [2].", ["2"], "meaning"),
         ("It holds 1024 litres [1][2].", ["1", "2"], "numbers"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "passage", "denied"),
+    [
+        ("The pump runs on Windows.", "The pump does not run on Windows.", True),
+        ("You must not clean the filter.", "Clean it weekly. You must clean the filter.", True),
+        ("Never use solvent on the seal.", "Use solvent on the seal.", True),
+        ("The pump isn\u2019t safe.", "The pump is safe.", True),
+        ("Die Pumpe ist nicht dicht.", "Die Pumpe ist dicht.", True),
+        ("La pompe est étanche.", "La pompe n'est pas étanche.", True),
+        ("La bomba no es segura.", "La bomba es segura.", True),
+        ("It runs on Windows.", "Since the driver is missing, it does not run on Windows.", True),
+        ("The pump works and needs no oil.", "The pump works and needs little oil, but not on Windows.", False),
+        ("Install it with pip.", "Install it with pip, not with conda.", False),
+        ("It runs on Linux but not on Windows.", "It runs on Linux but not on Windows.", False),
+        ("The pump runs on Windows.", "It does not run on Linux. The pump runs on Windows.", False),
+        ("The pump runs on Windows.", "Solvents are never used, so seals last.", False),
+        ("Yes.", "No.", False),
+        ("", "Not this.", False),
+    ],
+)
+def test_sentences_are_denied_by_passages_that_negate_their_words(sentence: str, passage: str, denied: bool) -> None:
+    assert is_denied(sentence, claims_of(passage)) is denied
+
+
+def test_sentence_that_only_one_of_its_passages_denies_is_not_weak() -> None:
+    denial, claim = "The pump does not run on Windows.", "The pump runs on Windows."
+    [part] = check("The pump runs on Windows [1].", denial)
+    assert [one["reason"] for one in part["data"]["weak"]] == ["negation"]
+    assert check("The pump runs on Windows [1][2].", denial, claim) == []
 
 
 def test_supported_answer_has_no_part() -> None:
