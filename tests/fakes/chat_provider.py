@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from functions.chat.answers.prompt import CONTINUE
 from functions.chat.retrieval.search import Passage
 from tests.fakes.chat_protocols import Event, protocol_of
 
@@ -56,7 +57,8 @@ class FakeProvider:
 
     `thoughts` come before the pieces. `tool` is the id and name of a call of a tool, then pieces of its arguments.
     `counts`: the usage is told: 100 input tokens, 60 of them cached, 30 output tokens, 10 of them for thoughts.
-    `replies`: pieces that are sent instead if the request contains the key.
+    `replies`: pieces that are sent instead if the request contains the key. `continues`: a request of OpenAI's protocol
+    to continue an answer gets the rest of the pieces.
     `write_bytes` cuts the stream into chunks of so many bytes.
     """
 
@@ -77,6 +79,7 @@ class FakeProvider:
     tool: tuple[str, ...] = ()
     counts: bool = True
     replies: dict[str, list[str]] = field(default_factory=dict)
+    continues: bool = False
     write_bytes: int = 0
     retry_after: str = ""
     paths: list[str] = field(default_factory=list)
@@ -87,13 +90,16 @@ class FakeProvider:
         """Return True if this answer ends with the error."""
         return self.error is not None and len(self.requests) <= self.failures
 
-    def events(self, path: str) -> Iterator[Event]:
-        """Yield the events of a stream."""
-        return protocol_of(path)(self, self._pieces())
+    def events(self, path: str, body: dict[str, Any]) -> Iterator[Event]:
+        """Yield the events of a stream that answers a request."""
+        return protocol_of(path)(self, self._pieces(body))
 
-    def _pieces(self) -> Iterator[str]:
-        request = json.dumps(self.requests[-1], ensure_ascii=False)
+    def _pieces(self, body: dict[str, Any]) -> Iterator[str]:
+        request = json.dumps(body, ensure_ascii=False)
         pieces = next((reply for key, reply in self.replies.items() if key in request), self.pieces)
+        if self.continues and CONTINUE[:20] in request:
+            begun = body["messages"][-2]["content"]
+            pieces = ["".join(pieces).removeprefix(begun)]
         for n, piece in enumerate([*pieces, ""]):
             if n == self.wait_after and self.wait and self.waits in request:
                 self.wait.wait(30)
@@ -113,7 +119,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/token":  # of a Google service account
             self._send_json(200, {"access_token": "token-1", "expires_in": 3600, "token_type": "Bearer"})
             return
-        self.provider.requests.append(json.loads(body))
+        request = json.loads(body)
+        self.provider.requests.append(request)
         self.provider.paths.append(self.path)
         self.provider.keys.append(next((self.headers[name] for name in _KEY_HEADERS if name in self.headers), ""))
         if self.provider.status != 200:
@@ -129,7 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         with suppress(BrokenPipeError, ConnectionResetError):  # the client has stopped the answer
-            for name, data in self.provider.events(self.path):
+            for name, data in self.provider.events(self.path, request):
                 self._send(name, data)
             if self.provider.ends != "broken":
                 self.wfile.write(b"0\r\n\r\n")

@@ -14,15 +14,15 @@ export function ModelChoice({ list, model, onChange }: Props): ReactNode {
   if (names.length < 2) return null;
   return (
     <div className="composer-filter">
-      <label className="small">
-        Model{" "}
+      <label className="model-choice small">
+        Model
         <select
           value={model}
           onChange={(event) => {
             onChange(event.target.value);
           }}
         >
-          <option value="">as before</option>
+          <option value="">Automatic</option>
           {names.map((name) => (
             <option key={name}>{name}</option>
           ))}

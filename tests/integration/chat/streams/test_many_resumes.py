@@ -46,7 +46,7 @@ def apps(tmp_path: Path, database: FreshDatabase, provider: FakeProvider) -> Ite
 def test_clients_that_come_back_end_with_the_whole_text(
     apps: list[ChatApp], request: pytest.FixtureRequest, continues: bool
 ) -> None:
-    wanted = 500 if request.config.getoption("--every-input") else 40
+    wanted = 500 if request.config.getoption("--every-input") else 20
     rng, resumes, answers = random.Random(7), 0, 0
     while resumes < wanted:
         conversation_id = f"c{answers}"
