@@ -28,6 +28,9 @@ from bench.busy_instance import QUESTION, add_document
 from bench.cold_start import free_port
 from tests.harness.stacks import RunningStack, running_stack, temporary_data, wait_until
 
+STALL_S = 0.25
+"""Seconds without a token that count as a stall."""
+
 _TOKEN = re.compile(rb"t(\d{10,})")
 
 
@@ -51,10 +54,15 @@ class Target:
 
 @dataclass
 class Answer:
-    """One answer as its client saw it, in seconds. `delays`: from the provider to the client, of each token."""
+    """One answer as its client saw it, in seconds.
+
+    `stall_s`: the longest time without a token, which began `stalled_at_s` after the question. `delays`: from the
+    provider to the client, of each token.
+    """
 
     first_s: float = 0.0
     stall_s: float = 0.0
+    stalled_at_s: float = 0.0
     delays: list[float] = field(default_factory=list)
 
 
@@ -71,7 +79,8 @@ async def read(target: Target, conversation_id: str) -> Answer:
         if not sent:
             continue
         answer.first_s = answer.first_s or now - began
-        answer.stall_s = max(answer.stall_s, now - last if last else 0.0)
+        if last and now - last > answer.stall_s:
+            answer.stall_s, answer.stalled_at_s = now - last, last - began
         answer.delays += [now - at for at in sent]
         last = now
     writer.close()
@@ -110,10 +119,12 @@ async def many(target: Target, streams: int, seconds: float) -> tuple[list[Answe
 def report_many(target: Target, answers: Sequence[Answer], peak: float, tokens: int) -> None:
     """Print stalls, delays and memory."""
     delays = [delay for answer in answers for delay in answer.delays]
-    stall = max(answer.stall_s for answer in answers) * 1000
+    longest = max(answers, key=lambda answer: answer.stall_s)
+    stalled = sum(answer.stall_s > STALL_S for answer in answers)
     complete = sum(len(answer.delays) == tokens for answer in answers)
     print(
-        f"  {target.name:<12} longest stall {stall:6.0f} ms  token {percentile(delays, 0.5):6.1f} ms p50 "
+        f"  {target.name:<12} longest stall {longest.stall_s * 1000:6.0f} ms, {longest.stalled_at_s:.1f} s after the "
+        f"question; {stalled} streams over {STALL_S * 1000:.0f} ms  token {percentile(delays, 0.5):6.1f} ms p50 "
         f"{percentile(delays, 0.99):7.1f} ms p99  {peak:5.0f} MB  {complete} complete answers",
         flush=True,
     )

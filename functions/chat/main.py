@@ -10,7 +10,7 @@ from functions.chat.models.rerankers import load_reranking
 from functions.chat.retrieval.search import Search
 from functions.chat.routes import routes
 from headwater.config import get_settings
-from headwater.database.transactions import Database
+from headwater.database.transactions import OVERFLOW, Database
 from headwater.embedding.registry import DEFAULT, Embedders
 from headwater.queue.tickets import Tickets
 from headwater.web import gunicorn_worker
@@ -24,7 +24,7 @@ gunicorn_worker.set_as_default()
 def app() -> App:
     """Assemble the function. Opens no connection; starts loading the embedder and the reranker in the background."""
     settings = get_settings()
-    database = Database.from_settings(settings)
+    database = Database.from_settings(settings, reserved=OVERFLOW)
     embedders = Embedders(settings)
     embedders.warm(settings.embedding_model or DEFAULT)
     reranking = load_reranking(settings)

@@ -118,16 +118,17 @@ def compose(
         text: list[Part] = [TextStart(), TextDelta(delta=_without_passages(question, intent)), TextEnd()]
         yield [*_declined(question, intent), *text]
         return
-    yield [source_part(n, passage) for n, passage in enumerate(passages, start=1)]
     model_input = ModelInput(
         question.text, intent.query, question.history, passages, question.caller, begun, question.instructions
     )
     pieces = split_thoughts(tracing.trace_pieces(model.answer(model_input), model.name))
     parts = AnswerParts(len(passages), _known_addresses(question, passages), first, has_tools=has_tools)
-    if begun:
-        pieces = join_pieces(pieces, separator)
-        yield list(parts.add(begun))
+    pieces = join_pieces(pieces, separator) if begun else pieces
     with closing(batch_tokens(pieces, timeout_s=timeout_s)) as groups:
+        next(groups)  # asks the model, while the passages are stored and sent
+        yield [source_part(n, passage) for n, passage in enumerate(passages, start=1)]
+        if begun:
+            yield list(parts.add(begun))
         try:
             for group in groups:
                 yield [part for piece in group for part in parts.add(piece)] or parts.silent()

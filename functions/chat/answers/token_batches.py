@@ -32,7 +32,8 @@ def batch_tokens(
 ) -> Generator[list[Piece], None, None]:
     """Yield the pieces in groups, and an empty group whenever no piece has arrived for `silence_s`.
 
-    The first text is yielded at once. A later group is yielded `group_s` after the one before (later with many running
+    The first group is empty: the thread has begun to read, whatever the caller does before it takes the next one. The
+    first text is yielded at once. A later group is yielded `group_s` after the one before (later with many running
     answers, `pace`), or as soon as it has about `group_chars` characters. Adjacent pieces of text are joined, and so
     are adjacent thoughts. An error raised by `pieces` is raised here after the pieces before it. Raises UpstreamError
     if all of it takes longer than `timeout_s`, which is also the deadline of the provider's connection. After this
@@ -48,6 +49,7 @@ def batch_tokens(
     end: _End | None = None
     due = 0.0
     try:
+        yield []
         while end is None:
             group, end = _take_group(queue, silence_s, due, group_chars)
             if due or any(isinstance(piece, str) for piece in group):

@@ -91,7 +91,7 @@ class GroupCommit:
     def _commit(self, workspace_id: uuid.UUID, batch: Sequence[_Group]) -> None:
         """Set the events of those groups that are committed."""
         try:
-            with self.database.transaction(workspace_id) as tx:
+            with self.database.transaction(workspace_id, reserved=True) as tx:
                 appended = message_log.append_many(tx, workspace_id, [(each.answer, each.parts) for each in batch])
         except Exception as error:  # noqa: BLE001 - each group is appended alone, and raises its own error
             logs.event("answer.batch_failed", severity=30, error=error, groups=len(batch))
@@ -100,10 +100,10 @@ class GroupCommit:
             group.events = appended.get(group.answer.id)
 
     def _append_first(self, group: _Group) -> list[Event]:
-        with self.database.transaction(group.answer.workspace_id) as tx:
+        with self.database.transaction(group.answer.workspace_id, reserved=True) as tx:
             return message_log.append(tx, group.answer, group.parts)
 
     def _append_alone(self, group: _Group) -> list[Event]:
         """Append a group that was not committed with others, or of which that is unknown."""
-        with self.database.transaction(group.answer.workspace_id) as tx:
+        with self.database.transaction(group.answer.workspace_id, reserved=True) as tx:
             return message_log.append(tx, group.answer, group.parts, after=group.after)

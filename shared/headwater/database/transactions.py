@@ -44,47 +44,72 @@ class NotReady(HeadwaterError):
 
 
 class Database:
-    """A pool of connections to one database; the first transaction opens the first connection."""
+    """A pool of connections to one database; the first transaction opens the first connection.
+
+    `reserved` of the OVERFLOW connections are for transactions that ask for them.
+    """
 
     def __init__(
-        self, url: str, pool_size: int = 4, *, pool_timeout_s: float = 30.0, root_certificate: str = ""
+        self,
+        url: str,
+        pool_size: int = 4,
+        *,
+        pool_timeout_s: float = 30.0,
+        root_certificate: str = "",
+        reserved: int = 0,
     ) -> None:
-        self.engine = create_engine(
-            url, root_certificate, pool_size=pool_size, max_overflow=OVERFLOW, pool_timeout=pool_timeout_s
+        overflow = OVERFLOW - reserved
+        self.engine = self._reserved = create_engine(
+            url, root_certificate, pool_size=pool_size, max_overflow=overflow, pool_timeout=pool_timeout_s
         )
+        if reserved:
+            self._reserved = create_engine(
+                url, root_certificate, pool_size=reserved, max_overflow=0, pool_timeout=pool_timeout_s
+            )
         self._search_path = ""
 
     @classmethod
-    def from_settings(cls, settings: Settings, pool_size: int | None = None) -> "Database":
+    def from_settings(cls, settings: Settings, pool_size: int | None = None, *, reserved: int = 0) -> "Database":
         """Open the database of the settings, as the functions' role."""
         size = settings.database_pool_size if pool_size is None else pool_size
-        return cls(settings.database_url, size, root_certificate=settings.database_root_certificate)
+        certificate = settings.database_root_certificate
+        return cls(settings.database_url, size, root_certificate=certificate, reserved=reserved)
 
     def close(self) -> None:
         """Close every connection: idle ones at once, those of running transactions at their end.
 
         A later transaction opens a connection for itself.
         """
-        sa.event.listen(self.engine, "checkin", _close_returned)
-        self.engine.dispose()
+        for engine in {self.engine, self._reserved}:
+            sa.event.listen(engine, "checkin", _close_returned)
+            engine.dispose()
 
     @contextmanager
     def transaction(
-        self, scope: Scope, *, snapshot: bool = False, settings: tuple[tuple[str, str], ...] = ()
+        self,
+        scope: Scope,
+        *,
+        snapshot: bool = False,
+        settings: tuple[tuple[str, str], ...] = (),
+        reserved: bool = False,
     ) -> Iterator[Connection]:
         """Open a transaction in a workspace or in ALL_WORKSPACES; commit at the end, roll back on an error.
 
         With `snapshot`, all statements see the database as it is at the first one (repeatable read). `settings` are
-        names and values of Postgres's settings, for this transaction. They cost no round trip.
+        names and values of Postgres's settings, for this transaction. They cost no round trip. With `reserved`, it
+        waits for no transactions but such ones.
 
         Raises DatabaseUnavailable if the database is unreachable or all connections are in use; DatabaseRefuses if it
         is full, read-only or reports a conflict; UnprocessableContent for text that Postgres can't store.
         """
-        with _translate_driver_errors(), self._begin(scope, snapshot, settings) as tx:
+        engine = self._reserved if reserved else self.engine
+        with _translate_driver_errors(), self._begin(engine, scope, snapshot, settings) as tx:
             yield tx
 
     @contextmanager
-    def _begin(self, scope: Scope, snapshot: bool, settings: tuple[tuple[str, str], ...]) -> Iterator[Connection]:
+    def _begin(
+        self, engine: Engine, scope: Scope, snapshot: bool, settings: tuple[tuple[str, str], ...]
+    ) -> Iterator[Connection]:
         """Begin a transaction together with its first statement; without statements, nothing is sent.
 
         A connection that broke while idle is replaced at that statement, so no ping is needed before. The first
@@ -92,7 +117,7 @@ class Database:
         """
         # Interpolated into a statement, so it must be the constant or a UUID.
         literal = ALL_WORKSPACES if scope == ALL_WORKSPACES else uuid.UUID(str(scope))
-        with self.engine.connect() as tx:
+        with engine.connect() as tx:
             tx.begin()
             connection = cast("PipelinedConnection", tx.connection.dbapi_connection)
             path = self._search_path or _PATH

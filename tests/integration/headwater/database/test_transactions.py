@@ -16,7 +16,7 @@ from functions.collection.runs.read import read_run
 from functions.collection.runs.start import start_run
 from functions.collection.sources import sources
 from headwater.database.pg8000_pipeline import PipelinedConnection
-from headwater.database.transactions import ALL_WORKSPACES, Database
+from headwater.database.transactions import ALL_WORKSPACES, OVERFLOW, Database
 from headwater.errors import DatabaseUnavailable, NotFound, UnprocessableContent
 from headwater.queue import ledger
 from headwater.queue.ledger import NewStep, Step
@@ -49,6 +49,20 @@ def test_exhausted_pool_is_database_unavailable(database: FreshDatabase) -> None
         small.transaction(ALL_WORKSPACES),
     ):
         pass
+    small.close()
+
+
+def test_reserved_connections_are_free_when_the_others_are_in_use(database: FreshDatabase) -> None:
+    small = Database(database.url, 1, pool_timeout_s=0.1, reserved=OVERFLOW)
+    with (
+        small.transaction(ALL_WORKSPACES),
+        small.transaction(ALL_WORKSPACES, reserved=True) as first,
+        small.transaction(ALL_WORKSPACES, reserved=True) as second,
+    ):
+        assert [tx.execute(sa.text("select 1")).scalar_one() for tx in (first, second)] == [1, 1]
+        for reserved in (False, True):
+            with pytest.raises(DatabaseUnavailable), small.transaction(ALL_WORKSPACES, reserved=reserved):
+                pass
     small.close()
 
 

@@ -19,6 +19,19 @@ def test_batches_keep_all_tokens_in_order() -> None:
     assert joined(batch_tokens(pieces, timeout_s=30)) == "".join(pieces)
 
 
+def test_pieces_are_read_before_the_caller_asks_for_them() -> None:
+    was_read = threading.Event()
+
+    def pieces() -> Iterator[str]:
+        was_read.set()
+        yield "text"
+
+    batches = batch_tokens(pieces(), timeout_s=30)
+    assert next(batches) == []
+    assert was_read.wait(60)
+    assert joined(batches) == "text"
+
+
 def test_batches_join_tokens_up_to_a_size() -> None:
     batches = [batch for batch in batch_tokens(["x" * 30] * 100, timeout_s=30, group_chars=300) if batch]
     assert len(batches) < 100
@@ -34,7 +47,7 @@ def test_batches_join_only_pieces_of_the_same_kind() -> None:
         yield from (Thought("a"), Thought("b"), "c", "d", Thought("e"), Finish("stop"))
 
     batches = batch_tokens(pieces(), timeout_s=30, group_s=30)
-    assert next(batches) == ["at once"]
+    assert [next(batches), next(batches)] == [[], ["at once"]]
     first_was_read.set()
     assert [batch for batch in batches if batch] == [[Thought("ab"), "cd", Thought("e"), Finish("stop")]]
 
@@ -58,7 +71,7 @@ def test_error_follows_the_tokens_before_it() -> None:
         raise UpstreamError("broken")
 
     batches = batch_tokens(pieces(), timeout_s=30)
-    assert next(batches) == ["first"]
+    assert [next(batches), next(batches)] == [[], ["first"]]
     with pytest.raises(UpstreamError, match="broken"):
         next(batches)
 
