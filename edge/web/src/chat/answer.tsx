@@ -67,7 +67,7 @@ export const Answer = memo(function Answer({
       ) : text === "" && isStreaming && stages.length > 0 ? (
         <Waiting>{progress(stages)}</Waiting>
       ) : text === "" && isStreaming ? (
-        <Waiting>Reading {passages.length === 1 ? "1 passage" : `${passages.length} passages`}…</Waiting>
+        <Waiting>{readingOf(passages.length)}</Waiting>
       ) : (
         <AnswerText text={text} passages={passages} isStreaming={isStreaming} weak={weak} />
       )}
@@ -106,6 +106,11 @@ export const Answer = memo(function Answer({
     </article>
   );
 });
+
+function readingOf(passages: number): string {
+  if (passages === 0) return "Searching…";
+  return passages === 1 ? "Reading 1 passage…" : `Reading ${passages} passages…`;
+}
 
 export function Waiting({ children }: { children: ReactNode }): ReactNode {
   return (
