@@ -39,9 +39,9 @@ class ScriptedProvider(FakeProvider):
     script: Script = lambda _: "Done."
     turns: list[Turn] = field(default_factory=list)
 
-    def events(self, path: str) -> Iterator[Event]:
+    def events(self, path: str, body: dict[str, Any]) -> Iterator[Event]:
         """Yield the events of the next turn."""
-        turn: Turn = self.script(self.requests[-1]["messages"])
+        turn: Turn = self.script(body["messages"])
         self.turns.append(turn)
         calls = [] if isinstance(turn, str | Written) else list(turn)
         yield None, _chunk({"role": "assistant", "content": turn if isinstance(turn, str) else ""})
