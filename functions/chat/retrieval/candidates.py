@@ -40,11 +40,14 @@ class Candidates:
         self._fused = self._fuse(self._similarities)
 
     def feedback(self, nearest: Collection[int]) -> tuple[list[int], list[int]] | None:
-        """Return the chunks that count as relevant, and the `nearest` of them all; None if these are too few."""
+        """Return the chunks that count as relevant, and the `nearest` of them all.
+
+        None if these are too few, or if no candidate has a word of the query: the best chunks would be the nearest.
+        """
         wanted = set(nearest)
         known = [n for n, similarity in enumerate(self._similarities) if similarity is not None]
         near = [self._rows[n].id for n in known if self._rows[n].id in wanted]
-        if len(near) < MIN_NEAREST:
+        if len(near) < MIN_NEAREST or not any(score for score, _ in self._words):
             return None
         best = sorted(known, key=lambda n: -self._fused[n])[:FEEDBACK_CHUNKS]
         return [self._rows[n].id for n in best], near

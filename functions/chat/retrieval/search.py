@@ -301,14 +301,14 @@ def _matches(
 ) -> list[Match]:
     """Find the best chunks by vectors and by words, with their fused scores.
 
-    Vectors are corrected by feedback where words count, too.
+    Similarities are corrected by feedback if words count, too.
     """
     from functions.chat.retrieval.words import read_scores
 
     words = read_scores(tx, scope.values["workspace_id"], query, among=scope.chunks)
     candidates = list(dict.fromkeys(chain(dense, _live(tx, scope, words))))
     found = Candidates(scope.execute(tx, MATCHES, chunks=to_array(candidates)).all(), words, judges)
-    if query and (feedback := found.feedback(dense)):
+    if feedback := found.feedback(dense):
         best, nearest = map(to_array, feedback)
         rows = scope.execute(tx, FEEDBACK, chunks=to_array(candidates), best=best, nearest=nearest)
         found.correct({row.id: row.gain for row in rows})

@@ -10,14 +10,17 @@ from functions.chat.retrieval.candidates import Candidates
 from functions.chat.retrieval.relevance import Background
 
 NO_WORDS = WordScores(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
+ONE_WORD = WordScores(np.array([3]), np.array([0.1]), np.array([0.5]))
 
 
-def make_candidates(similarities: Mapping[int, float | None], language: str = "en") -> Candidates:
+def make_candidates(
+    similarities: Mapping[int, float | None], language: str = "en", words: WordScores = ONE_WORD
+) -> Candidates:
     rows = [
         SimpleNamespace(id=n, similarity=one, language=language, input_hash=bytes([n]), date=None, is_pinned=False)
         for n, one in similarities.items()
     ]
-    return Candidates(rows, NO_WORDS, {"en": Background(0.0, 1.0, 1.0)})
+    return Candidates(rows, words, {"en": Background(0.0, 1.0, 1.0)})
 
 
 def order(found: Candidates) -> list[int]:
@@ -26,13 +29,14 @@ def order(found: Candidates) -> list[int]:
 
 def test_feedback_is_the_best_five_and_all_nearest_chunks() -> None:
     similarities = {n: n / 100 for n in range(30)}
-    assert make_candidates(similarities).feedback(range(20)) == ([29, 28, 27, 26, 25], [*range(20)])
+    assert make_candidates(similarities).feedback(range(20)) == ([3, 29, 28, 27, 26], [*range(20)])
     assert make_candidates({**similarities, 50: None}).feedback([*range(19), 50]) is None
     assert make_candidates(similarities, language="xx").feedback(range(30)) is None
+    assert make_candidates(similarities, words=NO_WORDS).feedback(range(30)) is None
 
 
 def test_correction_moves_candidates_and_leaves_their_similarity() -> None:
-    found = make_candidates({1: 0.5, 2: 0.4, 3: 0.1, 4: None})
+    found = make_candidates({1: 0.5, 2: 0.4, 3: 0.1, 4: None}, words=NO_WORDS)
     assert order(found)[0] == 1
     found.correct({1: 0.0, 2: 0.5, 3: 0.0})
     assert order(found)[0] == 2  # .4 + .3 × .5 = .55
