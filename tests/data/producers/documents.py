@@ -118,6 +118,17 @@ def to_html(blocks: list[Block]) -> str:
     return "\n".join(written)
 
 
+def page_in_columns() -> str:
+    """Return the handbook as a page that is printed in two columns, with hyphens."""
+    style = (
+        '@page {size: A4; margin: 2cm} body {font: 10pt "DejaVu Serif", serif} h1 {column-span: all} pre {font-size: 8pt}'
+        " main {column-count: 2; column-gap: 1cm; text-align: justify; hyphens: auto} table {border-collapse: collapse}"
+        " td, th {border-bottom: 1px solid #888; padding: 3px; text-align: left}"
+    )
+    head = f'<meta charset="utf-8"><title>{TITLE}</title><style>{style}</style>'
+    return f'<!doctype html><html lang="en"><head>{head}</head><body><main>{to_html(BLOCKS)}</main></body></html>'
+
+
 def chapters() -> Iterator[tuple[str, list[Block]]]:
     """Yield the chapters: the introduction, and one for each heading of level 2."""
     starts = [at for at, block in enumerate(BLOCKS) if block["kind"] == "heading" and block["level"] < 3]

@@ -79,3 +79,7 @@ git -C patch format-patch -q -1 --stdout >"$out/handbook.git.eml"
 pandoc --standalone handbook.md -t latex -V classoption=twocolumn -V geometry=margin=2cm -V fontsize=10pt -o columns.tex
 sed -i 's/\\begin{longtable}/\\begin{center}\\begin{tabular}/; s/\\end{longtable}/\\end{tabular}\\end{center}/; s/\[\]{@{}lll@{}}/{@{}lll@{}}/; /\\end\(first\)\?head/d; /\\end\(last\)\?foot/d' columns.tex
 pdflatex -interaction=batchmode columns.tex >/dev/null && mv columns.pdf "$out/columns.latex.pdf"
+PYTHONPATH="$here" "$python" -c "import documents; print(documents.page_in_columns())" >columns.html
+"$python" -m weasyprint -q columns.html "$out/columns.weasyprint.pdf"
+chromium --headless --no-sandbox --disable-gpu --no-pdf-header-footer --print-to-pdf="$out/columns.chromium.pdf" \
+  columns.html 2>/dev/null
