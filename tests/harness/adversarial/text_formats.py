@@ -61,6 +61,11 @@ _WHOLE: dict[str, dict[str, Shape]] = {
         "unclosed fences": repeated("```a\n"),
     },
     "a.eml": {
+        **{
+            f"{name} of {unit!r}": repeated(unit, f"{name}: ", "\n\na")
+            for name in ("From", "Subject", "Date", "Content-Type", "Content-Disposition")
+            for unit in ("(", ")", '"', "<", "\\", "=?a?q?", "=?utf-8?q?a?= ", "a@b,", ";a=b", ";a*0*=", "\n ")
+        },
         "parts without an end": repeated("--b\nA: b\n\na\n", "Content-Type: multipart/a; boundary=b\n\n"),
         "nested messages": repeated("Content-Type: message/rfc822\n\n", after="a"),
     },

@@ -25,6 +25,8 @@ VERSION = 2
 
 MAX_MESSAGES = 2_000
 MAX_HEADER_BYTES = 64_000
+MAX_PARSED_CHARS = 2_000
+"""Longest header whose addresses, parameters and encoded words are read: `email` takes quadratic time for them."""
 MAX_PARTS = 500
 MAX_FORWARDED = 3
 """Forwarded messages in one another that are read."""
@@ -36,6 +38,20 @@ _ADDRESS = re.compile(r"(\d{1,3}); ([^\s/:][^\s:]*)")
 _QUOTED = re.compile(r"(?:>\s?)+")
 
 Message = email.message.EmailMessage
+
+
+class _Policy(email.policy.EmailPolicy):
+    """Reads headers as `email` does, but long ones and those with nested comments as plain text, in linear time."""
+
+    def header_fetch_parse(self, name: str, value: Any) -> Any:
+        """Return the value of a header."""
+        text = str(value)
+        if len(text) > MAX_PARSED_CHARS:
+            return " ".join(text.encode(errors="replace").decode().split())
+        try:
+            return super().header_fetch_parse(name, value)
+        except RecursionError:
+            return " ".join(text.encode(errors="replace").decode().split())
 
 
 def parse(name: str, content: bytes, media_type: str) -> Parsed:
@@ -94,7 +110,11 @@ def _finish_conversation(digest: Message, subject: str, writer: MarkdownWriter) 
 
 
 def _sender(message: Message) -> str:
-    name, address = parseaddr(_header(message, "from"))
+    text = _header(message, "from")[:MAX_PARSED_CHARS]
+    try:
+        name, address = parseaddr(text)
+    except RecursionError:  # of nested comments
+        return text
     return name or address
 
 
@@ -110,7 +130,7 @@ def _read(content: bytes) -> Message:
     size = head.start() if head else len(content)
     if size > MAX_HEADER_BYTES:
         raise PermanentError(f"its headers have more than {MAX_HEADER_BYTES:,} bytes")
-    message = email.parser.BytesParser(Message, policy=email.policy.default).parsebytes(content)
+    message = email.parser.BytesParser(Message, policy=_Policy()).parsebytes(content)
     assert isinstance(message, Message)
     return message
 

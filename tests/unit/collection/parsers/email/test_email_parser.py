@@ -87,3 +87,11 @@ def test_mailbox_has_a_section_for_each_message() -> None:
 def test_file_that_cannot_be_read_says_why(content: bytes, reason: str) -> None:
     with pytest.raises(PermanentError, match=reason):
         parse("a.eml", content, "")
+
+
+def test_long_headers_and_nested_comments_are_text() -> None:
+    recipients = ", ".join(f"person{number}@x.y" for number in range(500))
+    content = f"From: {'(' * 1_500}\nTo: {recipients}\nSubject: Pump\nContent-Type: {'(' * 1_500}\n\nText\n"
+    parsed = parse("a.eml", content.encode(), "")
+    assert parsed.text == "# Pump\n\nText"
+    assert parsed.front_matter == {"author": "(" * 1_500, "to": recipients}
