@@ -10,10 +10,6 @@ from typing import Any
 import msgspec
 
 from headwater.errors import PermanentError
-from headwater.html.decode import decode_html
-from headwater.html.main_content import find_main_content
-from headwater.html.metadata import read_metadata
-from headwater.html.tree import read_tree, remove_hidden, remove_scripts
 from headwater.words.analysis import DEFAULT_LANGUAGE, STEMMERS, count_words
 
 MIN_WORDS = 50
@@ -64,6 +60,11 @@ class _Block(msgspec.Struct, frozen=True):
 
 def read_page(content: bytes, media_type: str) -> PageText:
     """Read a page. Raises PermanentError if it is binary, has too little text, or is of another kind."""
+    from headwater.html.decode import decode_html
+    from headwater.html.main_content import find_main_content
+    from headwater.html.metadata import read_metadata
+    from headwater.html.tree import read_tree, remove_hidden, remove_scripts
+
     kind = media_type.partition(";")[0].strip().lower()
     if kind not in (*HTML, *TEXT):
         raise PermanentError(f"it is not a web page ({kind or 'no media type'})")
