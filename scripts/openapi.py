@@ -57,6 +57,7 @@ TAGS = (
     Tag("Chat models", "Models of the workspace, their usage, cost and budgets.", r"/api/(models|usage|budgets)"),
     Tag("Extraction", "Values from documents as JSON by a schema.", r"/api/extract(ions)?"),
     Tag("Prompts", "Functions that are a prompt with an input and an output schema.", r"/api/prompts"),
+    Tag("Agents", "Agents that packages and files add.", r"/api/agents"),
     Tag("MCP servers", "Servers whose tools the workspace's agents use.", r"/api/mcp-servers"),
     Tag("Model Context Protocol", "Tools for other programs' agents.", r"/mcp"),
     Tag("Embeddings", "Embeddings in the shape of OpenAI's API.", r"/v1/embeddings"),

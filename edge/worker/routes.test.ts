@@ -28,6 +28,7 @@ describe("targetOf", () => {
     ["/v1/rerank", "chat"],
     ["/api/extract", "chat"],
     ["/api/prompts/classify", "chat"],
+    ["/api/agents", "chat"],
     ["/api/mcp-servers/1/read", "chat"],
     ["/api/extractions/1/rows", "chat"],
     ["/api/sources", "collection"],

@@ -20,6 +20,7 @@ const SERVICES: readonly (readonly [prefix: string, service: Service])[] = [
   ["/api/extract", "chat"],
   ["/api/extractions", "chat"],
   ["/api/prompts", "chat"],
+  ["/api/agents", "chat"],
   ["/api/mcp-servers", "chat"],
   ["/mcp", "chat"],
   ["/api/embedding-models", "collection"],

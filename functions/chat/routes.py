@@ -4,6 +4,7 @@ import socket
 import uuid
 from collections.abc import Callable
 
+from functions.chat.agents.custom.routes import AgentRoutes
 from functions.chat.agents.step import RunAgent
 from functions.chat.answers.compose import Sources
 from functions.chat.conversations.answer_step import WriteAnswer
@@ -85,6 +86,7 @@ def routes(
         *McpRoutes(tools, settings.k_revision or "local").routes(),
         *ModelRoutes(database, answerer.models, settings.prices, has_queue=tickets is not None).routes(),
         *ToolRoutes(database).routes(),
+        *AgentRoutes(database, settings.agents_dir).routes(),
         *UsageRoutes(database, settings.prices).routes(),
         *_drain_routes(settings, answerer, commits, tickets, lifetime),
     ]

@@ -19,10 +19,12 @@ SERVICES = [target for target in TARGETS if target != "job"]
 FUNCTIONS = {name: {name} for name in SERVICES} | {"job": {"collection", "embedding", "job"}}
 
 # Imports in library modules that a target contains but never executes, so their packages are missing in its image.
+_OF_AGENTS = {"langchain-core", "langgraph", "langgraph-checkpoint"}
 NOT_CALLED = {
     "chat": {"alembic", "fasttext-predict", "onnx", "safetensors"},
-    "collection": {"alembic", "numpy", "onnx", "onnxruntime", "safetensors"},
+    "collection": {"alembic", "numpy", "onnx", "onnxruntime", "safetensors", *_OF_AGENTS},
     "embedding": {
+        *_OF_AGENTS,
         "alembic",
         "fasttext-predict",
         "lxml",
@@ -32,7 +34,7 @@ NOT_CALLED = {
         "snowballstemmer",
         "trafilatura",
     },
-    "job": {"onnx", "safetensors"},
+    "job": {"onnx", "safetensors", *_OF_AGENTS},
 }
 
 

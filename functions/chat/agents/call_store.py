@@ -44,6 +44,11 @@ def end(tx: Connection, agent: Agent, call_id: str, output: str, *, is_error: bo
     tx.execute(_END, {**_values(agent, call_id), "output": output, "is_error": is_error})
 
 
+def open_calls(tx: Connection, agent: Agent) -> list[str]:
+    """Return the ids of calls that have begun and not ended."""
+    return list(tx.execute(_OPEN, _values(agent, "")).scalars())
+
+
 def seconds(tx: Connection, agent: Agent, call_id: str) -> float:
     """Return the time since a call was begun."""
     return float(tx.execute(_SECONDS, _values(agent, call_id)).scalar_one())
@@ -75,6 +80,8 @@ _START = sa.text(f"""
 """)
 
 _END = sa.text(f"update agent_calls set output = :output, is_error = :is_error {_CALLS} and id = :call_id")
+
+_OPEN = sa.text(f"select id from agent_calls {_CALLS} and state = 'running' and output is null order by id")
 
 _SECONDS = sa.text(f"""
     select extract(epoch from clock_timestamp() - started_at)::float8 from agent_calls {_CALLS} and id = :call_id

@@ -18,6 +18,7 @@ from langgraph.checkpoint.base import (
     CheckpointMetadata,
     CheckpointTuple,
 )
+from sqlalchemy.engine import Connection
 
 from functions.chat.agents import store
 from functions.chat.agents.store import Agent
@@ -44,13 +45,20 @@ class Checkpoints(BaseCheckpointSaver[int]):
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return the last checkpoint, None before the first."""
+        found = self.read_rows()
+        if found is None:
+            return None
+        row, written = found
+        writes = [(each.task_id, each.channel, self._load(each)) for each in written]
+        return CheckpointTuple(self._config(row.id), self._load(row), row.metadata, None, writes)
+
+    def read_rows(self) -> tuple[Any, Sequence[Any]] | None:
+        """Return the row of the last checkpoint and those of what was written since, None before the first."""
         with self._database.transaction(self._agent.answer.workspace_id) as tx:
             row = tx.execute(self._statements.read, self._values).one_or_none()
             if row is None:
                 return None
-            written = tx.execute(self._statements.read_writes, {**self._values, "checkpoint_id": row.id}).all()
-        writes = [(each.task_id, each.channel, self._load(each)) for each in written]
-        return CheckpointTuple(self._config(row.id), self._load(row), row.metadata, None, writes)
+            return row, tx.execute(self._statements.read_writes, {**self._values, "checkpoint_id": row.id}).all()
 
     def put(
         self,
@@ -60,32 +68,39 @@ class Checkpoints(BaseCheckpointSaver[int]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Store a checkpoint in place of the last one."""
-        kind, content = self.serde.dumps_typed(checkpoint)
-        values = {**self._values, "checkpoint_id": checkpoint["id"], "format": kind, "content": content}
-        values["metadata"] = msgspec.json.encode(metadata, enc_hook=str).decode()
         with self._database.transaction(self._agent.answer.workspace_id) as tx:
             store.lock(tx, self._agent)
-            tx.execute(self._statements.put, values)
-            tx.execute(self._statements.delete_writes, values)
+            self.put_row(tx, checkpoint["id"], self.serde.dumps_typed(checkpoint), metadata)
         return self._config(checkpoint["id"])
+
+    def put_row(self, tx: Connection, checkpoint_id: str, value: tuple[str, bytes], metadata: object) -> None:
+        """Store a serialised checkpoint in place of the last one. The caller has locked the agent."""
+        kind, content = value
+        values = {**self._values, "checkpoint_id": checkpoint_id, "format": kind, "content": content}
+        values["metadata"] = msgspec.json.encode(metadata, enc_hook=str).decode()
+        tx.execute(self._statements.put, values)
+        tx.execute(self._statements.delete_writes, values)
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """Store what a task has written after a checkpoint."""
-        checkpoint_id = config["configurable"]["checkpoint_id"]
+        rows = [
+            (WRITES_IDX_MAP.get(channel, position), channel, self.serde.dumps_typed(value))
+            for position, (channel, value) in enumerate(writes)
+        ]
+        self.put_write_rows(config["configurable"]["checkpoint_id"], task_id, rows)
+
+    def put_write_rows(
+        self, checkpoint_id: str, task_id: str, rows: Sequence[tuple[int, str, tuple[str, bytes]]]
+    ) -> None:
+        """Store what a task has written, each with its position, channel and serialised value."""
         with self._database.transaction(self._agent.answer.workspace_id) as tx:
             store.lock(tx, self._agent)
             values = {**self._values, "checkpoint_id": checkpoint_id, "task_id": task_id}
             tx.execute(self._statements.delete_interrupt, values)
-            for position, (channel, value) in enumerate(writes):
-                kind, content = self.serde.dumps_typed(value)
-                values |= {
-                    "channel": channel,
-                    "position": WRITES_IDX_MAP.get(channel, position),
-                    "format": kind,
-                    "content": content,
-                }
+            for position, channel, (kind, content) in rows:
+                values |= {"channel": channel, "position": position, "format": kind, "content": content}
                 tx.execute(self._statements.put_write, values)
 
     def list(

@@ -16,6 +16,14 @@ class Used(msgspec.Struct, frozen=True):
     seconds: float
 
 
+class LimitReached(Exception):
+    """An agent that decides itself when it ends has not ended at a limit. `reached` is the end of a sentence."""
+
+    def __init__(self, reached: str) -> None:
+        super().__init__(reached)
+        self.reached = reached
+
+
 class Limits(msgspec.Struct, frozen=True):
     """The limits of an answer. Money is in US dollars; models without a price count as free."""
 

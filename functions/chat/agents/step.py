@@ -6,13 +6,14 @@ Whatever a step has done is stored when it is done: a step that dies is run agai
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from sqlalchemy.engine import Connection
 
 from functions.chat.agents import answer_log, store
-from functions.chat.agents.limits import Limits, notice
+from functions.chat.agents.custom.parts import close_calls
+from functions.chat.agents.limits import LimitReached, Limits, notice
 from functions.chat.agents.output_log import OutputLog
 from functions.chat.agents.prompt import system_prompt
 from functions.chat.agents.responses import pause
@@ -41,6 +42,9 @@ from functions.chat.tools.web import FetchPage, WebSearch
 from functions.chat.web.engines import is_configured
 from functions.chat.web.research import Research
 from headwater import logs
+from headwater.agents.discovery import find_agent
+from headwater.agents.messages import AgentContext
+from headwater.agents.messages import Turn as Said
 from headwater.config import Settings
 from headwater.database.transactions import Database
 from headwater.errors import DatabaseUnavailable, HeadwaterError, PermanentError, UpstreamError
@@ -49,10 +53,13 @@ from headwater.filters.parse import parse_filter
 from headwater.queue.ledger import Step
 from headwater.queue.worker import StepResult
 from headwater.sandbox.runner import CommandRunner
-from headwater.tools import Tool, ToolContext
+from headwater.tools import Tool, ToolContext, ToolDescription
 from headwater.usage.budgets import BudgetExceeded
 from headwater.usage.prices import load_prices
 from headwater.web.shutdown import Lifetime
+
+if TYPE_CHECKING:
+    from functions.chat.agents.calls import Calls
 
 SLICE_S = 60.0
 """Time after which a step hands over to the next one, between two calls."""
@@ -118,6 +125,8 @@ class RunAgent:
             return self._go_on(agent, lambda: self.lifetime.is_ending() or time.monotonic() - started > SLICE_S)
         except AnswerEnded:
             return Progress("stopped")
+        except LimitReached as error:
+            return Progress("ended", agent, last=FinishPart("length", CutMetadata(notice(error.reached))), ending="cut")
         except BudgetExceeded as error:
             return Progress("ended", agent, last=FinishPart("other", CutMetadata(error.message)), ending="cut")
         except (UpstreamError, PermanentError) as error:
@@ -200,6 +209,9 @@ class RunAgent:
 
         instructions = system_prompt(agent.task.instructions, with_web=is_configured(self.settings))
         calls = Calls(self.database, agent, toolbox, self._context(agent), quota, delegated=delegated)
+        if agent.task.agent:
+            own_tools = [tool for tool in toolbox.describe() if tool.name != DELEGATE]
+            return self._go_on_custom(agent, own_tools, model, calls, is_time_up)
         checkpoints = Checkpoints(self.database, agent)
         messages = run_agent(
             agent.task.turns,
@@ -216,16 +228,66 @@ class RunAgent:
             return Progress("waiting", agent)
         return Progress("answered", agent, lambda tx: turns.write(tx, messages))
 
+    def _go_on_custom(
+        self,
+        agent: Agent,
+        tools: Sequence[ToolDescription],
+        model: LanguageModel | FallbackModel,
+        calls: "Calls",
+        is_time_up: Callable[[], bool],
+    ) -> Progress:
+        """Go on with an installed agent, in a process of its own."""
+        from functions.chat.agents.custom.host import Host
+        from functions.chat.agents.custom.parts import write_answer
+        from functions.chat.agents.custom.requests import Requests, UnloggedTurns
+
+        extension = find_agent(agent.task.agent, self.settings.agents_dir)
+        limits, prices, timeout_s = (
+            Limits.of(self.settings),
+            load_prices(self.settings.prices),
+            self.settings.chat_timeout_s,
+        )
+        turns = UnloggedTurns(self.database, agent, model, prices=prices, limits=limits, timeout_s=timeout_s)
+        requests = Requests(
+            self.database,
+            agent,
+            turns=turns,
+            calls=calls,
+            limits=limits,
+            prices=prices,
+            timeout_s=timeout_s,
+            is_time_up=is_time_up,
+        )
+        task = agent.task
+        context = AgentContext(
+            task.client_id,
+            agent.answer.id,
+            task.subject,
+            [Said("user" if turn.role == "user" else "assistant", turn.text) for turn in task.turns],
+            tools,
+        )
+        host = Host(self.database, agent, requests, limits, silence_s=self.settings.extension_timeout_s)
+        outcome = host.run(extension, context, is_time_up)
+        if outcome.kind == "time is up":
+            return Progress("going on", agent)
+        if outcome.kind == "waiting":
+            return Progress("waiting", agent)
+        return Progress("answered", agent, lambda tx: write_answer(tx, agent, outcome.text))
+
     def _end(self, tx: Connection, agent: Agent, computed: Progress) -> None:
         """Write the last turn and the end. A request that stops the answer at this moment has precedence."""
         try:
             row = store.lock(tx, agent)
+            if agent.task.agent:
+                close_calls(tx, agent)
             last, ending = computed.last, computed.ending
             if computed.write is not None:
                 computed.write(tx)
                 last, ending = FinishPart("stop"), "complete"
                 if row.stopping:
                     last, ending = FinishPart("length", CutMetadata(notice(row.stopping))), "cut"
+                elif agent.task.agent and not store.lock(tx, agent).turns:
+                    last, ending = ErrorPart(f"The agent {agent.task.agent} ended without an answer."), "failed"
             assert last is not None
             message_log.end(tx, agent.answer, ending, last)
             ms = round(row.seconds * 1000)

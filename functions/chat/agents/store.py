@@ -38,6 +38,10 @@ class Task(msgspec.Struct, frozen=True):
     models: Sequence[str] | None
     instructions: str = ""
     """The workspace's own."""
+    agent: str = ""
+    """The name of an installed agent, empty for the built-in one."""
+    client_id: str = ""
+    """The conversation's id, as the caller has chosen it."""
 
 
 def new_task(
@@ -49,10 +53,15 @@ def new_task(
     model: str,
     models: Sequence[str] | None,
     instructions: str,
+    agent: str = "",
+    client_id: str = "",
 ) -> Task:
     """Return what a caller asks an agent."""
     turns = [*history, Turn("user", question)]
-    return Task(turns, document_filter, caller.subject, caller.role, payer_of(caller), model, models, instructions)
+    payer = payer_of(caller)
+    return Task(
+        turns, document_filter, caller.subject, caller.role, payer, model, models, instructions, agent, client_id
+    )
 
 
 class Agent(msgspec.Struct, frozen=True):

@@ -131,8 +131,10 @@ class Turns:
         self._logs: dict[int, _TurnLog] = {}
         """Of the turns for which this step has called the model, by number."""
 
-    def call(self, messages: Sequence[BaseMessage], tools: Sequence[Tool]) -> AIMessage:
+    def call(self, messages: Sequence[BaseMessage], tools: Sequence[Tool], tool_choice: str = "") -> AIMessage:
         """Return the next turn. At a limit, the model is told to answer, and its calls of tools are dropped.
+
+        `tool_choice` is that of `CallerInput`.
 
         Raises BudgetExceeded, errors of the models, AnswerEnded if the answer was stopped, and LeaseLost.
         """
@@ -147,7 +149,7 @@ class Turns:
             messages = [*messages, HumanMessage(conclusion(stopping))]
         readers: list[_Chunks] = []
         tokens, name = Used(self._model.name, Tokens()), self._model.name
-        pieces = self._model.stream_messages(list(messages), tools, lambda: _add(readers, _Chunks()))
+        pieces = self._model.stream_messages(list(messages), tools, lambda: _add(readers, _Chunks()), tool_choice)
         groups = batch_tokens(split_thoughts(pieces), timeout_s=self._timeout_s, group_s=LOG_EVERY_S)
         try:
             with closing(groups):

@@ -9,6 +9,7 @@ import flask
 import msgspec
 
 from functions.chat.agents import store
+from functions.chat.agents.custom.choice import choose_agent
 from functions.chat.agents.posted_responses import read_responses
 from functions.chat.agents.responses import NOT_WAITING, respond
 from functions.chat.agents.step import NO_MODEL
@@ -58,7 +59,8 @@ class ChatRequest(msgspec.Struct, frozen=True):
     `filter` says which documents the answer is from, as in a search. A question without one has the filter of the
     question before; one with an empty filter has none. `half_life_days` prefers recent documents. `model` is one of
     `GET /api/models`, by default that of the question before. `mode`: whether the answer is from documents, the web, or
-    both, or an agent's, which searches documents and runs code in steps of its own.
+    both, or an agent's, which searches documents and runs code in steps of its own. `agent` is one of
+    `GET /api/agents`, by default that of the question before, "" for the built-in one. Only `mode: agent` has one.
     """
 
     id: str
@@ -67,6 +69,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
     filter: str | None = None
     model: Annotated[str, msgspec.Meta(max_length=200)] | None = None
     mode: Mode | Literal["agent"] = "documents"
+    agent: Annotated[str, msgspec.Meta(max_length=200)] | None = None
     parent_id: uuid.UUID | None = None
     continues: uuid.UUID | None = None
 
@@ -138,6 +141,8 @@ class ChatRoutes:
         self.answerer.check_model(is_owner=is_owner)
         if request.mode == "agent":
             self._check_agents(request)
+        elif request.agent is not None:
+            raise UnprocessableContent("agent: only a question with `mode: agent` has one.")
         with self.database.transaction(call.workspace_id) as tx:
             if request.continues is None:
                 begun = ask(tx, call.caller, conversation_id, message_id, question, after=request.parent_id)
@@ -156,6 +161,8 @@ class ChatRoutes:
             )
             chosen = request.model or kept
             if request.mode == "agent":
+                folder = self.answerer.settings.agents_dir
+                agent = choose_agent(tx, call.caller, conversation_id, request.agent, folder)
                 task = new_task(
                     call.caller,
                     begun.question,
@@ -164,9 +171,12 @@ class ChatRoutes:
                     model=chosen,
                     models=workspace.allowed,
                     instructions=workspace.instructions,
+                    agent=agent,
+                    client_id=conversation_id,
                 )
                 self.queue.start(tx)
-                store.begin(tx, begun.answer, task, ModelName(model.name, model.configured, agent=True))
+                named = ModelName(model.name, model.configured, agent=True, agent_name=agent)
+                store.begin(tx, begun.answer, task, named)
             else:
                 stored = AnswerRequest(
                     call.caller.subject,

@@ -77,10 +77,14 @@ class FallbackModel:
         return self._try(lambda model: model.stream(turns, tools))
 
     def stream_messages(
-        self, messages: "LanguageModelInput", tools: Sequence[Tool], new_reader: Callable[[], ChunkReader]
+        self,
+        messages: "LanguageModelInput",
+        tools: Sequence[Tool],
+        new_reader: Callable[[], ChunkReader],
+        tool_choice: str = "",
     ) -> Generator[Piece, None, None]:
         """Yield the answer to LangChain's messages in the same way. Each model has a reader of its own."""
-        return self._try(lambda model: model.stream_messages(messages, tools, new_reader))
+        return self._try(lambda model: model.stream_messages(messages, tools, new_reader, tool_choice))
 
     def write_json(self, turns: Sequence[Turn], schema: Mapping[str, Any], /) -> Generator[Piece, None, None]:
         """Yield JSON text by a schema in the same way."""

@@ -19,6 +19,7 @@ from functions.chat.streams.tool_parts import (
 )
 from functions.chat.streams.ui_message_stream import (
     DONE,
+    CustomPart,
     DeclinedPart,
     GroundingPart,
     ModelPart,
@@ -57,7 +58,9 @@ class _Message:
     def add(self, part: Any) -> None:
         """Add the next part of the stream. Parts that no message has are ignored."""
         match part:
-            case ModelPart() | StagePart() | FilesPart() | BuildPart() | GroundingPart() | DeclinedPart():
+            case (
+                ModelPart() | StagePart() | FilesPart() | BuildPart() | CustomPart() | GroundingPart() | DeclinedPart()
+            ):
                 self._parts[type(part).__name__, part.id] = part
             case SourcePart() | WebSourcePart():
                 self._parts["source", str(len(self._parts))] = part

@@ -5,7 +5,7 @@ in the npm package `ai` (5 to 7); up to version 6 its schema rejects other field
 """
 
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -55,13 +55,14 @@ class ModelName(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True)
     """The model that answers; `configured` is false for the built-in extractive model.
 
     `insteadOf`: the models that come before it and failed, or have failed a short time ago. `agent`: it calls tools as
-    an agent.
+    an agent. `agentName` is that of an installed agent.
     """
 
     name: str
     configured: bool
     instead_of: tuple[str, ...] = ()
     agent: bool = False
+    agent_name: str = ""
 
 
 class ModelPart(PartBase, frozen=True, tag="data-model"):
@@ -177,6 +178,13 @@ class WebSourcePart(PartBase, frozen=True, tag="source-url", kw_only=True):
     url: str
     title: str
     provider_metadata: WebMetadata
+
+
+class CustomPart(PartBase, frozen=True, tag="data-custom", kw_only=True):
+    """What an installed agent shows: any JSON. A later part with the same id takes its place."""
+
+    id: str
+    data: Any
 
 
 class Declined(msgspec.Struct, frozen=True):
@@ -323,6 +331,7 @@ Part = (
     | OutputDenied
     | FilesPart
     | BuildPart
+    | CustomPart
     | LogPart
     | FinishPart
     | ErrorPart
@@ -338,6 +347,7 @@ StoredPart = (
     | ToolPart
     | FilesPart
     | BuildPart
+    | CustomPart
     | GroundingPart
     | DeclinedPart
 )

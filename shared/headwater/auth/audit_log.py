@@ -38,6 +38,7 @@ Action = Literal[
     "document.shown",
     "search.changed",
     "models.changed",
+    "agents.changed",
     "chat.changed",
     "share.created",
     "share.revoked",
@@ -53,7 +54,7 @@ Action = Literal[
 """What was done. `key.refused`: an expired or revoked key was used. `data.…`: all data of a
 person. `document.shown`: it is no longer hidden.
 `search.changed`: the workspace's settings of search.
-`models.changed`: the chat models that it allows.
+`models.changed`, `agents.changed`: the chat models and the installed agents that it allows.
 `chat.changed`: its chat settings. `share.…`: a link to a conversation.
 `model.…`: an embedding model of the installation."""
 

@@ -2,6 +2,7 @@
 
 from headwater.config.checks import LOOPBACK_HOSTS
 from headwater.config.read import (
+    agent_environment,
     environment_without_settings,
     find_ignored_aliases,
     get_settings,
@@ -13,6 +14,7 @@ from headwater.config.settings import Settings
 __all__ = [
     "LOOPBACK_HOSTS",
     "Settings",
+    "agent_environment",
     "environment_without_settings",
     "find_ignored_aliases",
     "get_settings",

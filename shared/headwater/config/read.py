@@ -89,7 +89,13 @@ def get_settings() -> Settings:
 def environment_without_settings() -> dict[str, str]:
     """Return the environment for a process that runs code of others: without our settings, so without any key."""
     names = {spec.name.upper() for spec in fields(Settings)} | set(ALIASES.values())
-    return {name: value for name, value in os.environ.items() if name not in names}
+    return {name: value for name, value in os.environ.items() if name not in names and not name.startswith(_OF_AGENTS)}
+
+
+def agent_environment() -> dict[str, str]:
+    """Return the environment for an agent: without our settings, and with what `AGENT_ENV_NAME` gives it as `NAME`."""
+    given = {name: value for name, value in os.environ.items() if name.startswith(_OF_AGENTS)}
+    return environment_without_settings() | {name.removeprefix(_OF_AGENTS): value for name, value in given.items()}
 
 
 def minimal_environment() -> dict[str, str]:
@@ -97,4 +103,5 @@ def minimal_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if _BASIC_VARIABLES.fullmatch(name)}
 
 
+_OF_AGENTS = "AGENT_ENV_"
 _BASIC_VARIABLES = re.compile(r"PATH|HOME|TMPDIR|TZ|LANG|LC_\w+|LD_LIBRARY_PATH|MALLOC_\w+|PYTHON\w+")

@@ -84,6 +84,9 @@ class Settings:
     prompts_dir: str = _setting(
         "Folder with [prompt functions](prompts.md), one TOML file each. It need not exist.", "prompts"
     )
+    agents_dir: str = _setting(
+        "Folder with [agents](own-agents.md), one Python file each. It need not exist.", "agents"
+    )
     max_tickets: int = _setting(
         "Maximum number of outstanding tickets per queue. A workspace uses at most one less to collect.", 4
     )

@@ -1,7 +1,7 @@
 """Find installed extensions by their entry points, without importing them.
 
-An entry point's name says what it adds: a kind of source, a media type or file extension, a tool's name. Only this
-module resolves entry points. They are read once per process: functions see a new extension after a restart.
+An entry point's name says what it adds: a kind of source, a media type or file extension, a tool's or agent's name.
+Only this module resolves entry points. They are read once per process: functions see a new extension after a restart.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ import msgspec
 
 from headwater.errors import SystemicError
 
-Group = Literal["headwater.connectors", "headwater.parsers", "headwater.tools"]
+Group = Literal["headwater.agents", "headwater.connectors", "headwater.parsers", "headwater.tools"]
 
 
 class Extension(msgspec.Struct, frozen=True):

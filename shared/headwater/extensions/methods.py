@@ -1,8 +1,11 @@
 """The methods of each contract, as the process of an extension serves them."""
 
+import sys
 from collections.abc import Iterator
 from functools import cached_property
 from importlib.metadata import EntryPoint
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -23,8 +26,24 @@ from headwater.tools import Tool, ToolContext, ToolDescription, describe_tool, r
 
 
 def load(extension: Extension) -> Any:
-    """Import an extension's object."""
+    """Import an extension's object, from a file of the folder of agents if the target is one."""
+    if extension.target.endswith(".py"):
+        return _load_file(Path(extension.target))
     return EntryPoint(extension.name, extension.target, extension.group).load()
+
+
+def _load_file(path: Path) -> Any:
+    """Import a file by its path, and return what it binds to `agent` or `graph`."""
+    spec = spec_from_file_location(f"headwater_agent_{path.stem}", path)
+    assert spec
+    assert spec.loader
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module  # annotations are looked up there
+    spec.loader.exec_module(module)
+    found = getattr(module, "agent", None) or getattr(module, "graph", None)
+    if found is None:
+        raise PermanentError(f"{path.name} binds no name `agent` or `graph`.")
+    return found
 
 
 class ExtensionMethods:

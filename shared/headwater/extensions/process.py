@@ -1,14 +1,21 @@
-"""Run a connector or tool of an extension in a process of its own."""
+"""Run a connector, tool or agent of an extension in a process of its own."""
 
+import re
 from typing import Any
 
 import msgspec
 
-from headwater.config import environment_without_settings
+from headwater.config import agent_environment, environment_without_settings
 from headwater.extensions.discovery import Extension
 from headwater.processes.process import ChildProcess
 
-_METHODS = {"headwater.connectors": "ConnectorMethods", "headwater.tools": "ToolMethods"}
+_METHODS = {
+    "headwater.agents": "headwater.agents.run:AgentMethods",
+    "headwater.connectors": "headwater.extensions.methods:ConnectorMethods",
+    "headwater.tools": "headwater.extensions.methods:ToolMethods",
+}
+_OF_KEYS = re.compile("KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
+"""Names of variables whose values don't appear in an agent's errors."""
 
 
 def display_name(extension: Extension) -> str:
@@ -17,13 +24,17 @@ def display_name(extension: Extension) -> str:
 
 
 class ExtensionProcess(ChildProcess):
-    """The process of one connector or tool. `context` is for it; `secret` is removed from messages and logs."""
+    """The process of one connector, tool or agent. `context` is for it; `secret` is removed from messages and logs."""
 
     def __init__(self, extension: Extension, context: Any = None, secret: str | None = None) -> None:
+        is_agent = extension.group == "headwater.agents"
+        environment = agent_environment() if is_agent else environment_without_settings()
+        secrets = [secret] if secret else []
+        secrets += [value for name, value in environment.items() if is_agent and _OF_KEYS.search(name)]
         super().__init__(
-            f"headwater.extensions.methods:{_METHODS[extension.group]}",
+            _METHODS[extension.group],
             (extension, msgspec.Raw(msgspec.msgpack.encode(context))),
             name=display_name(extension),
-            environment=environment_without_settings(),
-            secret=secret,
+            environment=environment,
+            secrets=secrets,
         )

@@ -46,7 +46,8 @@ _ERRORS: Sequence[tuple[FailureKind, type[HeadwaterError]]] = (
 def serve(pipe: socket.socket, target: str) -> None:
     """Build an object of a class, such as `package.module:Class`, and run the methods that the parent calls.
 
-    The first message has the arguments of the class. Ends when the parent closes the socket.
+    The first message has the arguments of the class. Ends when the parent closes the socket. An object with a method
+    `attach` is given the socket, to read what the parent sends while a method yields its values.
     """
     arguments = receive(pipe, msgspec.Raw, max_bytes=_MAX_CALL_BYTES)
     try:
@@ -55,6 +56,8 @@ def serve(pipe: socket.socket, target: str) -> None:
         receive(pipe, MethodCall, max_bytes=_MAX_CALL_BYTES)
         send(pipe, _failure(error))
         return
+    if attach := getattr(served, "attach", None):
+        attach(pipe)
     while True:
         call = receive(pipe, MethodCall, max_bytes=_MAX_CALL_BYTES)
         try:

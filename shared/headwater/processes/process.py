@@ -7,12 +7,14 @@ nothing else down. This is no sandbox: the child may still read what its user ma
 
 import contextlib
 import os
+import selectors
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
 import msgspec
@@ -40,6 +42,10 @@ from headwater.processes.messages import (
 from headwater.redaction import Redactor, quote
 
 T = TypeVar("T")
+
+CHECK_EVERY_S = 0.2
+REPLY_S = 30.0
+"""Time for the child to read a reply."""
 
 _MAX_MESSAGE_CHARS = 1_000
 
@@ -71,7 +77,7 @@ class ChildProcess:
     """A process that serves one object, started by `start` or the first call. Close it, or use a `with` statement.
 
     `target` is the object's class, such as `package.module:Class`, and `arguments` are its constructor's. `name` begins
-    the messages of errors. `secret` is removed from messages and logs.
+    the messages of errors. `secrets` are removed from messages and logs.
     """
 
     def __init__(
@@ -81,15 +87,16 @@ class ChildProcess:
         *,
         name: str,
         environment: Mapping[str, str],
-        secret: str | None = None,
+        secrets: Sequence[str] = (),
     ) -> None:
         self.name = name
         self._target = target
         self._arguments = arguments
         self._environment = environment
-        self._redact = Redactor([secret] if secret else [])
+        self._redact = Redactor(secrets)
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: socket.socket | None = None
+        self._replying = threading.Lock()
 
     def call(
         self,
@@ -117,17 +124,19 @@ class ChildProcess:
         timeout_s: float,
         cpu_s: float | None = None,
         max_bytes: int,
+        while_waiting: Callable[[], object] | None = None,
     ) -> Iterator[T]:
         """Call a method that yields several values, each of at most `max_bytes`; errors as in `call`.
 
-        `timeout_s` is for all values together, without the time that the caller needs between them.
+        `timeout_s` is for all values together, without the time that the caller needs between them. `while_waiting` is
+        called before each value, and every `CHECK_EVERY_S` until it comes. What it raises ends the call.
         """
         is_complete = False
         left_s = timeout_s
         try:
             started = time.monotonic()
             self._send(MethodCall(method, msgspec.Raw(msgspec.msgpack.encode(arguments)), cpu_s), started + left_s)
-            while (result := self._receive(started + left_s, max_bytes)).kind == "value":
+            while (result := self._receive(started + left_s, max_bytes, while_waiting)).kind == "value":
                 left_s -= time.monotonic() - started
                 yield msgspec.msgpack.decode(result.value, type=kind)
                 started = time.monotonic()
@@ -193,7 +202,18 @@ class ChildProcess:
         self.start()
         send(self._connected, call, deadline=deadline)
 
-    def _receive(self, deadline: float, max_bytes: int) -> MethodResult:
+    def reply(self, message: Any) -> None:
+        """Send a message to the object while one of its methods runs. Raises Disconnected, TimeoutError."""
+        with self._replying:
+            send(self._connected, message, deadline=time.monotonic() + REPLY_S)
+
+    def _receive(self, deadline: float, max_bytes: int, while_waiting: Callable[[], object] | None) -> MethodResult:
+        if while_waiting is not None:
+            while_waiting()
+            with selectors.DefaultSelector() as selector:
+                selector.register(self._connected, selectors.EVENT_READ)
+                while not selector.select(CHECK_EVERY_S) and time.monotonic() < deadline:
+                    while_waiting()
         return receive(self._connected, MethodResult, max_bytes=max_bytes, deadline=deadline)
 
     @property

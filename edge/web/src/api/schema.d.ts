@@ -4,6 +4,32 @@
  */
 
 export interface paths {
+    "/api/agents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List agents
+         * @description List the installed agents that questions may name, to owners also those that the workspace doesn't allow.
+         */
+        get: operations["listAgents"];
+        /**
+         * Allow agents
+         * @description Choose the installed agents that members of the workspace may ask. It holds for new questions.
+         *
+         *     Requires the role `owner`.
+         */
+        put: operations["allowAgents"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/audit-log": {
         parameters: {
             query?: never;
@@ -2073,6 +2099,33 @@ export interface components {
             document_id: string;
         };
         /**
+         * AgentList
+         * @description The installed agents, in the order of their names. The built-in one is not among them.
+         */
+        AgentList: {
+            agents: components["schemas"]["AgentSummary"][];
+        };
+        /**
+         * AgentSummary
+         * @description An installed agent. `package`: where it comes from. `problem`: why it can't be used, null if it can.
+         *
+         *     Whether its code runs shows when it is asked.
+         */
+        AgentSummary: {
+            name: string;
+            description: string;
+            package: string;
+            allowed: boolean;
+            problem: string | null;
+        };
+        /**
+         * AllowedAgents
+         * @description The names of the installed agents that members may choose; null for all.
+         */
+        AllowedAgents: {
+            allowed: string[] | null;
+        };
+        /**
          * AllowedModels
          * @description The names of the models that members may use; null for all.
          */
@@ -2140,7 +2193,7 @@ export interface components {
             actor: string;
             actor_name: string | null;
             /** @enum {string} */
-            action: "budgets.changed" | "chat.changed" | "data.deleted" | "data.exported" | "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "mcp_server.added" | "mcp_server.changed" | "mcp_server.deleted" | "member.added" | "member.changed" | "member.removed" | "model.building" | "model.deleted" | "model.registered" | "model.switched" | "models.changed" | "search.changed" | "share.created" | "share.revoked" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
+            action: "agents.changed" | "budgets.changed" | "chat.changed" | "data.deleted" | "data.exported" | "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "mcp_server.added" | "mcp_server.changed" | "mcp_server.deleted" | "member.added" | "member.changed" | "member.removed" | "model.building" | "model.deleted" | "model.registered" | "model.switched" | "models.changed" | "search.changed" | "share.created" | "share.revoked" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
             target: string;
             target_name: string | null;
             details: Record<string, unknown>;
@@ -2293,7 +2346,7 @@ export interface components {
          *
          *     If the last message is an agent's answer, its parts respond to calls that wait: those in the state `approval-responded` approve a call, with the `input` that it is to have, or reject it with a reason; the `output` of a call of `ask_user` is the person's answer. A response counts once. The agent goes on, and the stream continues.
          *
-         *     `filter` says which documents the answer is from, as in a search. A question without one has the filter of the question before; one with an empty filter has none. `half_life_days` prefers recent documents. `model` is one of `GET /api/models`, by default that of the question before. `mode`: whether the answer is from documents, the web, or both, or an agent's, which searches documents and runs code in steps of its own.
+         *     `filter` says which documents the answer is from, as in a search. A question without one has the filter of the question before; one with an empty filter has none. `half_life_days` prefers recent documents. `model` is one of `GET /api/models`, by default that of the question before. `mode`: whether the answer is from documents, the web, or both, or an agent's, which searches documents and runs code in steps of its own. `agent` is one of `GET /api/agents`, by default that of the question before, "" for the built-in one. Only `mode: agent` has one.
          */
         ChatRequest: {
             id: string;
@@ -2306,6 +2359,8 @@ export interface components {
             model: string | null;
             /** @default documents */
             mode: ("both" | "documents" | "web") | "agent";
+            /** @default null */
+            agent: string | null;
             /** @default null */
             parent_id: string | null;
             /** @default null */
@@ -2598,6 +2653,16 @@ export interface components {
         CreatedWebhook: {
             path: string;
             secret: string;
+        };
+        /**
+         * CustomPart
+         * @description What an installed agent shows: any JSON. A later part with the same id takes its place.
+         */
+        CustomPart: {
+            /** @enum {string} */
+            type: "data-custom";
+            id: string;
+            data: unknown;
         };
         /**
          * Declined
@@ -3383,7 +3448,7 @@ export interface components {
          * ModelName
          * @description The model that answers; `configured` is false for the built-in extractive model.
          *
-         *     `insteadOf`: the models that come before it and failed, or have failed a short time ago. `agent`: it calls tools as an agent.
+         *     `insteadOf`: the models that come before it and failed, or have failed a short time ago. `agent`: it calls tools as an agent. `agentName` is that of an installed agent.
          */
         ModelName: {
             name: string;
@@ -3392,6 +3457,8 @@ export interface components {
             insteadOf: string[];
             /** @default false */
             agent: boolean;
+            /** @default  */
+            agentName: string;
         };
         /**
          * ModelPart
@@ -4399,7 +4466,7 @@ export interface components {
             id: string;
             /** @enum {string} */
             role: "assistant" | "user";
-            parts: (components["schemas"]["TextPart"] | components["schemas"]["ReasoningPart"] | components["schemas"]["SourcePart"] | components["schemas"]["WebSourcePart"] | components["schemas"]["StagePart"] | components["schemas"]["ModelPart"] | components["schemas"]["ToolPart"] | components["schemas"]["FilesPart"] | components["schemas"]["BuildPart"] | components["schemas"]["GroundingPart"] | components["schemas"]["DeclinedPart"])[];
+            parts: (components["schemas"]["TextPart"] | components["schemas"]["ReasoningPart"] | components["schemas"]["SourcePart"] | components["schemas"]["WebSourcePart"] | components["schemas"]["StagePart"] | components["schemas"]["ModelPart"] | components["schemas"]["ToolPart"] | components["schemas"]["FilesPart"] | components["schemas"]["BuildPart"] | components["schemas"]["CustomPart"] | components["schemas"]["GroundingPart"] | components["schemas"]["DeclinedPart"])[];
             metadata: components["schemas"]["MessageMetadata"];
         };
         /**
@@ -4581,11 +4648,79 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    listAgents: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentList"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    allowAgents: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AllowedAgents"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentList"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getAuditLog: {
         parameters: {
             query?: {
                 actor?: string;
-                action?: "budgets.changed" | "chat.changed" | "data.deleted" | "data.exported" | "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "mcp_server.added" | "mcp_server.changed" | "mcp_server.deleted" | "member.added" | "member.changed" | "member.removed" | "model.building" | "model.deleted" | "model.registered" | "model.switched" | "models.changed" | "search.changed" | "share.created" | "share.revoked" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
+                action?: "agents.changed" | "budgets.changed" | "chat.changed" | "data.deleted" | "data.exported" | "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "mcp_server.added" | "mcp_server.changed" | "mcp_server.deleted" | "member.added" | "member.changed" | "member.removed" | "model.building" | "model.deleted" | "model.registered" | "model.switched" | "models.changed" | "search.changed" | "share.created" | "share.revoked" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
                 target?: string;
                 since?: string;
                 until?: string;

@@ -45,6 +45,8 @@ export type ExtractionRequest = Optional<Schemas["ExtractionRequest"], "document
 export type McpServer = Schemas["McpServer"];
 export type NewMcpServer = Schemas["NewMcpServer"];
 
+/** An agent that an installed package or a file adds. */
+export type InstalledAgent = Schemas["AgentSummary"];
 export type ChatSettings = Schemas["ChatSettings"];
 export type ToolList = Schemas["ToolList"];
 export type ToolSummary = Schemas["ToolSummary"];
@@ -131,7 +133,7 @@ export type Preview = Schemas["Preview"];
 /** A version that a call of a tool has written. */
 export type WrittenFile = Optional<Schemas["WrittenFile"], "isDeleted">;
 export type Citation = Optional<Schemas["Citation"], "conversationFile">;
-export type Model = Optional<Schemas["ModelName"], "insteadOf" | "agent">;
+export type Model = Optional<Schemas["ModelName"], "insteadOf" | "agent" | "agentName">;
 export type WebCitation = Schemas["WebCitation"];
 /** What is done for an answer from the web. */
 export type Stage = Schemas["Stage"];
@@ -158,5 +160,7 @@ export type MessageData = {
   files: { toolCallId: string; files: WrittenFile[] };
   log: { toolCallId: string; text: string };
   build: Schemas["BuildStatus"];
+  /** What an installed agent shows. */
+  custom: unknown;
 };
 export type Message = UIMessage<MessageMetadata | undefined, MessageData>;

@@ -5,6 +5,7 @@ import {
   isOfWeb,
   modelOf,
   passagesOf,
+  shownByAgent,
   sortPassages,
   stagesOf,
   textOf,
@@ -60,6 +61,7 @@ export const Answer = memo(function Answer({
         </details>
       )}
       {calls.length > 0 && <ToolCalls calls={calls} isStreaming={isStreaming} />}
+      <ShownByAgent lines={shownByAgent(message)} />
       {text === "" && isStreaming && calls.length > 0 ? (
         <Waiting>{progressOf(calls)}</Waiting>
       ) : text === "" && isStreaming && (thoughts !== "" || isThinking) ? (
@@ -97,6 +99,7 @@ export const Answer = memo(function Answer({
           Answered by {model.name}, because {model.insteadOf.join(" and ")} did not answer.
         </p>
       )}
+      {model?.agentName && <p className="small muted">Answered by the agent {model.agentName}.</p>}
       {model?.configured === false && (
         <p className="small muted">
           No language model is configured, so this answer only quotes{" "}
@@ -110,6 +113,20 @@ export const Answer = memo(function Answer({
 function readingOf(passages: number): string {
   if (passages === 0) return "Searching…";
   return passages === 1 ? "Reading 1 passage…" : `Reading ${passages} passages…`;
+}
+
+/** What an installed agent says about its progress. */
+function ShownByAgent({ lines }: { lines: readonly string[] }): ReactNode {
+  if (lines.length === 0) return null;
+  return (
+    <ul className="small muted" aria-label="Progress">
+      {lines.map((line, index) => (
+        <li key={index} dir="auto">
+          {line}
+        </li>
+      ))}
+    </ul>
+  );
 }
 
 export function Waiting({ children }: { children: ReactNode }): ReactNode {

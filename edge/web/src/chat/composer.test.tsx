@@ -4,6 +4,7 @@ import { Composer, isComposing } from "./composer";
 import { MODES, offeredModes } from "./mode";
 
 const nothing = (): void => undefined;
+const ofAgents = { agents: [], agent: "", onAgent: nothing };
 
 it("disables the button when no question can be asked", () => {
   const button = (onAsk: (() => void) | null): string =>
@@ -14,6 +15,7 @@ it("disables the button when no question can be asked", () => {
           mode="web"
           modes={MODES}
           onMode={nothing}
+          {...ofAgents}
           onChange={nothing}
           isBusy={false}
           onAsk={onAsk}
@@ -36,6 +38,7 @@ it("offers agents only where the API can run them", () => {
           onAttach={nothing}
           modes={offeredModes(hasAgents)}
           onMode={nothing}
+          {...ofAgents}
           onChange={nothing}
           isBusy={false}
           onAsk={nothing}
@@ -45,6 +48,28 @@ it("offers agents only where the API can run them", () => {
     ].map((found) => found[1]);
   expect(options(true)).toEqual(["Documents", "Web", "Both", "Agent"]);
   expect(options(false)).toEqual(["Documents", "Web", "Both"]);
+});
+
+it("offers the installed agents after the modes", () => {
+  const support = { name: "support", description: "Answers customers", package: "p", allowed: true, problem: null };
+  const html = renderToStaticMarkup(
+    <Composer
+      text=""
+      mode="documents"
+      onAttach={nothing}
+      modes={offeredModes(true)}
+      onMode={nothing}
+      {...ofAgents}
+      agents={[support]}
+      agent="support"
+      onChange={nothing}
+      isBusy={false}
+      onAsk={nothing}
+      onStop={nothing}
+    />,
+  );
+  expect(html).toContain('<option value="agent:support" title="Answers customers" selected="">Agent: support</option>');
+  expect(html).not.toContain('<option value="documents" selected="">');
 });
 
 it("knows when Enter confirms a word of an input method", () => {

@@ -1,8 +1,11 @@
 import type { KeyboardEvent, ReactNode, SubmitEvent } from "react";
-import type { Mode } from "../api/types";
+import type { InstalledAgent, Mode } from "../api/types";
 import { AttachButton } from "../attachments/attach-button";
 import { SendIcon, StopIcon } from "../ui/icons";
 import type { MODES } from "./mode";
+
+/** Begins the value of an option that is an installed agent. */
+const AGENT = "agent:";
 
 interface Props {
   text: string;
@@ -10,6 +13,10 @@ interface Props {
   mode: Mode;
   modes: typeof MODES;
   onMode: (mode: Mode) => void;
+  /** The installed agents, and the one that answers next, "" for none of them. */
+  agents: readonly InstalledAgent[];
+  agent: string;
+  onAgent: (name: string) => void;
   onChange: (text: string) => void;
   isBusy: boolean;
   /** Called with the question; null while none can be asked. */
@@ -19,7 +26,18 @@ interface Props {
 }
 
 /** The question field. Enter sends, Shift+Enter inserts a line break. */
-export function Composer({ text, mode, modes, onMode, onChange, isBusy, onAsk, onStop, onAttach }: Props): ReactNode {
+export function Composer({
+  text,
+  mode,
+  modes,
+  onMode,
+  onChange,
+  isBusy,
+  onAsk,
+  onStop,
+  onAttach,
+  ...own
+}: Props): ReactNode {
   const ask = (event: SubmitEvent | KeyboardEvent): void => {
     event.preventDefault();
     const question = text.trim();
@@ -49,15 +67,22 @@ export function Composer({ text, mode, modes, onMode, onChange, isBusy, onAsk, o
       <select
         className="mode"
         aria-label="Answer from"
-        value={mode}
+        value={own.agent === "" ? mode : `${AGENT}${own.agent}`}
         onChange={(event) => {
-          const chosen = modes.find((one) => one.mode === event.target.value);
+          const value = event.target.value;
+          const chosen = modes.find((one) => one.mode === value);
           if (chosen) onMode(chosen.mode);
+          own.onAgent(value.startsWith(AGENT) ? value.slice(AGENT.length) : "");
         }}
       >
         {modes.map((one) => (
           <option key={one.mode} value={one.mode}>
             {one.label}
+          </option>
+        ))}
+        {own.agents.map(({ name, description }) => (
+          <option key={`${AGENT}${name}`} value={`${AGENT}${name}`} title={description}>
+            Agent: {name}
           </option>
         ))}
       </select>

@@ -16,9 +16,10 @@ import { Waiting } from "./answer";
 import { Composer } from "./composer";
 import { useDraft } from "./drafts";
 import { EmptyChat } from "./empty-chat";
+import { lastAgentOf } from "./message-parts";
 import { Messages } from "./messages";
 import { ModelChoice } from "./model-choice";
-import { offeredModes, useMode } from "./mode";
+import { useAnswerer } from "./use-answerer";
 import { useConversation } from "./use-conversation";
 import { useStickToEnd } from "./use-stick-to-end";
 
@@ -37,21 +38,21 @@ export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
   const newDraft = useDraft("new");
   const ownDraft = useDraft(id);
   const { value: models } = useLoad(readChatModels);
-  const modes = offeredModes(models?.agents ?? false);
-  const [chosenMode, chooseMode] = useMode();
-  // Until the models are known, and after agents were switched off, the mode of the last visit may not be offered.
-  const mode = modes.some((one) => one.mode === chosenMode) ? chosenMode : "documents";
   const [model, setModel] = useState("");
+  const [lastAgent, setLastAgent] = useState("");
+  const { answerer, choice } = useAnswerer(lastAgent, models?.agents ?? false);
   const { messages, status, isThinking, problem, ask, askAgain, respond, stop, ...branches } = useConversation(
     id,
     stored,
-    { filter, mode, ...(model !== "" && { model }) },
+    { filter, ...answerer, ...(model !== "" && { model }) },
     (question, isFirst) => {
       (isFirst ? newDraft : ownDraft)[1](question);
       // The conversation doesn't exist yet. While the page stays open, it shows the reason for a refusal.
       if (isFirst && currentSession() === null) navigate("/", { replace: true });
     },
   );
+  const agent = lastAgentOf(messages);
+  if (agent !== lastAgent) setLastAgent(agent);
   const attachments = useAttachments(id, onChange);
   const [draft, writeDraft] = stored === null && messages.length === 0 ? newDraft : ownDraft;
   const questions = messages.filter((message) => message.role === "user").length;
@@ -105,9 +106,7 @@ export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
         isBusy={!isIdle && status !== "checking"}
         onStop={stop}
         text={draft}
-        mode={mode}
-        modes={modes}
-        onMode={chooseMode}
+        {...choice}
         onChange={writeDraft}
         onAsk={isIdle && !attachments.isBusy ? askQuestion : null}
         onAttach={attachments.attach}

@@ -1,6 +1,15 @@
 import { describe, expect, it } from "vitest";
 import type { Citation, Message } from "../api/types";
-import { modelOf, passagesOf, sortPassages, textOf, toolCallsOf, type Passage } from "./message-parts";
+import {
+  lastAgentOf,
+  modelOf,
+  passagesOf,
+  shownByAgent,
+  sortPassages,
+  textOf,
+  toolCallsOf,
+  type Passage,
+} from "./message-parts";
 
 const CITATION: Citation = {
   documentId: "d1",
@@ -43,6 +52,29 @@ describe("a message", () => {
   it("has a model", () => {
     expect(modelOf(MESSAGE)).toEqual({ name: "extractive", configured: false });
     expect(modelOf({ ...MESSAGE, parts: [] })).toBeNull();
+  });
+});
+
+describe("an installed agent", () => {
+  const answer: Message = {
+    ...MESSAGE,
+    parts: [
+      { type: "data-model", data: { name: "openai:a", configured: true, agent: true, agentName: "support" } },
+      { type: "data-custom", id: "a", data: { text: "Looking." } },
+      { type: "data-custom", id: "b", data: "Found." },
+      { type: "data-custom", id: "c", data: { done: 3 } },
+      { type: "data-custom", id: "d", data: { text: 4 } },
+    ],
+  };
+
+  it("shows texts, and JSON", () => {
+    expect(shownByAgent(answer)).toEqual(["Looking.", "Found.", '{"done":3}', '{"text":4}']);
+  });
+
+  it("answers the next question of its conversation, too", () => {
+    expect(lastAgentOf([MESSAGE, answer])).toBe("support");
+    expect(lastAgentOf([answer, MESSAGE])).toBe("");
+    expect(lastAgentOf(null)).toBe("");
   });
 });
 

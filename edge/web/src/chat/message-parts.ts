@@ -134,6 +134,22 @@ export function modelOf(message: Message): Model | null {
   return message.parts.find((part) => part.type === "data-model")?.data ?? null;
 }
 
+/** The installed agent that has answered last, "" for none: it answers the next question, too. */
+export function lastAgentOf(messages: readonly Message[] | null): string {
+  const answer = messages?.findLast((message) => message.role === "assistant");
+  return (answer && modelOf(answer)?.agentName) ?? "";
+}
+
+/** What an installed agent has shown, as lines: a text, the `text` of an object, or JSON. */
+export function shownByAgent(message: Message): string[] {
+  return message.parts.flatMap((part) => {
+    if (part.type !== "data-custom") return [];
+    const data: unknown = part.data;
+    const text = typeof data === "object" && data !== null && "text" in data ? data.text : data;
+    return [typeof text === "string" ? text : JSON.stringify(data)];
+  });
+}
+
 /** Split passages into those cited by the text, in order of their first citation, and the others. */
 export function sortPassages(text: string, passages: readonly Evidence[]): { cited: Evidence[]; others: Evidence[] } {
   const order = [...text.matchAll(/\[(\d{1,3})\]/g)].map((match) => match[1]);

@@ -22,6 +22,8 @@ type RestoreQuestion = (question: string, isFirst: boolean) => void;
 export interface Scope {
   filter: string;
   mode: Mode;
+  /** The installed agent, "" for the built-in one. */
+  agent?: string;
   model?: string;
 }
 
@@ -116,7 +118,7 @@ export function useConversation(
       setIsThinking(false);
       // Agents continue no answers; the other modes continue one from its own passages.
       const mode = scope.mode === "agent" ? "documents" : scope.mode;
-      void chat.regenerate({ messageId, body: { ...scope, mode, continues: messageId } });
+      void chat.regenerate({ messageId, body: { ...scope, mode, agent: undefined, continues: messageId } });
     },
     switchTo: (messageId) => switchTo(chat, messageId),
     respond: useCallback(

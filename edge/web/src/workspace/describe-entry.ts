@@ -54,6 +54,8 @@ export function describeEntry({ action, target, target_name: name, details }: Au
       return `set the half-life of documents in searches to ${String(details["half_life_days"])} days`;
     case "models.changed":
       return `allowed the chat models ${detail("allowed") || "of the installation"}`;
+    case "agents.changed":
+      return `allowed the agents ${detail("allowed") || "of the installation"}`;
     case "chat.changed":
       return `changed the chat settings (${detail("fields")})`;
     case "share.created":

@@ -3,6 +3,7 @@ import { useAccount, useHasRole } from "../sign-in/account";
 import { McpServersCard } from "../mcp-servers/mcp-servers-card";
 import { useTitle } from "../routing/use-title";
 import { AuditLog } from "./audit-log";
+import { AgentsCard } from "./agents-card";
 import { ChatCard } from "./chat-card";
 import { EmbeddingModels } from "./embedding-models";
 import { Feedback } from "./feedback";
@@ -51,6 +52,7 @@ export function WorkspacePage(): ReactNode {
       {isEditor && <SearchCard />}
       {isEditor && <Feedback />}
       {isOwner && <ChatCard />}
+      {isOwner && <AgentsCard />}
       {isOwner && <ToolsCard />}
       {isOwner && <McpServersCard />}
       {isOwner && <Members />}
@@ -80,6 +82,7 @@ function LocalMode(): ReactNode {
       <SearchCard />
       <Feedback />
       <ChatCard />
+      <AgentsCard />
       <ToolsCard />
       <McpServersCard />
       <ShareLinks />

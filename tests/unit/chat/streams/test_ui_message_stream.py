@@ -7,6 +7,7 @@ from functions.chat.streams.ui_message_stream import (
     DONE,
     Abort,
     Citation,
+    CustomPart,
     CutMetadata,
     ErrorPart,
     Event,
@@ -155,3 +156,11 @@ def test_later_model_replaces_the_first_and_a_silence_is_not_stored() -> None:
         "data": {"name": "openai:b", "configured": True},
         "transient": True,
     }
+
+
+def test_custom_part_replaces_an_earlier_one() -> None:
+    first, second = CustomPart(id="a", data={"text": "1"}), CustomPart(id="a", data=[2])
+    assert fold(data(Start("m"), first, CustomPart(id="b", data=None), second)) == [
+        second,
+        CustomPart(id="b", data=None),
+    ]

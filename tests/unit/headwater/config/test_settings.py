@@ -4,7 +4,13 @@ from dataclasses import fields
 
 import pytest
 
-from headwater.config import Settings, find_ignored_aliases, read_settings
+from headwater.config import (
+    Settings,
+    agent_environment,
+    environment_without_settings,
+    find_ignored_aliases,
+    read_settings,
+)
 from headwater.errors import ConfigError
 from tests.harness.paths import ROOT
 
@@ -131,3 +137,14 @@ def test_names_of_other_programs_are_read_unless_ours_is_set() -> None:
     both = {**REQUIRED, **others, "GOOGLE_API_KEY": "ours", "JWT_SECRET": "j", "AUTH_SECRET": "j" * 32}
     assert read_settings(both).google_api_key == "ours"
     assert find_ignored_aliases(both) == ["JWT_SECRET", "GEMINI_API_KEY"]
+
+
+def test_agents_get_no_settings_but_what_is_given_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "AGENT_ENV_OPENAI_API_KEY", "SUPPORT_KEY"):
+        monkeypatch.setenv(name, name)
+    assert "OPENAI_API_KEY" not in environment_without_settings()
+    assert "AGENT_ENV_OPENAI_API_KEY" not in environment_without_settings()
+    environment = agent_environment()
+    assert environment["OPENAI_API_KEY"] == "AGENT_ENV_OPENAI_API_KEY"
+    assert environment["SUPPORT_KEY"] == "SUPPORT_KEY"
+    assert "AGENT_ENV_OPENAI_API_KEY" not in environment

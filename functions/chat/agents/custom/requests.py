@@ -1,0 +1,223 @@
+"""Answer what an agent's process asks for: models, tools, checkpoints, and what it shows.
+
+All of it is in the answer's workspace. Limits, budgets and approvals are those of the built-in agent.
+"""
+
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from functions.chat.agents import store
+from functions.chat.agents.calls import Calls, Waiting
+from functions.chat.agents.checkpoints import Checkpoints
+from functions.chat.agents.custom import parts
+from functions.chat.agents.limits import LimitReached, Limits
+from functions.chat.agents.store import Agent
+from functions.chat.agents.turns import ANSWER_TOKENS, SETTLE_S, Turns
+from functions.chat.streams.ui_message_stream import Part
+from functions.chat.tools.text import clean
+from functions.chat.usage.metering import CHARS_PER_TOKEN
+from headwater import logs
+from headwater.agents import messages as ask
+from headwater.database.transactions import Database
+from headwater.errors import PermanentError, UnprocessableContent
+from headwater.schemas import has_nul
+from headwater.usage.budgets import release, reserve
+from headwater.usage.prices import Prices
+from headwater.usage.record import Tokens, cost_of, record_usage
+
+AFTER_LIMIT = 3
+"""Calls of models after a limit is reached, with which a graph writes its answer."""
+
+MAX_NAMESPACES = 200
+"""Graphs within the graph of an answer that have checkpoints."""
+
+MAX_DATA = 200
+MAX_DATA_BYTES = 20_000
+"""Values that an agent shows in one step of the queue, and the JSON of one. Others are left out."""
+
+MAX_OWN_CALLS = 500
+"""Calls of the agent's own tools that are shown in one step of the queue."""
+
+
+class UnloggedTurns(Turns):
+    """Calls the models of an agent whose log gets what it adds to its messages, not what a model writes."""
+
+    def _append(self, parts: Sequence[Part]) -> None:  # noqa: ARG002 - the base class appends them
+        super()._append([])
+
+
+class Requests:
+    """Answers the requests of one process, which come on several threads."""
+
+    def __init__(
+        self,
+        database: Database,
+        agent: Agent,
+        *,
+        turns: Turns,
+        calls: Calls,
+        limits: Limits,
+        prices: Prices,
+        timeout_s: float,
+        is_time_up: Callable[[], bool],
+    ) -> None:
+        self._database = database
+        self._agent = agent
+        self._turns = turns
+        self._calls = calls
+        self._limits = limits
+        self._prices = prices
+        self._timeout_s = timeout_s
+        self._is_time_up = is_time_up
+        self._handlers: dict[type, Callable[[Any], Any]] = {
+            ask.AskModel: self._ask_model,
+            ask.CallTool: self._call_tool,
+            ask.ReadCheckpoint: self._read_checkpoint,
+            ask.StoreCheckpoint: self._store_checkpoint,
+            ask.StoreWrites: self._store_writes,
+            ask.ShowData: self._show_data,
+            ask.ModelStarted: self._start_model,
+            ask.ModelEnded: self._end_model,
+            ask.ToolStarted: self._show_tool,
+            ask.ToolEnded: self._show_tool,
+            ask.AskPerson: self._ask_person,
+        }
+        self._reservations: dict[str, uuid.UUID | None] = {}
+        self._after_limit = 0
+        self._data = 0
+        self._own_calls = 0
+
+    def answer(self, call: ask.Call) -> Any:
+        """Return the reply. Raises LimitReached, BudgetExceeded, AnswerEnded, LeaseLost, and what models raise."""
+        return self._handlers[type(call)](call)
+
+    def settle(self) -> None:
+        """Release what calls of models have reserved that have not ended."""
+        for id_ in [*self._reservations]:
+            self._release(id_)
+
+    def _ask_model(self, call: ask.AskModel) -> dict[str, Any]:
+        from langchain_core.messages import message_to_dict, messages_from_dict
+
+        self._check_limits(may_conclude=True)
+        try:
+            messages = messages_from_dict([*call.messages])
+        except Exception as error:
+            raise UnprocessableContent("The model was called with messages that LangChain can't read.") from error
+        return dict(message_to_dict(self._turns.call(messages, call.tools, call.tool_choice)))
+
+    def _call_tool(self, call: ask.CallTool) -> ask.ToolAnswer:
+        try:
+            return ask.ToolAnswer(*self._calls.run(call.call_id, call.name, call.arguments, lambda _: None))
+        except Waiting:
+            return ask.ToolAnswer("", is_waiting=True)
+
+    def _read_checkpoint(self, call: ask.ReadCheckpoint) -> ask.StoredCheckpoint | None:
+        found = self._checkpoints(call.namespace).read_rows()
+        if found is None:
+            return None
+        row, writes = found
+        written = [ask.TaskWrite(each.task_id, 0, each.channel, _blob(each)) for each in writes]
+        return ask.StoredCheckpoint(row.id, _blob(row), row.metadata, written)
+
+    def _store_checkpoint(self, call: ask.StoreCheckpoint) -> bool:
+        rows = self._checkpoints(call.namespace)
+        with self._transaction() as tx:
+            store.lock(tx, self._agent)
+            if call.namespace:
+                tx.execute(_ADD_NAMESPACE, {**self._values(), "namespace": call.namespace})
+                if tx.execute(_COUNT_NAMESPACES, self._values()).scalar_one() > MAX_NAMESPACES:
+                    raise PermanentError(f"The agent has more than {MAX_NAMESPACES} graphs within its graph.")
+            rows.put_row(tx, call.id, (call.value.format, call.value.content), call.metadata)
+            parts.write_said(tx, self._agent, call.said)
+        return not self._is_time_up()
+
+    def _store_writes(self, call: ask.StoreWrites) -> None:
+        if call.writes:
+            rows = [(each.position, each.channel, (each.value.format, each.value.content)) for each in call.writes]
+            self._checkpoints(call.namespace).put_write_rows(call.checkpoint_id, call.writes[0].task_id, rows)
+
+    def _checkpoints(self, namespace: str) -> Checkpoints:
+        if len(namespace) > 1_000:
+            raise PermanentError("The agent's graphs are nested too deeply.")
+        return Checkpoints(self._database, self._agent, namespace)
+
+    def _show_data(self, call: ask.ShowData) -> None:
+        self._data += 1
+        encoded = msgspec.json.encode(call.value)
+        if self._data > MAX_DATA or len(encoded) > MAX_DATA_BYTES or has_nul(call.value):
+            if self._data <= MAX_DATA + 1:
+                logs.event("agent.data_left_out", severity=30, agent=self._agent.task.agent, bytes=len(encoded))
+            return
+        with self._transaction() as tx:
+            parts.show_data(tx, self._agent, clean(call.id, 200), call.value)
+
+    def _show_tool(self, call: ask.ToolStarted | ask.ToolEnded) -> None:
+        self._own_calls += isinstance(call, ask.ToolStarted)
+        if isinstance(call, ask.ToolStarted) and self._own_calls > MAX_OWN_CALLS:
+            return
+        with self._transaction() as tx:
+            if isinstance(call, ask.ToolStarted):
+                parts.start_tool(tx, self._agent, call)
+            else:
+                parts.end_tool(tx, self._agent, call)
+
+    def _ask_person(self, call: ask.AskPerson) -> ask.PersonAnswer | None:
+        with self._transaction() as tx:
+            return parts.ask_person(tx, self._agent, call)
+
+    def _start_model(self, call: ask.ModelStarted) -> None:
+        """Reserve the cost of a model of the agent's own, which can't be told to conclude: a limit ends the answer."""
+        self._check_limits(may_conclude=False)
+        tokens = Tokens(input=call.chars // CHARS_PER_TOKEN, output=ANSWER_TOKENS)
+        with self._transaction() as tx:
+            amount = cost_of(self._prices, call.model, tokens)
+            payer, for_s = self._agent.task.payer, self._timeout_s + SETTLE_S
+            self._reservations[call.id] = reserve(tx, payer, amount, for_s=for_s)
+
+    def _end_model(self, call: ask.ModelEnded) -> None:
+        tokens = Tokens(input=max(0, call.input), output=max(0, call.output))
+        with self._transaction() as tx:
+            model = clean(call.model, 200)
+            cost = record_usage(tx, self._prices, self._agent.task.payer, kind="chat", model=model, tokens=tokens)
+            store.count_model_call(tx, self._agent, tokens.input + tokens.output, cost, "")
+        self._release(call.id)
+
+    def _release(self, id_: str) -> None:
+        reservation = self._reservations.pop(id_, None)
+        if reservation is not None:
+            with self._transaction() as tx:
+                release(tx, self._agent.task.payer.workspace_id, reservation)
+
+    def _check_limits(self, *, may_conclude: bool) -> None:
+        """Raise LimitReached. A model of ours is told to conclude first, in a few calls."""
+        with self._transaction() as tx:
+            used, stopping = store.read_used(tx, self._agent)
+        reached = stopping or self._limits.reached(used)
+        self._after_limit += bool(reached)
+        is_over = used.model_calls >= self._limits.steps + AFTER_LIMIT
+        if reached and (not may_conclude or is_over or self._after_limit > AFTER_LIMIT):
+            raise LimitReached(reached)
+
+    def _values(self) -> dict[str, Any]:
+        return {"workspace_id": self._agent.answer.workspace_id, "id": self._agent.answer.id}
+
+    def _transaction(self) -> Any:
+        return self._database.transaction(self._agent.answer.workspace_id)
+
+
+def _blob(row: Any) -> ask.Blob:
+    return ask.Blob(row.format, bytes(row.content))
+
+
+# The tables of sub-agents' checkpoints have those of graphs within a graph, too: the namespace is in place of the call.
+_ADD_NAMESPACE = sa.text("""
+    insert into sub_agents (message_id, workspace_id, call_id) values (:id, :workspace_id, :namespace)
+    on conflict do nothing
+""")
+
+_COUNT_NAMESPACES = sa.text("select count(*) from sub_agents where workspace_id = :workspace_id and message_id = :id")
