@@ -178,12 +178,18 @@ class Installation:
         return replace(self, volume=volume, settings=self.settings | {"DATABASE_ADMIN_URL": postgres.url(name)})
 
 
+@pytest.fixture(scope="module")
+def image_of_all(request: pytest.FixtureRequest) -> Iterator[Image]:
+    with image("all", built=request.config.getoption("--built-images")) as each:
+        yield each
+
+
 @pytest.fixture
-def installation(postgres: Cluster, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Installation]:
+def installation(postgres: Cluster, tmp_path: Path, image_of_all: Image) -> Iterator[Installation]:
     postgres.execute("create database one_container")
     volume = tmp_path / "volume"
     volume.mkdir()
-    with image("all", built=request.config.getoption("--built-images")) as each, fake_issuer("ES256") as issuer:
+    with fake_issuer("ES256") as issuer:
         settings = {
             "PORT": str(free_port(in_a_row=5)),
             "DATABASE_ADMIN_URL": postgres.url("one_container"),
@@ -199,7 +205,7 @@ def installation(postgres: Cluster, tmp_path: Path, request: pytest.FixtureReque
             "LEASE_S": "3",
             "WATCHDOG_S": "3",
         }
-        yield Installation(each, volume, settings, issuer)
+        yield Installation(image_of_all, volume, settings, issuer)
 
 
 class SlowRepository:
@@ -225,14 +231,12 @@ def repository(tmp_path: Path) -> Iterator[SlowRepository]:
         yield SlowRepository(server)
 
 
-def test_signal_before_the_handlers_exist_stops_the_container(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_signal_before_the_handlers_exist_stops_the_container(tmp_path: Path, image_of_all: Image) -> None:
     """The kernel drops signals that process 1 doesn't handle, so the engine would have to kill it."""
     volume = tmp_path / "volume"
     volume.mkdir()
-    with (
-        image("all", built=request.config.getoption("--built-images")) as each,
-        each.started({"DATABASE_ADMIN_URL": "postgresql://nowhere.test/kb"}, volume=volume) as (process, output),
-    ):
+    settings = {"DATABASE_ADMIN_URL": "postgresql://nowhere.test/kb"}
+    with image_of_all.started(settings, volume=volume) as (process, output):
         first = 0
         deadline = time.monotonic() + 60
         # Without pauses: Python has handlers within milliseconds.
@@ -257,14 +261,13 @@ else:
 """
 
 
-def test_agents_run_code_in_a_sandbox(request: pytest.FixtureRequest) -> None:
-    with image("all", built=request.config.getoption("--built-images")) as each:
-        output = each.run({}, "python", "-c", RUN_CODE)
-        assert output.startswith("bubblewrap 1000 ["), output
-        assert "app" not in output, "the sandbox has the container's files"
-        refused = each.run({}, "python", "-c", RUN_CODE, has_namespaces=False)
-        assert refused.startswith("Code can't be run safely on this system. bubblewrap: The sandbox can't be set up: ")
-        assert "system calls: The sandbox can't be set up: " in refused
+def test_agents_run_code_in_a_sandbox(image_of_all: Image) -> None:
+    output = image_of_all.run({}, "python", "-c", RUN_CODE)
+    assert output.startswith("bubblewrap 1000 ["), output
+    assert "app" not in output, "the sandbox has the container's files"
+    refused = image_of_all.run({}, "python", "-c", RUN_CODE, has_namespaces=False)
+    assert refused.startswith("Code can't be run safely on this system. bubblewrap: The sandbox can't be set up: ")
+    assert "system calls: The sandbox can't be set up: " in refused
 
 
 def test_killed_anywhere_it_goes_on_and_is_restored_from_a_backup(
