@@ -32,7 +32,10 @@ def stack(provider: ScriptedProvider) -> Iterator[RunningStack]:
     with temporary_data() as data:
         data.mkdir(parents=True)
         model = f"CHAT_MODEL=openai:fake\nOPENAI_BASE_URL={provider.url}/v1\nCHAT_TITLES=false\n"
-        (data / ".env").write_text(f"{model}LEASE_S=3\nWATCHDOG_S=2\n")
+        (data / "agents").mkdir()
+        example = (ROOT / "examples" / "agent-support" / "agent_support.py").read_text()
+        (data / "agents" / "support.py").write_text(f"{example}\n\nagent = build\n")
+        (data / ".env").write_text(f"{model}LEASE_S=3\nWATCHDOG_S=2\nAGENTS_DIR={data / 'agents'}\n")
         with running_stack(data, "--embedding-model", "constant") as running:
             yield running
 
@@ -166,6 +169,17 @@ def test_person_sees_the_page_that_an_agent_has_built(
     second = follow([write("main.jsx", TIDES.replace("High", "Low"))], [build], "The page is changed.")
     provider.script = lambda messages: (second if "Show low tide" in json.dumps(messages) else first)(messages)
     browse("page-previews", tmp_path, stack.url, "Make me a page of the tides.", screenshots=6, token=stack.token)
+
+
+@needs_browser
+def test_person_chooses_an_installed_agent(
+    stack: RunningStack, client: httpx.Client, provider: ScriptedProvider, tmp_path: Path
+) -> None:
+    provider.script = follow([ToolCall("refund_order", {"number": "1001"})], "Done.")
+    try:
+        browse("installed-agents", tmp_path, stack.url, "", screenshots=8, token=stack.token)
+    finally:
+        client.put("/api/agents", json={"allowed": None}).raise_for_status()
 
 
 @needs_browser
