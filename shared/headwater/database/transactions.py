@@ -24,7 +24,7 @@ from headwater.redaction import quote
 if TYPE_CHECKING:
     from headwater.database.pg8000_pipeline import PipelinedConnection
 
-REVISION = "0040"
+REVISION = "0041"
 """The newest migration; `check_ready` requires it."""
 
 ALL_WORKSPACES: Literal["*"] = "*"
