@@ -147,7 +147,7 @@ def _parse(body: bytes) -> Any:
         return {}
     try:
         return json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ApiError("INVALID_ARGUMENT", f"Invalid JSON payload received. {error}") from error
 
 

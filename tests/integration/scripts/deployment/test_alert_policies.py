@@ -20,7 +20,10 @@ from headwater.queue import ledger
 from headwater.queue.ledger import NewStep
 from headwater.queue.tickets import Tickets
 from headwater.web.app import App, Route
+from scripts.deployment.plan.installation import FUNCTIONS
 from scripts.deployment.resources import alarms
+from scripts.deployment.resources.queues import SCHEDULE
+from scripts.deployment.resources.services import service_name
 from tests.harness.databases import FreshDatabase, connected
 from tests.harness.paths import ROOT
 from tests.harness.support import (
@@ -52,9 +55,13 @@ def db(database: FreshDatabase) -> Iterator[Database]:
         yield opened
 
 
-def filter_of(name: str) -> str:
+def condition_of(name: str) -> dict[str, Any]:
     [condition] = alarms.read_policies()[f"{alarms.POLICIES}/{name}.json"]["conditions"]
-    return str(condition["conditionMatchedLog"]["filter"])
+    return dict(condition)
+
+
+def filter_of(name: str) -> str:
+    return str(condition_of(name)["conditionMatchedLog"]["filter"])
 
 
 def matches(filter_: str, entry: dict[str, Any]) -> bool:
@@ -118,7 +125,19 @@ def test_unavailable_database_raises_the_alarm(database: FreshDatabase, stream: 
 
 
 def test_failed_tick_raises_the_alarm() -> None:
-    assert 'resource.labels.job_id="headwater-tick"' in filter_of("ticks")
+    terms = filter_of("ticks").split(" AND ")
+    assert terms[:2] == ['resource.type="cloud_scheduler_job"', f'resource.labels.job_id="{SCHEDULE}"']
+    assert terms[2:] == ["severity>=ERROR"]
+
+
+def test_server_errors_of_each_service_raise_the_alarm() -> None:
+    threshold = condition_of("server-errors")["conditionThreshold"]
+    terms = threshold["filter"].split(" AND ")
+    assert 'metric.type="run.googleapis.com/request_count"' in terms
+    assert 'metric.labels.response_code_class="5xx"' in terms
+    [prefix] = re.findall(r'resource\.labels\.service_name=starts_with\("([^"]+)"\)', threshold["filter"])
+    assert all(service_name(function).startswith(prefix) for function in FUNCTIONS)
+    assert threshold["aggregations"][0]["groupByFields"] == ["resource.label.service_name"]
 
 
 def test_each_policy_says_what_to_do() -> None:

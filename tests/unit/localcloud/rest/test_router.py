@@ -86,8 +86,9 @@ def test_unexpected_error_is_answered_with_500_and_logged(capsys: pytest.Capture
     assert "ZeroDivisionError" in json.loads(capsys.readouterr().out)["stack_trace"]
 
 
-def test_invalid_json_is_answered_with_400() -> None:
-    assert answer("POST", "/v2/projects/p/queues/q:pause", b"{")[0] == 400
+@pytest.mark.parametrize("body", [b"{", b"\xff", b"[" * 100_000], ids=["cut", "not UTF-8", "deep"])
+def test_invalid_json_is_answered_with_400(body: bytes) -> None:
+    assert answer("POST", "/v2/projects/p/queues/q:pause", body)[0] == 400
 
 
 def test_handler_can_be_a_coroutine() -> None:
