@@ -36,7 +36,7 @@ class Prompts:
 METHOD = '''
     def {name}(self, given: {input}, *, model: str | None = None) -> {output}:
         """{description}"""
-        return self._call("{name}", given, model)  # type: ignore[no-any-return]
+        return self._call("{prompt}", given, model)  # type: ignore[no-any-return]
 '''
 
 _TYPES = {
@@ -48,6 +48,8 @@ _TYPES = {
     "array": "list[Any]",
     "object": "dict[str, Any]",
 }
+_TYPE_NAMES = ("bool", "dict", "float", "int", "list", "str")
+"""Types that annotations of the class name: a method of that name would take their place."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -68,18 +70,23 @@ def main(arguments: Sequence[str]) -> int:
 
 def write_module(functions: Sequence[PromptFunction]) -> str:
     """Return a module with a class `Prompts`, which has a method for each function."""
-    types, methods = _Types(), []
+    types = _Types()
+    methods: dict[str, str] = {}
     for function in functions:
         stem = "".join(part.title() for part in function.name.split("_"))
-        description = " ".join((function.file.description or f"Call {function.name}.").split())
-        method = METHOD.format(
-            name=f"{function.name}_" if keyword.iskeyword(function.name) else function.name,
+        given = function.file.description or f"Call {function.name}."
+        description = " ".join("".join(char if char.isprintable() else " " for char in given).split())
+        name = function.name
+        while keyword.iskeyword(name) or name in _TYPE_NAMES or name in methods:
+            name += "_"
+        methods[name] = METHOD.format(
+            name=name,
+            prompt=function.name,
             input=types.of(function.input.json, f"{stem}Input"),
             output=types.of(function.output.json, f"{stem}Output"),
             description=description.replace("\\", "\\\\").replace('"', "'"),
         )
-        methods.append(method.replace(f'_call("{function.name}_"', f'_call("{function.name}"'))
-    return "\n".join([HEAD, *types.classes, CLIENT.lstrip("\n") + "".join(methods)])
+    return "\n".join([HEAD, *types.classes, CLIENT.lstrip("\n") + "".join(methods.values())])
 
 
 class _Types:

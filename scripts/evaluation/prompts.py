@@ -54,7 +54,8 @@ def describe_tried(tried: Sequence[Tried]) -> str:
         lines.append(f"{name:32}  {len(own):8}  {sum(each.is_equal for each in own):11}")
     for each in tried:
         if each.problem:
-            lines.append(f"\n{each.name}, example {each.number}: {each.problem}")
+            place = f"{each.name}, example {each.number}" if each.number else each.name
+            lines.append(f"\n{place}: {each.problem}")
         elif not each.is_equal:
             lines.append(f"\n{each.name}, example {each.number}:\n  expected {_show(each.expected)}")
             lines.append(f"  returned {_show(each.value)}")

@@ -8,6 +8,8 @@ import stat
 import time
 from collections.abc import Iterator
 
+import msgspec
+
 from headwater.errors import ConfigError
 from headwater.processes.child import limit_memory
 
@@ -69,6 +71,17 @@ class Misbehaving:
             pipe.sendall(b"\0\0\0\3abc")
         time.sleep(3600)
         yield None
+
+    def stop_in_a_message(self) -> Iterator[None]:
+        """Send the length of a message and nothing else."""
+        [descriptor] = sockets()
+        os.write(descriptor, b"\0\0\1\0")
+        time.sleep(3600)
+        yield None
+
+    def nest(self) -> Iterator[msgspec.Raw]:
+        """Return a list in a list, ten thousand times."""
+        yield msgspec.Raw(b"\x91" * 10_000 + b"\xc0")
 
     def recurse(self) -> Iterator[None]:
         yield from self.recurse()

@@ -208,10 +208,11 @@ class RunAgent:
             )
 
         instructions = system_prompt(agent.task.instructions, with_web=is_configured(self.settings))
-        calls = Calls(self.database, agent, toolbox, self._context(agent), quota, delegated=delegated)
         if agent.task.agent:
-            own_tools = [tool for tool in toolbox.describe() if tool.name != DELEGATE]
-            return self._go_on_custom(agent, own_tools, model, calls, is_time_up)
+            own_tools = Toolbox([tool for tool in tools if tool.name != DELEGATE], remote)
+            calls = Calls(self.database, agent, own_tools, self._context(agent), quota)
+            return self._go_on_custom(agent, own_tools.describe(), model, calls, is_time_up)
+        calls = Calls(self.database, agent, toolbox, self._context(agent), quota, delegated=delegated)
         checkpoints = Checkpoints(self.database, agent)
         messages = run_agent(
             agent.task.turns,

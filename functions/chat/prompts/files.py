@@ -3,6 +3,7 @@
 A file that can't be used has its reason, and the others work. A file is read again once it has changed.
 """
 
+import codecs
 import re
 import threading
 from collections.abc import Mapping
@@ -100,8 +101,10 @@ class PromptFolder:
 
 def _read_file(path: Path) -> PromptFunction | str:
     """Return the function of a file, or what is wrong with it."""
+    with path.open("rb") as file:
+        content = file.read(MAX_FILE_BYTES + 1)
     try:
-        return read_prompt(path.stem, path.read_bytes())
+        return read_prompt(path.stem, content)
     except HeadwaterError as error:
         return f"{path.name}: {error.message}"
 
@@ -113,7 +116,7 @@ def read_prompt(name: str, content: bytes) -> PromptFunction:
     if len(content) > MAX_FILE_BYTES:
         raise UnprocessableContent(f"The file has more than {MAX_FILE_BYTES:,} bytes.")
     try:
-        file = msgspec.toml.decode(content, type=PromptFile)
+        file = msgspec.toml.decode(content.removeprefix(codecs.BOM_UTF8), type=PromptFile)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise UnprocessableContent(f"It is no prompt: {quote(error)}") from None
     found = PromptFunction(name, file, _schema("input", file.input), _schema("output", file.output))

@@ -10,7 +10,7 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import LLMResult
 
 from headwater.agents.connection import Connection
-from headwater.agents.messages import ModelEnded, ModelStarted, ToolEnded, ToolStarted
+from headwater.agents.messages import ModelEnded, ModelStarted, ToolEnded, ToolStarted, plain_json, storable
 from headwater.agents.tools import call_key
 
 MAX_TEXT_CHARS = 100_000
@@ -80,7 +80,7 @@ class Reports(BaseCallbackHandler):
 
     def _end(self, run_id: UUID, text: str, *, is_error: bool) -> None:
         if call_id := self._tools.pop(run_id, ""):
-            self._connection.request(ToolEnded(call_id, text[:MAX_TEXT_CHARS], is_error), None)
+            self._connection.request(ToolEnded(call_id, storable(text[:MAX_TEXT_CHARS]), is_error), None)
 
     def _end_model(self, run_id: UUID, used_in: int, used_out: int) -> None:
         if model := self._models.pop(run_id, ""):
@@ -90,5 +90,5 @@ class Reports(BaseCallbackHandler):
 def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
     """Return arguments as JSON values, without those that LangGraph has injected."""
     kept = {name: value for name, value in arguments.items() if name not in ("runtime", "state", "store", "config")}
-    text = json.dumps(kept, default=str)
-    return dict(json.loads(text)) if len(text) <= MAX_INPUT_CHARS else {"input": text[:MAX_INPUT_CHARS]}
+    text = json.dumps(kept, default=str, skipkeys=True)
+    return dict(plain_json(kept)) if len(text) <= MAX_INPUT_CHARS else {"input": text[:MAX_INPUT_CHARS]}

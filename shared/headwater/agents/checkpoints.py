@@ -26,6 +26,7 @@ from headwater.agents.messages import (
     StoredCheckpoint,
     StoreWrites,
     TaskWrite,
+    storable,
 )
 
 MAX_REASONING_CHARS = 20_000
@@ -152,4 +153,4 @@ def _key(position: int, message: Any) -> str:
 
 def _said(message: AIMessage) -> Said:
     thoughts = [str(block.get("reasoning", "")) for block in message.content_blocks if block["type"] == "reasoning"]
-    return Said(str(message.text), "\n\n".join(thoughts)[:MAX_REASONING_CHARS].strip())
+    return Said(storable(str(message.text)), storable("\n\n".join(thoughts)[:MAX_REASONING_CHARS].strip()))

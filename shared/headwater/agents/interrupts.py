@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from headwater.agents.connection import Connection
-from headwater.agents.messages import AskPerson, PersonAnswer
+from headwater.agents.messages import AskPerson, PersonAnswer, plain_json, storable
 from headwater.agents.tools import CALL_WAITS
 
 ASK_USER = "ask_user"
@@ -39,7 +39,7 @@ def _ask(connection: Connection, interrupt: Any) -> Any:
         return None if answer is None else answer.text
     decisions: list[tuple[str, PersonAnswer | None]] = []
     for n, action in enumerate(actions):
-        name, given = str(action["name"]), dict(action.get("args") or {})
+        name, given = str(action["name"]), plain_json(dict(action.get("args") or {}))
         call = AskPerson(f"approval_{interrupt.id}_{n}", name, given, is_approval=True)
         decisions.append((name, connection.request(call, PersonAnswer | None)))
     if any(answer is None for _, answer in decisions):
@@ -55,7 +55,7 @@ def question_of(value: Any) -> dict[str, Any]:
         text = next((value[name] for name in ("question", "message", "prompt", "query") if value.get(name)), None)
         choices = [str(each)[:MAX_CHOICE_CHARS] for each in value.get("choices") or value.get("options") or ()]
         value = text if isinstance(text, str) else json.dumps(value, default=str, ensure_ascii=False, indent=1)
-    text = str(value).strip() or "May the agent go on?"
+    text = storable(str(value)).strip() or "May the agent go on?"
     question = text if len(text) <= MAX_QUESTION_CHARS else text[: MAX_QUESTION_CHARS - 1] + "…"
     return {"question": question, "choices": [choice for choice in choices if choice][:MAX_CHOICES]}
 

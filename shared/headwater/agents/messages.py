@@ -1,5 +1,6 @@
 """What the process of an agent asks its parent for, and what the parent answers. All of it is MessagePack."""
 
+import json
 import uuid
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -11,6 +12,28 @@ from headwater.tools import ToolDescription
 
 MAX_MESSAGE_BYTES = 8_000_000
 """Longest message of an agent's process, such as a checkpoint of its state."""
+
+
+_LARGEST = 1 << 63
+
+
+def plain_json(value: Any) -> Any:
+    """Return a value as one of JSON that MessagePack can hold.
+
+    Objects, and integers of more than 64 bits, become texts. Raises RecursionError, and ValueError for a circle.
+    """
+    text = json.dumps(value, default=str, skipkeys=True, ensure_ascii=False)
+    return json.loads(storable(text), parse_int=_integer)
+
+
+def storable(text: str) -> str:
+    """Return a text with `?` in place of surrogates, which UTF-8 does not have."""
+    return text.encode(errors="replace").decode()
+
+
+def _integer(digits: str) -> int | str:
+    is_small = len(digits) <= 20 and -_LARGEST <= int(digits) < _LARGEST
+    return int(digits) if is_small else digits
 
 
 class Turn(msgspec.Struct, frozen=True):

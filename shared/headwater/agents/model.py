@@ -11,7 +11,7 @@ from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from headwater.agents.connection import Connection
-from headwater.agents.messages import AskModel
+from headwater.agents.messages import AskModel, plain_json
 
 
 class HeadwaterModel(BaseChatModel):
@@ -38,7 +38,7 @@ class HeadwaterModel(BaseChatModel):
         **_: Any,
     ) -> ChatResult:
         connection: Connection = self.connection
-        call = AskModel([message_to_dict(message) for message in messages], self.bound, self.choice)
+        call = AskModel(plain_json([message_to_dict(message) for message in messages]), self.bound, self.choice)
         answered: dict[str, Any] = connection.request(call, dict[str, Any])
         [message] = messages_from_dict([answered])
         return ChatResult(generations=[ChatGeneration(message=message)])

@@ -1,7 +1,6 @@
 """What runs in an agent's process: its graph, from the last checkpoint until it has answered, waits, or time is up."""
 
 import asyncio
-import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from typing import Any
 import msgspec
 
 from headwater.agents.connection import Connection
-from headwater.agents.messages import AgentContext, Outcome, Request, ShowData
+from headwater.agents.messages import AgentContext, Outcome, Request, ShowData, plain_json
 from headwater.extensions.discovery import Extension
 from headwater.extensions.methods import ExtensionMethods
 
@@ -107,5 +106,5 @@ async def _stream(graph: Any, given: Any, config: Any, connection: Connection, c
         async for _, value in open_chunks:
             after = checkpoints.checkpoint_id
             shown[after] = shown.get(after, 0) + 1
-            plain = json.loads(json.dumps(value, default=str))
-            await asyncio.to_thread(connection.request, ShowData(f"{after}/{shown[after]}", plain), None)
+            shown_value = ShowData(f"{after}/{shown[after]}", plain_json(value))
+            await asyncio.to_thread(connection.request, shown_value, None)

@@ -16,7 +16,7 @@ from langgraph.errors import GraphInterrupt
 from langgraph.types import Interrupt
 
 from headwater.agents.connection import Connection
-from headwater.agents.messages import CallTool, ToolAnswer
+from headwater.agents.messages import CallTool, ToolAnswer, plain_json
 
 CALL_WAITS = "headwater: a call waits"
 """The value of an interrupt that no node has made: a call of a tool waits for the person."""
@@ -35,7 +35,7 @@ class WorkspaceTool(BaseTool):
         given_id = str(input.get("id") or "") if is_call else ""
         connection: Connection = self.connection
         call_id = call_key(ensure_config(config), given_id, self.name, arguments, self.counts)
-        answer: ToolAnswer = connection.request(CallTool(call_id, self.name, arguments), ToolAnswer)
+        answer: ToolAnswer = connection.request(CallTool(call_id, self.name, plain_json(arguments)), ToolAnswer)
         if answer.is_waiting:
             raise GraphInterrupt((Interrupt(value=CALL_WAITS, id=call_id.removeprefix("call_")),))
         if not is_call:

@@ -2,6 +2,7 @@
 
 import socket
 import time
+from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -57,20 +58,29 @@ def send(pipe: socket.socket, message: Any, *, deadline: float | None = None) ->
         raise Disconnected from error
 
 
-def receive(pipe: socket.socket, kind: type[T], *, max_bytes: int, deadline: float | None = None) -> T:
-    """Receive one message until `deadline` (of `time.monotonic`).
+def receive(
+    pipe: socket.socket,
+    kind: type[T],
+    *,
+    max_bytes: int,
+    deadline: float | None = None,
+    wait: Callable[[], object] | None = None,
+) -> T:
+    """Receive one message until `deadline` (of `time.monotonic`). `wait` is called before each read of the socket.
 
     Raises TimeoutError, Disconnected, TooLarge, or msgspec.DecodeError for a message of another shape.
     """
-    length = int.from_bytes(_read(pipe, _LENGTH_BYTES, deadline), "big")
+    length = int.from_bytes(_read(pipe, _LENGTH_BYTES, deadline, wait), "big")
     if length > max_bytes:
         raise TooLarge
-    return msgspec.msgpack.decode(_read(pipe, length, deadline), type=kind)
+    return msgspec.msgpack.decode(_read(pipe, length, deadline, wait), type=kind)
 
 
-def _read(pipe: socket.socket, size: int, deadline: float | None) -> bytes:
+def _read(pipe: socket.socket, size: int, deadline: float | None, wait: Callable[[], object] | None) -> bytes:
     parts = []
     while size:
+        if wait is not None:
+            wait()
         _limit(pipe, deadline)
         try:
             part = pipe.recv(min(size, _CHUNK))

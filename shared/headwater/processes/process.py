@@ -129,7 +129,7 @@ class ChildProcess:
         """Call a method that yields several values, each of at most `max_bytes`; errors as in `call`.
 
         `timeout_s` is for all values together, without the time that the caller needs between them. `while_waiting` is
-        called before each value, and every `CHECK_EVERY_S` until it comes. What it raises ends the call.
+        called every `CHECK_EVERY_S` until a value is there, also between its parts. What it raises ends the call.
         """
         is_complete = False
         left_s = timeout_s
@@ -147,7 +147,7 @@ class ChildProcess:
             raise self._stopped(method, f"{timeout_s:g} s") from error
         except TooLarge as error:
             raise PermanentError(f"{self.name} returned more than {max_bytes:,} bytes in {method!r}.") from error
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise PermanentError(f"{self.name} returned an invalid result in {method!r}: {quote(error)}.") from error
         except Disconnected as error:
             code = self._exit_code()
@@ -208,13 +208,18 @@ class ChildProcess:
             send(self._connected, message, deadline=time.monotonic() + REPLY_S)
 
     def _receive(self, deadline: float, max_bytes: int, while_waiting: Callable[[], object] | None) -> MethodResult:
-        if while_waiting is not None:
-            while_waiting()
-            with selectors.DefaultSelector() as selector:
-                selector.register(self._connected, selectors.EVENT_READ)
+        pipe = self._connected
+        if while_waiting is None:
+            return receive(pipe, MethodResult, max_bytes=max_bytes, deadline=deadline)
+        with selectors.DefaultSelector() as selector:
+            selector.register(pipe, selectors.EVENT_READ)
+
+            def wait() -> None:
+                while_waiting()
                 while not selector.select(CHECK_EVERY_S) and time.monotonic() < deadline:
                     while_waiting()
-        return receive(self._connected, MethodResult, max_bytes=max_bytes, deadline=deadline)
+
+            return receive(pipe, MethodResult, max_bytes=max_bytes, deadline=deadline, wait=wait)
 
     @property
     def _connected(self) -> socket.socket:

@@ -11,7 +11,7 @@ from scripts.prompts import main, write_module
 from tests.harness.prompts import CLASSIFY
 
 ODD = """
-description = "Says \\"\\"\\" and \\\\."
+description = "Says \\u0000 \\"\\"\\" and \\\\."
 prompt = ""
 input.type = "object"
 [input.properties."an id"]
@@ -40,6 +40,19 @@ def test_types_are_those_of_the_schemas() -> None:
     assert inner["class"] is float
     [item] = typing.get_args(inner["list"])
     assert typing.get_type_hints(item) == {"x": typing.Literal[1]}
+
+
+def test_methods_have_names_that_python_allows() -> None:
+    module: dict[str, Any] = {}
+    functions = [read_prompt(name, CLASSIFY.encode()) for name in ("class", "class_", "list", "str")]
+    exec(compile(write_module(functions), "prompts_client.py", "exec"), module)
+    assert {name for name in vars(module["Prompts"]) if name[0] != "_"} == {"class_", "class__", "list_", "str_"}
+    calls: list[str] = []
+    prompts = module["Prompts"](None)
+    prompts._call = lambda name, *_: calls.append(name)
+    for name in ("class_", "class__", "list_", "str_"):
+        getattr(prompts, name)({})
+    assert calls == ["class", "class_", "list", "str"]
 
 
 def test_command_names_files_that_cannot_be_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -93,7 +93,10 @@ class Requests:
 
     def answer(self, call: ask.Call) -> Any:
         """Return the reply. Raises LimitReached, BudgetExceeded, AnswerEnded, LeaseLost, and what models raise."""
-        return self._handlers[type(call)](call)
+        try:
+            return self._handlers[type(call)](call)
+        except RecursionError as error:
+            raise UnprocessableContent("The agent sent a value that is nested too deeply.") from error
 
     def settle(self) -> None:
         """Release what calls of models have reserved that have not ended."""
@@ -108,7 +111,7 @@ class Requests:
             messages = messages_from_dict([*call.messages])
         except Exception as error:
             raise UnprocessableContent("The model was called with messages that LangChain can't read.") from error
-        return dict(message_to_dict(self._turns.call(messages, call.tools, call.tool_choice)))
+        return dict(ask.plain_json(message_to_dict(self._turns.call(messages, call.tools, call.tool_choice))))
 
     def _call_tool(self, call: ask.CallTool) -> ask.ToolAnswer:
         try:
@@ -173,7 +176,7 @@ class Requests:
     def _start_model(self, call: ask.ModelStarted) -> None:
         """Reserve the cost of a model of the agent's own, which can't be told to conclude: a limit ends the answer."""
         self._check_limits(may_conclude=False)
-        tokens = Tokens(input=call.chars // CHARS_PER_TOKEN, output=ANSWER_TOKENS)
+        tokens = Tokens(input=max(0, call.chars) // CHARS_PER_TOKEN, output=ANSWER_TOKENS)
         with self._transaction() as tx:
             amount = cost_of(self._prices, call.model, tokens)
             payer, for_s = self._agent.task.payer, self._timeout_s + SETTLE_S

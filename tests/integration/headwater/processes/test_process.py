@@ -57,6 +57,7 @@ def test_process_is_kept_between_calls(child: ChildProcess) -> None:
         ("leave", (), ProcessEnded, r"ended in 'leave' \(exit code 0\)"),
         ("close_its_pipe", (), ProcessEnded, "it closed the connection"),
         ("write_nonsense", (), PermanentError, "returned an invalid result"),
+        ("nest", (), PermanentError, "returned an invalid result"),
         ("recurse", (), ProcessFailed, "RecursionError"),
     ],
 )
@@ -90,6 +91,21 @@ def test_processor_time_is_counted_for_each_call(child: ChildProcess) -> None:
 def test_sleeping_call_is_stopped_by_the_clock(child: ChildProcess) -> None:
     with pytest.raises(ProcessStopped, match="did not finish 'sleep' within 1 s and was stopped"):
         call(child, "sleep", cpu_s=FOREVER_S, timeout_s=1)
+
+
+def test_caller_can_end_a_call_in_the_middle_of_a_message(child: ChildProcess) -> None:
+    checks: list[None] = []
+
+    def check() -> None:
+        checks.append(None)
+        if len(checks) > 10:
+            raise PermanentError("The caller ended it.")
+
+    first = pid(child)
+    values = child.stream("stop_in_a_message", kind=object, timeout_s=FOREVER_S, max_bytes=MIB, while_waiting=check)
+    with pytest.raises(PermanentError, match="The caller ended it"):
+        next(values)
+    assert not psutil.pid_exists(first)
 
 
 def test_parent_runs_while_the_child_holds_its_interpreter(child: ChildProcess) -> None:

@@ -41,6 +41,10 @@ def test_unusable_file_has_its_reason(name: str, change: tuple[str, str], reason
     assert reason in caught.value.message
 
 
+def test_byte_order_mark_of_windows_is_left_out() -> None:
+    assert read_prompt("classify", b"\xef\xbb\xbf" + CLASSIFY.encode()).file.prompt
+
+
 def test_folder_is_read_again_when_a_file_changes(tmp_path: Path) -> None:
     folder = PromptFolder(str(tmp_path))
     path = tmp_path / "classify.toml"

@@ -37,6 +37,32 @@ graph = builder.add_edge("flood", "loop")
 """
 
 
+HALF_A_MESSAGE = """
+import os, sys, time
+os.write(int(sys.argv[1]), b"\\0\\0\\1\\0")
+time.sleep(3600)
+"""
+
+ODD = """
+from headwater.agents import chat_model
+from headwater.agents.connection import current
+from headwater.agents.messages import CallTool, ToolAnswer
+from langchain_core.messages import AIMessage, ToolMessage
+from langgraph.config import get_stream_writer
+from langgraph.graph import MessagesState, StateGraph
+
+def ask(state):
+    get_stream_writer()({"n": 2**70, "text": "a\\ud800"})
+    call = {"name": "look", "args": {"n": 2**70}, "id": "1"}
+    turns = [AIMessage("", tool_calls=[call]), ToolMessage("a\\ud800", tool_call_id="1", artifact=[object()])]
+    asked = chat_model().invoke([*state["messages"], *turns])
+    refused = current().request(CallTool("sent-by-hand", "delegate", {"task": "Do it."}), ToolAnswer)
+    return {"messages": [AIMessage(f"{asked.tool_calls[0]['args']} {refused.is_error} {refused.text}")]}
+
+agent = StateGraph(MessagesState).add_node(ask).set_entry_point("ask")
+"""
+
+
 def notice_of(chat: ChatApp) -> str:
     """Return why the last answer has failed."""
     assert answer_of(chat)["metadata"]["state"] == "failed"
@@ -79,8 +105,24 @@ def test_answer_says_why_an_agent_has_failed_and_others_go_on(
 @pytest.mark.parametrize("changes", [{"extension_timeout_s": 1.0}], ids=["1 s"])
 def test_agent_that_hangs_is_stopped(chat: ChatApp, write: Callable[[str, str], None]) -> None:
     write("hanging", "import time\ntime.sleep(3600)")
-    answer(chat, "hanging")
-    assert notice_of(chat) == "The extension agents/hanging.py (hanging) did nothing for 1 s and was stopped."
+    write("half", HALF_A_MESSAGE)
+    for name in ("hanging", "half"):
+        answer(chat, name)
+        assert notice_of(chat) == f"The extension agents/{name}.py ({name}) did nothing for 1 s and was stopped."
+
+
+def test_values_beyond_messagepack_are_texts_and_no_sub_agent_can_be_called(
+    chat: ChatApp, provider: ScriptedProvider, write: Callable[[str, str], None]
+) -> None:
+    write("odd", ODD)
+    provider.script = lambda _: [ToolCall("look", {"n": 2**70})]
+    answer(chat, "odd")
+    assert answer_of(chat)["metadata"]["state"] == "complete"
+    assert message_text(answer_of(chat)).startswith(f"{{'n': '{2**70}'}} True There is no tool 'delegate'.")
+    [shown] = [part["data"] for part in answer_of(chat)["parts"] if part["type"] == "data-custom"]
+    assert shown == {"n": str(2**70), "text": "a?"}
+    assert len(provider.turns) == 1
+    assert_nothing_is_open(chat)
 
 
 @pytest.mark.parametrize("changes", [{"agent_steps": 2}], ids=["2 steps"])
