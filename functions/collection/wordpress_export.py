@@ -7,8 +7,9 @@ paragraphs are separated by empty lines. It is read item by item, so that the wh
 import hashlib
 import io
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from html import unescape
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -26,6 +27,8 @@ SIGN_BYTES = 20_000
 """The namespace is declared in these first bytes."""
 MAX_POSTS = 10_000
 MEMORY_BYTES = 1024**3
+_MAX_PATH_BYTES = MAX_KEY_BYTES // 2 - 10
+"""A key is the path of the file, of up to 1,000 bytes, that of the post, and a number."""
 _LEFT_OUT = frozenset(("attachment", "nav_menu_item", "revision", "custom_css", "customize_changeset", "oembed_cache"))
 _LEFT_OUT |= {"wp_global_styles", "wp_navigation", "wp_template", "wp_template_part", "user_request"}
 _CONTENT = "{http://purl.org/rss/1.0/modules/content/}encoded"
@@ -109,9 +112,14 @@ class ExportReader:
         yield ListedPosts(posts, export.problem)
 
     def read_posts(self, content: bytes, paths: list[str]) -> Iterator[ExportedPost]:
-        """Yield some posts of an export."""
-        wanted: Collection[str] = frozenset(paths)
-        return (post for post in Export(content).posts() if post.path in wanted)
+        """Yield some posts of an export, which is read up to the last of them."""
+        missing = set(paths)
+        for post in Export(content).posts():
+            if post.path in missing:
+                missing.remove(post.path)
+                yield post
+            if not missing:
+                return
 
 
 def is_export(head: bytes) -> bool:
@@ -145,11 +153,8 @@ def _read_item(item: "_Element", number: int, paths: Collection[str]) -> Exporte
     is_shown = fields.get("status", "publish") == "publish" and not fields.get("post_password")
     if not is_shown or fields.get("post_type", "post") in _LEFT_OUT or not (content or fields.get("title")):
         return None
-    path = _path(fields.get("link", ""))
-    if not path or path in paths:
-        path = f"{fields.get('post_type') or 'post'}/{fields.get('post_id') or number}"
     return ExportedPost(
-        path=path if path not in paths else f"{path}-{number}",
+        path=_own_path(fields, number, paths),
         title=plain_title(fields.get("title", "")),
         content=_as_html(content),
         link=fields.get("link", ""),
@@ -157,6 +162,14 @@ def _read_item(item: "_Element", number: int, paths: Collection[str]) -> Exporte
         published=_date(fields),
         tags=tuple(filter(None, [*terms["category"], *terms["post_tag"]])),
     )
+
+
+def _own_path(fields: Mapping[str, str], number: int, paths: Collection[str]) -> str:
+    """Return a path that none of `paths` is: that of the post's address, else its type and id, else with a number."""
+    by_id = _usable(f"{fields.get('post_type') or 'post'}/{fields.get('post_id') or number}") or f"post/{number}"
+    numbered = (f"{by_id}-{n}" for n in count(number))
+    own = chain((_path(fields.get("link", "")) or by_id, by_id), numbered)
+    return next(path for path in own if path not in paths)
 
 
 def _path(link: str) -> str:
@@ -169,8 +182,12 @@ def _path(link: str) -> str:
         parts = urlsplit(link)
     except ValueError:
         return ""
-    path = unquote(parts.path).strip("/") if parts.scheme in ("http", "https") else ""
-    is_usable = path.isprintable() and len(path.encode(errors="replace")) <= MAX_KEY_BYTES // 2
+    return _usable(unquote(parts.path).strip("/")) if parts.scheme in ("http", "https") else ""
+
+
+def _usable(path: str) -> str:
+    """Return a path if it can be a part of a key, else ""."""
+    is_usable = path.isprintable() and len(path.encode(errors="replace")) <= _MAX_PATH_BYTES
     return path if is_usable and not {"", ".", ".."} & {*path.split("/")} else ""
 
 

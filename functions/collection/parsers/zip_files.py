@@ -55,6 +55,16 @@ class ZipReader:
 
     def read(self, name: str, max_bytes: int = MAX_MEMBER_BYTES) -> bytes:
         """Return a member's bytes, b"" if there is none."""
+        content = self.read_head(name, max_bytes + 1)
+        self._read_bytes += len(content)
+        if len(content) > max_bytes:
+            raise PermanentError(f"its part {name[:100]} unpacks to more than {max_bytes:,} bytes")
+        if self._read_bytes > MAX_UNPACKED_BYTES:
+            raise PermanentError(f"it unpacks to more than {MAX_UNPACKED_BYTES:,} bytes")
+        return content
+
+    def read_head(self, name: str, size: int) -> bytes:
+        """Return up to `size` first bytes of a member, b"" if there is none."""
         member = self._members.get(name)
         if member is None:
             return b""
@@ -62,14 +72,9 @@ class ZipReader:
             raise PermanentError("it is encrypted with a password")
         try:
             with self._zip.open(member) as file:
-                content = file.read(max_bytes + 1)
+                content = file.read(size)
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
             raise PermanentError(f"it is damaged: its part {name[:100]} can't be unpacked") from error
-        self._read_bytes += len(content)
-        if len(content) > max_bytes:
-            raise PermanentError(f"its part {name[:100]} unpacks to more than {max_bytes:,} bytes")
-        if self._read_bytes > MAX_UNPACKED_BYTES:
-            raise PermanentError(f"it unpacks to more than {MAX_UNPACKED_BYTES:,} bytes")
         return content
 
     def xml(self, name: str) -> "_Element | None":

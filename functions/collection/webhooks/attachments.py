@@ -55,7 +55,9 @@ class AttachmentReader:
             content = part.get_payload(decode=True)
             if suffix.lower() not in READ_SUFFIXES or not isinstance(content, bytes) or not content:
                 continue
-            name = f"{stem}-{number}{suffix}" if name.casefold() in names else name
+            while name.casefold() in names:
+                stem = f"{stem}-{number}"
+                name = f"{stem}{suffix}"
             names.add(name.casefold())
             yield AttachedDocument(number, name, content)
 

@@ -35,6 +35,10 @@ _STATED_DELIMITER = re.compile(r"sep=([,;\t|])\n")
 """A first line for Excel."""
 _DAMAGED = "it is damaged and can't be opened as a spreadsheet"
 _INDENTATION = re.compile(rb"(?<=>)\s+(?=</?table:)")
+_SHORT_CELLS = range(13, 19)
+"""Records of XLSB for a cell beside the last one (MS-XLSB 2.4, BrtShort…). calamine leaves them out."""
+_CHECKED_BYTES = 100_000
+"""Of each sheet. A program that writes such records begins with them."""
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 Row = list[str]
@@ -65,7 +69,12 @@ def _write_workbook(content: bytes, writer: MarkdownWriter) -> None:
     from python_calamine import CalamineError
 
     if content.startswith(b"PK"):
-        content = _without_indentation(ZipReader(content), content)
+        archive = ZipReader(content)
+        content = _without_indentation(archive, content)
+        if _has_short_cells(archive):
+            writer.warnings.append(
+                "columns are missing: cells in the short form of XLSB are not read. Save the file as .xlsx"
+            )
     elif "EncryptedPackage".encode("utf-16-le") in content:
         raise PermanentError("it is encrypted with a password")
     try:
@@ -94,6 +103,33 @@ def _without_indentation(archive: ZipReader, content: bytes) -> bytes:
                 written.writestr(name, archive.read(name))
             written.writestr("content.xml", tidy)
         return copy.getvalue()
+
+
+def _has_short_cells(archive: ZipReader) -> bool:
+    """Return True if an XLSB file has cells that calamine leaves out: SheetJS writes all but the first column so."""
+    sheets = (name for name in archive.names() if name.startswith("xl/worksheets/") and name.endswith(".bin"))
+    return any(kind in _SHORT_CELLS for name in sheets for kind in _records(archive.read_head(name, _CHECKED_BYTES)))
+
+
+def _records(content: bytes) -> Iterator[int]:
+    """Yield the types of the records of an XLSB file. Each has its type, its size and its content."""
+    at = 0
+    while at < len(content):
+        kind, at = _read_number(content, at, 2)
+        size, at = _read_number(content, at, 4)
+        yield kind
+        at += size
+
+
+def _read_number(content: bytes, at: int, most_bytes: int) -> tuple[int, int]:
+    """Read a number with 7 bits in each byte, the lowest first. Return it with the place after it."""
+    value = 0
+    for position, byte in enumerate(content[at : at + most_bytes]):
+        value |= (byte & 0x7F) << 7 * position
+        at += 1
+        if byte < 0x80:
+            break
+    return value, at
 
 
 def _write_sheets(content: bytes, writer: MarkdownWriter) -> int:

@@ -81,12 +81,16 @@ def test_attached_documents_are_collected_and_linked(pipeline: Pipeline, provide
         ("Größe 4.md", b"# Sizes\n\nThe flange has 80 mm.\n", "text/markdown"),
         ("photo.png", b"\x89PNG\r\n", "image/png"),
         ("../parts.csv", b"part,price\nseal,4\n", "text/csv"),
+        ("a-6.txt", b"Seal A.", "text/x-a"),
+        ("a.txt", b"Seal B.", "text/x-a"),
+        ("A.txt", b"Seal C.", "text/x-a"),
     ]
     path = provider.post(message(1, "See the files.", files=files))["path"]
     folder = path.removesuffix(".eml")
-    attached = {f"{folder}/{name}" for name in ("Größe 4.md", "parts.csv")}
+    names = ("Größe 4.md", "parts.csv", "a-6.txt", "a.txt", "A-6-6.txt")
+    attached = {f"{folder}/{name}" for name in names}
     assert {stored for (stored,) in pipeline.rows("select path from uploaded_files")} == {path, *attached}
-    assert len(texts(pipeline)) == 3
+    assert len(texts(pipeline)) == 6
     [(text,)] = pipeline.rows("select text from documents where key like '%.eml'")
     assert "/parts.csv)" in text
     assert "photo.png" in text

@@ -70,6 +70,21 @@ def test_posts_have_keys_of_their_addresses(tmp_path: Path) -> None:
     assert all(file.error is None for file in files.values())
 
 
+def test_posts_with_odd_or_repeated_paths_have_usable_keys(tmp_path: Path) -> None:
+    posts = [
+        item("A", "one", "", post_type="../..", post_id="1"),
+        item("B", "two", "", post_type="p" * 3_000, post_id="2"),
+        item("C", "three", "https://x.y/post/5-4"),
+        item("D", "four", "https://x.y/post/5"),
+        item("E", "five", "https://x.y/post/5", post_id="5"),
+        item("F", "six", f"https://x.y/{'a' * 990}"),
+    ]
+    path = "w" * 996 + ".xml"
+    listing = Uploads(tmp_path, {path: export(*posts)}).list()
+    names = ["post/0", "post/1", "post/5-4", "post/5", "post/5-5", "a" * 990]
+    assert keys(listing) == [f"{path}/{name}" for name in names]
+
+
 def test_other_and_unreadable_files_stay_files(tmp_path: Path) -> None:
     many = {f"many/{number:02}.xml": export(item(str(number), "x", "")) for number in range(MAX_EXPORTS + 1)}
     files = {"a.xml": b"<?xml version='1.0'?><a/>", "empty.xml": export(), "head.xml": HEAD.encode(), **many}

@@ -58,3 +58,39 @@ def test_rows_beyond_the_limit_are_left_out_with_a_warning() -> None:
 def test_file_that_cannot_be_read_says_why(content: bytes, reason: str) -> None:
     with pytest.raises(PermanentError, match=reason):
         parse("a.xlsx", content, "")
+
+
+def xlsb(*records: tuple[int, bytes]) -> bytes:
+    """Write a workbook of one sheet, with these records in its first row."""
+
+    def stream(*all_records: tuple[int, bytes]) -> bytes:
+        return b"".join(
+            (bytes([kind]) if kind < 128 else bytes([kind & 127 | 128, kind >> 7])) + bytes([len(body)]) + body
+            for kind, body in all_records
+        )
+
+    def text(value: str) -> bytes:
+        return len(value).to_bytes(4, "little") + value.encode("utf-16-le")
+
+    row = (0, bytes(25))
+    sheet = stream((129, b""), (148, bytes(16)), (145, b""), row, *records, (146, b""), (130, b""))
+    book = stream((131, b""), (143, b""), (156, bytes(8) + text("r1") + text("S")), (144, b""), (132, b""))
+    relations = (
+        '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="r1" '
+        'Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" '
+        'Target="worksheets/sheet1.bin"/></Relationships>'
+    )
+    parts = {"xl/workbook.bin": book, "xl/worksheets/sheet1.bin": sheet}
+    return make_zip({"xl/_rels/workbook.bin.rels": relations, **parts})
+
+
+def test_lost_columns_of_xlsb_are_named_in_a_warning() -> None:
+    def cell(value: str) -> bytes:
+        return bytes(4) + len(value).to_bytes(4, "little") + value.encode("utf-16-le")
+
+    whole = parse("a.xlsb", xlsb((6, bytes(4) + cell("Pump")), (6, b"\1" + bytes(3) + cell("Flow"))), "")
+    assert whole.text == "# S\n\n| Pump | Flow |\n| --- | --- |"
+    assert whole.warnings == ()
+    short = parse("a.xlsb", xlsb((6, bytes(4) + cell("Pump")), (17, cell("Flow"))), "")
+    assert short.text == "# S\n\nPump"
+    assert [one.partition(":")[0] for one in short.warnings] == ["columns are missing"]
