@@ -175,9 +175,16 @@ class UpstreamError(HeadwaterError):
 
 
 class DatabaseUnavailable(UpstreamError):
-    """The database is unreachable or refuses connections."""
+    """The database is unreachable or refuses connections.
+
+    `message` may name the server, for the log and the operator. Callers get `for_callers` if there is one.
+    """
 
     title = "Database unavailable"
+
+    def __init__(self, message: str, *, for_callers: str = "") -> None:
+        super().__init__(message)
+        self.for_callers = for_callers or self.message
 
 
 class DatabaseRefuses(DatabaseUnavailable):
@@ -208,10 +215,11 @@ class ConfigError(HeadwaterError):
 def problem(error: BaseException, request_id: str | None = None) -> dict[str, Any]:
     """Return an error as RFC 9457 problem details.
 
-    The message of an unexpected error is only logged: it may contain confidential data.
+    The message of an unexpected error is only logged: it may contain confidential data. So is the database's address.
     """
     if isinstance(error, HeadwaterError):
-        status, title, detail = error.status, error.title, error.message
+        status, title = error.status, error.title
+        detail = error.for_callers if isinstance(error, DatabaseUnavailable) else error.message
         kind = "".join("-" + c.lower() if c.isupper() else c for c in type(error).__name__).lstrip("-")
     else:
         status, title, kind = 500, "Internal error", "internal-error"

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 REVISION = "0041"
 """The newest migration; `check_ready` requires it."""
 
+_UNREACHABLE = "The database can't be reached. Try again in a moment."
+
 ALL_WORKSPACES: Literal["*"] = "*"
 """Scope of transactions that span workspaces: they see runs, steps, providers, members, API keys and schedules."""
 
@@ -235,14 +237,17 @@ def _translate_driver_errors() -> Iterator[None]:
         raise DatabaseUnavailable(
             f"The database's certificate can't be verified: {error.verify_message}. Set DATABASE_ROOT_CERTIFICATE to "
             "the root certificate of the database's provider (at Supabase: Database, Settings, SSL "
-            "Configuration), or correct `sslmode` and `sslrootcert` in the URL."
+            "Configuration), or correct `sslmode` and `sslrootcert` in the URL.",
+            for_callers=_UNREACHABLE,
         ) from error
     except OSError as error:
         raise DatabaseUnavailable(
-            f"The connection to the database was lost: {error}. Try again in a moment."
+            f"The connection to the database was lost: {error}. Try again in a moment.", for_callers=_UNREACHABLE
         ) from error
     except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
-        raise DatabaseUnavailable(f"The database can't be reached: {_short(error)}. {_advice(error)}") from error
+        raise DatabaseUnavailable(
+            f"The database can't be reached: {_short(error)}. {_advice(error)}", for_callers=_UNREACHABLE
+        ) from error
     except sa.exc.TimeoutError as error:
         raise DatabaseUnavailable("All database connections are in use. Try again in a moment.") from error
     except sa.exc.DBAPIError as error:
@@ -256,7 +261,8 @@ def _translate_driver_errors() -> Iterator[None]:
             raise DatabaseRefuses("Another request changed the same data at the same time. Try again.") from error
         if error.connection_invalidated or _sqlstate(error)[:2] in _UNAVAILABLE or _is_closed(error):
             raise DatabaseUnavailable(
-                f"The database refused the connection: {_short(error)}. Try again in a moment."
+                f"The database refused the connection: {_short(error)}. Try again in a moment.",
+                for_callers=_UNREACHABLE,
             ) from error
         raise
 

@@ -259,9 +259,12 @@ def once(build: Callable[[], App]) -> Callable[[], App]:
 def problem_response(error: BaseException, request_id: str, *, path: str = "") -> flask.Response:
     """Return an error as an `application/problem+json` response.
 
-    Below `/v1/` it has a member `error`, too, in which clients of OpenAI's API look for the message.
+    Below `/v1/` it has a member `error`, too, in which clients of OpenAI's API look for the message. `/ready` and
+    `/self-test`, which the Worker doesn't forward, tell the operator the whole message.
     """
     problem = errors.problem(error, request_id)
+    if path in ("/ready", "/self-test") and isinstance(error, errors.HeadwaterError):
+        problem["detail"] = error.message
     if path.startswith("/v1/"):
         problem["error"] = {"message": problem["detail"], "type": problem["title"], "code": problem["status"]}
     response = flask.Response(

@@ -284,4 +284,4 @@ def test_follower_reports_a_lost_database(chat: ChatApp) -> None:
     events = parse_events(b"".join(following))
     assert [event.id for event in events] == [0, 0]
     assert events[0].part["type"] == "error"
-    assert events[0].part["errorText"].startswith("The database can't be reached")
+    assert events[0].part["errorText"] == "The database can't be reached. Try again in a moment."

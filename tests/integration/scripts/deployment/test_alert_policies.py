@@ -120,8 +120,13 @@ def test_unavailable_database_raises_the_alarm(database: FreshDatabase, stream: 
     logging.getLogger().handlers[0].setStream(stream)  # type: ignore[attr-defined]
     server = flask.Flask("chat")
     server.add_url_rule("/<path:path>", "all", lambda path: app(flask.request))
-    assert server.test_client().get("/api/x").status_code == 503
+    client = server.test_client()
+    refused = client.get("/api/x")
+    assert refused.status_code == 503
+    assert refused.get_json()["detail"] == "The database can't be reached. Try again in a moment."
     assert [entry["action"] for entry in entries(stream) if matches(filter_of("database"), entry)] == ["request.failed"]
+    assert "127.0.0.1, port 9" in entries(stream)[0]["message"]
+    assert "127.0.0.1, port 9" in client.get("/ready").get_json()["detail"], "the operator is told the address"
 
 
 def test_failed_tick_raises_the_alarm() -> None:
