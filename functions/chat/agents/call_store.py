@@ -49,6 +49,11 @@ def open_calls(tx: Connection, agent: Agent) -> list[str]:
     return list(tx.execute(_OPEN, _values(agent, "")).scalars())
 
 
+def any_waits(tx: Connection, agent: Agent) -> bool:
+    """Return whether a call waits for the person."""
+    return bool(tx.execute(_ANY_WAITS, _values(agent, "")).scalar_one())
+
+
 def seconds(tx: Connection, agent: Agent, call_id: str) -> float:
     """Return the time since a call was begun."""
     return float(tx.execute(_SECONDS, _values(agent, call_id)).scalar_one())
@@ -82,6 +87,10 @@ _START = sa.text(f"""
 _END = sa.text(f"update agent_calls set output = :output, is_error = :is_error {_CALLS} and id = :call_id")
 
 _OPEN = sa.text(f"select id from agent_calls {_CALLS} and state = 'running' and output is null order by id")
+
+_ANY_WAITS = sa.text(f"""
+    select exists (select from agent_calls {_CALLS} and state in ('approval', 'answer') and output is null)
+""")
 
 _SECONDS = sa.text(f"""
     select extract(epoch from clock_timestamp() - started_at)::float8 from agent_calls {_CALLS} and id = :call_id

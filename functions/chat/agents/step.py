@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 from sqlalchemy.engine import Connection
 
-from functions.chat.agents import answer_log, store
+from functions.chat.agents import answer_log, call_store, store
 from functions.chat.agents.custom.parts import close_calls
 from functions.chat.agents.limits import LimitReached, Limits, notice
 from functions.chat.agents.output_log import OutputLog
@@ -66,6 +66,8 @@ SLICE_S = 60.0
 
 MAX_ATTEMPTS = 3
 """Attempts of a step at errors of the models. The person waits."""
+
+NO_QUESTION = "The agent {} was interrupted without a question to the person."
 
 NO_MODEL = "Agents need a language model. Set CHAT_MODELS."
 
@@ -152,6 +154,9 @@ class RunAgent:
             if not pause(tx, agent):
                 return StepResult(next_steps=[store.next_step(agent)])
         except AnswerEnded:
+            return self._finish(tx, step)
+        if agent.task.agent and not call_store.any_waits(tx, agent):
+            self._end(tx, agent, Progress("ended", agent, last=ErrorPart(NO_QUESTION.format(agent.task.agent))))
             return self._finish(tx, step)
         store.end_run(tx, step.run_id, "succeeded")
         logs.event("agent.waiting", answer_id=agent.answer.id)

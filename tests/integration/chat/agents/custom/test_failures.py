@@ -13,6 +13,15 @@ SOURCES = {
     "growing": "bytearray(4 * 1024**3)",
     "crashing": "import os\nos._exit(3)",
     "empty": "",
+    "silent": """
+from langgraph.errors import GraphInterrupt
+from langgraph.graph import MessagesState, StateGraph
+
+def wait(state):
+    raise GraphInterrupt(())
+
+agent = StateGraph(MessagesState).add_node(wait).set_entry_point("wait")
+""",
 }
 
 FLOOD = """
@@ -89,6 +98,8 @@ def test_answer_says_why_an_agent_has_failed_and_others_go_on(
     assert "needed more memory than allowed" in reasons["growing"]
     assert "ended in 'run' (exit code 3)" in reasons["crashing"]
     assert reasons["empty"] == "empty.py binds no name `agent` or `graph`."
+
+    assert reasons["silent"] == "The agent silent was interrupted without a question to the person."
 
     ask(chat, message_id="removed", agent="broken")
     chat.rows("""update agents set task = jsonb_set(task, '{agent}', '"removed"')""")
