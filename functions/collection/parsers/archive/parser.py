@@ -26,7 +26,8 @@ def parse(name: str, content: bytes, media_type: str) -> Parsed:  # noqa: ARG001
     _add_members(ZipReader(content), "", joined)
     problems = joined.problems
     if not joined.texts:
-        raise PermanentError(f"none of its {joined.found:,} files can be read: {'; '.join(problems[:3])}"[:500])
+        reason = "; ".join(problems[:3]) or "it has no files, or only archives without files"
+        raise PermanentError(f"none of its {joined.found:,} files can be read: {reason}"[:500])
     warnings = problems[:_NAMED_WARNINGS]
     if len(problems) > _NAMED_WARNINGS:
         warnings.append(f"{len(problems) - _NAMED_WARNINGS:,} more files in the archive could not be read")

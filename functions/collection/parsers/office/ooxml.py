@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from lxml.etree import _Element
 
 RELATIONSHIP = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
-MONOSPACED = re.compile(r".*(?:mono|courier|consol|menlo|typewriter|code).*", re.IGNORECASE)
-"""Names of fonts in which code is written."""
+MONOSPACED = re.compile(r".*(?:mono(?!type)|courier|consol|menlo|typewriter|code).*", re.IGNORECASE)
+"""Names of fonts in which code is written. Fonts of the foundry Monotype, such as Monotype Corsiva, are others."""
 _FIELDS = {"creator": "author", "description": "description", "subject": "description", "keywords": "keywords"}
 
 

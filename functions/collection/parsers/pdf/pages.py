@@ -26,7 +26,7 @@ _GAP = 1.5
 """Space between two parts of a line, in multiples of the font's size, at which they may belong to two columns."""
 
 _BOLD = re.compile(r"bold|black|heavy|demi|cmbx|sfbx|sfsx|[,-]bd\b", re.IGNORECASE)
-_MONOSPACED = re.compile(r"mono|courier|consol|menlo|typewriter|cmtt|sftt|lmtt|\bcode", re.IGNORECASE)
+_MONOSPACED = re.compile(r"mono(?!type)|courier|consol|menlo|typewriter|cmtt|sftt|lmtt|\bcode", re.IGNORECASE)
 _FIXED_PITCH = 1
 """Flag of a font's descriptor: PDF 32000-1, table 123."""
 

@@ -56,6 +56,7 @@ def test_files_of_all_archives_together_are_limited() -> None:
         (b"text", "it is not a ZIP archive"),
         (make_zip({"a.md": "text"})[:40], "not a complete ZIP archive"),
         (make_zip({}), "none of its 0 files"),
+        (make_zip({"a.zip": make_zip({})}), "only archives without files"),
         (NESTED, "a.zip/a.zip/a.zip: archives in more than 2 others are not read"),
         (make_zip({"a.md": b" " * 11_000_000}), "would unpack to 11,000,000 bytes"),
     ],

@@ -68,8 +68,8 @@ def run(text: str) -> str:
     return f"<w:r><w:t>{text}</w:t></w:r>"
 
 
-def typed(text: str) -> str:
-    return f"<w:r><w:rPr><w:rFonts w:ascii='Courier New'/></w:rPr><w:t>{text}</w:t></w:r>"
+def typed(text: str, font: str = "Courier New") -> str:
+    return f"<w:r><w:rPr><w:rFonts w:ascii='{font}'/></w:rPr><w:t>{text}</w:t></w:r>"
 
 
 def row(*cells: str) -> str:
@@ -96,6 +96,7 @@ def row(*cells: str) -> str:
             f"<w:p>{run('a b c')}</w:p><w:p>{typed('ls -l')}</w:p><w:p>{typed('  cd')}</w:p>",
             "a b c\n\n```\nls -l\n  cd\n```",
         ),
+        (f"<w:p>{run('a b c')}</w:p><w:p>{typed('Dear', 'Monotype Corsiva')}</w:p>", "a b c\n\nDear"),
         (f"<w:p>{typed('all is typed')}</w:p><w:p>{typed('so none is code')}</w:p>", "all is typed\n\nso none is code"),
         (f"<w:p>{run('a')}<w:r><w:footnoteReference w:id='2'/></w:r></w:p>", "a \\[1]\n\n1. the note"),
     ],
