@@ -125,7 +125,7 @@ def without_unfinished(data: Sequence[str]) -> list[str]:
     if not unfinished:
         return list(data)
     begin = min(keys.index(key) for key in unfinished)
-    while keys[begin - 1]:
+    while begin and (key := keys[begin - 1]) and key[0] == "reasoning":
         begin -= 1
     return [*data[:begin], *(each for each, key in zip(data[begin:], keys[begin:], strict=True) if not key)]
 

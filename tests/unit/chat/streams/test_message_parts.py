@@ -25,6 +25,12 @@ def test_text_without_an_end_is_dropped_with_its_thoughts() -> None:
     assert without_unfinished(data[: len(WHOLE) + 3]) == data[: len(WHOLE) + 1], "thoughts without an end"
 
 
+def test_finished_text_just_before_is_kept() -> None:
+    data = [encode(part) for part in [*WHOLE, *CUT_OFF]]
+    assert without_unfinished(data) == data[: len(WHOLE)]
+    assert without_unfinished([encode(part) for part in CUT_OFF]) == []
+
+
 def test_finished_texts_are_kept() -> None:
     data = [encode(part) for part in [*WHOLE, *THOUGHTS]]
     assert without_unfinished(data) == data
