@@ -165,7 +165,8 @@ def _write_body(
     attached: list[Text] = []
     forwarded: list[Message] = []
     addresses = _attachment_addresses(message) if addresses is None else addresses
-    for part in islice(_parts(message, forwarded), MAX_PARTS):
+    parts = _parts(message, forwarded)
+    for part in islice(parts, MAX_PARTS):
         kind, name = part.get_content_type(), _file_name(part)
         if part.get_content_disposition() == "attachment" or name:
             address = addresses.get(id(part)) or _header(part, "content-location")
@@ -185,10 +186,19 @@ def _write_body(
     writer.paragraph("Attachments:" if attached else "")
     for item in attached:
         writer.item(item)
+    is_deep = bool(forwarded) and depth == MAX_FORWARDED
+    writer.warnings += _limits_reached(has_more=next(parts, None) is not None, is_deep=is_deep)
     for one in forwarded[: MAX_PARTS if depth < MAX_FORWARDED else 0]:
         writer.heading((2 if said is None else 3) + depth, _header(one, "subject") or "(no subject)")
         writer.paragraph("\n".join(_about(one)))
         _write_body(one, writer, said, depth=depth + 1, addresses=addresses)
+
+
+def _limits_reached(*, has_more: bool, is_deep: bool) -> Iterator[str]:
+    if has_more:
+        yield f"only the first {MAX_PARTS} parts of a message were read"
+    if is_deep:
+        yield f"messages forwarded in more than {MAX_FORWARDED} others were not read"
 
 
 def _attachment_addresses(message: Message) -> dict[int, str]:

@@ -39,6 +39,13 @@ def test_forwarded_messages_are_sections_and_patches_are_messages() -> None:
     assert text_of(b"From 159dfe28 Mon Sep 17 00:00:00 2001\n" + HEAD + b"\nA patch.") == "# Größe\n\nA patch."
 
 
+def test_parts_and_forwarded_messages_beyond_the_limits_are_named_in_warnings() -> None:
+    parts = HEAD + b'Content-Type: multipart/mixed; boundary="b"\n\n' + b"--b\n\na\n" * 501 + b"--b--\n"
+    assert parse("a.eml", parts, "").warnings == ("only the first 500 parts of a message were read",)
+    nested = HEAD + b"Content-Type: message/rfc822\n\nSubject: a\n" * 10 + b"\nDeep.\n"
+    assert parse("a.eml", nested, "").warnings == ("messages forwarded in more than 3 others were not read",)
+
+
 @pytest.mark.parametrize(
     ("fields", "item"),
     [
