@@ -218,7 +218,7 @@ def _parts(message: Message, forwarded: list[Message]) -> Iterator[Message]:
     while todo:
         part = todo.pop()
         parts = [one for one in part.get_payload() if isinstance(one, Message)] if part.is_multipart() else []
-        if part is not message and part.get_content_type() == "message/rfc822" and parts:
+        if part.get_content_type() == "message/rfc822" and parts:
             forwarded.append(parts[0])
         elif part.is_multipart():
             todo += reversed(parts)
