@@ -156,7 +156,7 @@ def _without(response: httpx.Response, id_: str) -> Any:
     """Return the problem without its request id, and with the resource's id replaced."""
     problem = response.json()
     del problem["request_id"]
-    return json.loads(json.dumps(problem).replace(id_, "ID"))
+    return json.loads(re.sub(rf"(?<!\w){re.escape(id_)}(?!\w)", "ID", json.dumps(problem)))
 
 
 def needs_all_workspaces(response: httpx.Response) -> bool:

@@ -19,12 +19,15 @@ class ToolCall(NamedTuple):
 
 
 class Written(NamedTuple):
-    """Text in two pieces, after thoughts. `between` is called before the second; an error of it cuts the connection."""
+    """Text in two pieces, after thoughts and before calls. `between` is called before the second; an error of it cuts
+    the connection.
+    """
 
     thoughts: str
     first: str
     second: str
-    between: Callable[[], object]
+    between: Callable[[], object] = bool
+    calls: Sequence[ToolCall] = ()
 
 
 Turn = str | Sequence[ToolCall] | Written
@@ -43,7 +46,7 @@ class ScriptedProvider(FakeProvider):
         """Yield the events of the next turn."""
         turn: Turn = self.script(body["messages"])
         self.turns.append(turn)
-        calls = [] if isinstance(turn, str | Written) else list(turn)
+        calls = [] if isinstance(turn, str) else list(turn.calls if isinstance(turn, Written) else turn)
         yield None, _chunk({"role": "assistant", "content": turn if isinstance(turn, str) else ""})
         if isinstance(turn, Written):
             yield None, _chunk({"reasoning_content": turn.thoughts})

@@ -93,6 +93,8 @@ def run_agent(
     if not state.tasks:  # `next` has none if they have ended, but not what comes after them
         messages: list[BaseMessage] = state.values["messages"]
         return messages
+    if is_cut:
+        turns.end_text(state.values["messages"])
     is_cut = is_cut or any(one.value == _TIME_UP for one in state.interrupts)
     return "time is up" if is_cut else "waiting"
 

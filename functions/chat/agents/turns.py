@@ -188,6 +188,11 @@ class Turns:
             message_log.append(tx, self._agent.answer, parts)
             store.set_turns(tx, self._agent, len(turns))
 
+    def end_text(self, messages: Sequence[BaseMessage]) -> None:
+        """End the text of turns in a transaction of its own: their calls are of the next step."""
+        with self._transaction() as tx:
+            self.write(tx, messages)
+
     def read_used(self, tx: Connection) -> tuple[LimitsUsed, str]:
         """Return what the agent has used, and which limit it has reached before."""
         return store.read_used(tx, self._agent)

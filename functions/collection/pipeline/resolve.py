@@ -32,7 +32,7 @@ from functions.collection.pipeline.addresses import (
 _SITE_VARIABLE = re.compile(r"\{\{-?\s*(?:site|page)\.\w+\s*-?\}\}")
 # Possessive, so that a tag without an end is read once.
 _FILTERED = re.compile(r"""\{\{-?\s*+["']([^"'{}]*+)["']\s*+\|[^{}]*+\}\}([^{}]*+)""")
-_REF = re.compile(r"""\{\{[<%]-?\s*+(?:rel)?ref\s++(?:path=)?+["'`]?+([^"'`{}<>%]*+)[^{}]*+\}\}([^{}]*+)""")
+_REF = re.compile(r"""\{\{[<%]-?\s*+(?:rel)?ref\s++(?:path=)?["'`]?+([^"'`{}<>%]*+)[^{}]*+\}\}([^{}]*+)""")
 _TAG = re.compile(r"""\{%-?\s*+(link|post_url)\s++(["'][^"'{}%]*+["']|[^"'{}%]*+)\s*+-?%\}([^{}]*+)""")
 _DOTS = frozenset({"", ".", ".."})
 

@@ -5,7 +5,7 @@ import time
 import pytest
 import sqlalchemy as sa
 
-from functions.chat.agents import store
+from functions.chat.agents import step, store
 from functions.chat.agents.calls import INTERRUPTED, Calls
 from functions.chat.tools.toolbox import Toolbox
 from headwater.errors import LeaseLost
@@ -67,7 +67,7 @@ def test_turn_that_was_cut_off_is_written_once(chat: ChatApp, provider: Scripted
         reader.until("text-delta")
         raise ConnectionResetError
 
-    cut_off, whole = Written("Hm.", "By hand", "", cut), Written("So.", "With pip ", "[1].", lambda: None)
+    cut_off, whole = Written("Hm.", "By hand", "", cut), Written("So.", "With pip ", "[1].")
     provider.script = lambda _: [SEARCH] if not provider.turns else whole if cut_off in provider.turns else cut_off
     reader = ask(chat)
     chat.drain()
@@ -78,6 +78,24 @@ def test_turn_that_was_cut_off_is_written_once(chat: ChatApp, provider: Scripted
     assert text_of(events) == "With pip [1]."
     assert [part["text"] for part in answer_of(chat)["parts"] if "text" in part] == ["So.", "With pip [1]."]
     assert event_types(events).count("tool-input-available") == 1
+    assert_nothing_is_open(chat)
+
+
+def test_step_that_ends_before_a_call_keeps_the_text(
+    chat: ChatApp, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(step, "SLICE_S", 0.0)
+    provider.script = follow(Written("So.", "I look ", "it up.", calls=[SEARCH]), "With pip [1].")
+    reader = ask(chat)
+    chat.drain()
+    events = reader.all()
+    assert event_types(events)[-2:] == ["finish", "[DONE]"], "the log did not begin again"
+    assert [part["text"] for part in answer_of(chat)["parts"] if "text" in part] == [
+        "So.",
+        "I look it up.",
+        "With pip [1].",
+    ]
+    assert len(provider.turns) == 2
     assert_nothing_is_open(chat)
 
 
