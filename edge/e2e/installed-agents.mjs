@@ -54,8 +54,9 @@ async function forbid(page) {
   const agents = page.getByRole("form", { name: "Agents" });
   await agents.getByRole("checkbox", { name: "support" }).uncheck();
   await checkAppearances(page, folder, "workspace");
+  const saved = page.waitForResponse((response) => response.url().endsWith("/api/agents"));
   await agents.getByRole("button", { name: "Save agents" }).click();
-  await page.waitForResponse((response) => response.url().endsWith("/api/agents"));
+  await saved;
   await page.goto(base);
   await page.locator('option[value="agent"]').waitFor({ state: "attached" });
   expect((await page.locator('option[value="agent:support"]').count()) === 0, "a forbidden agent is offered");

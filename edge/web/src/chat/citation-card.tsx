@@ -119,7 +119,7 @@ export function CardText({ passage }: { passage: Evidence }): ReactNode {
   );
 }
 
-/** Place the card below its citation, or above it if there is more room. It never covers the citation: it scrolls instead. */
+/** Place the card below its citation, or above it if there is more room. It never covers the citation: its end is cut off instead. */
 function place(card: HTMLElement, citation: DOMRect): void {
   const { width, height } = card.getBoundingClientRect();
   const below = citation.bottom + GAP_PX;
