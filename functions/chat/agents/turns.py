@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import reduce
+from itertools import islice
 from operator import add
 from typing import Any
 
@@ -153,8 +154,10 @@ class Turns:
         groups = batch_tokens(split_thoughts(pieces), timeout_s=self._timeout_s, group_s=LOG_EVERY_S)
         try:
             with closing(groups):
-                for group in groups:
-                    self._append(log.read(group))
+                for group in islice(groups, 1, None):  # the first one only says that the model is asked
+                    parts = log.read(group)
+                    if parts or not group:
+                        self._append(parts)
                     for piece in group:
                         match piece:
                             case Using():
