@@ -248,11 +248,8 @@ class RunAgent:
         from functions.chat.agents.custom.requests import Requests, UnloggedTurns
 
         extension = find_agent(agent.task.agent, self.settings.agents_dir)
-        limits, prices, timeout_s = (
-            Limits.of(self.settings),
-            load_prices(self.settings.prices),
-            self.settings.chat_timeout_s,
-        )
+        limits, prices = Limits.of(self.settings), load_prices(self.settings.prices)
+        timeout_s = self.settings.chat_timeout_s
         turns = UnloggedTurns(self.database, agent, model, prices=prices, limits=limits, timeout_s=timeout_s)
         requests = Requests(
             self.database,

@@ -40,7 +40,8 @@ class SubTurns(Turns):
     of_answer: Limits
     """The limits of the whole answer, which hold, too."""
 
-    is_of_sub_agent = True
+    is_logged = False
+    ids_are_own = True
 
     def read_used(self, tx: Connection) -> tuple[Used, str]:
         """Return what the sub-agent has used, and which limit it or the whole answer has reached."""

@@ -108,8 +108,10 @@ class _TurnLog:
 class Turns:
     """Calls the models of one agent and writes its turns."""
 
-    is_of_sub_agent = False
-    """Whether all calls get new ids, which must differ from those of the others, and the log gets no text."""
+    is_logged = True
+    """Whether the log of the answer gets what the model writes."""
+    ids_are_own = False
+    """Whether all calls get new ids, as a sub-agent's: they must differ from those of the others."""
 
     def __init__(
         self,
@@ -145,7 +147,7 @@ class Turns:
             stopping = stopping or self._limits.reached(used)
             estimated = cost_of(self._prices, self._model.name, Tokens(input=sent, output=ANSWER_TOKENS))
             reservation = reserve(tx, self._agent.task.payer, estimated, for_s=self._timeout_s + SETTLE_S)
-            log = self._new_log(tx, len(self._turns(messages)) + 1)
+            log = self._new_log(tx, len(self._turns(messages)) + 1) if self.is_logged else None
         if stopping:
             messages = [*messages, HumanMessage(conclusion(stopping))]
         readers: list[_Chunks] = []
@@ -155,7 +157,7 @@ class Turns:
         try:
             with closing(groups):
                 for group in islice(groups, 1, None):  # the first one only says that the model is asked
-                    parts = log.read(group)
+                    parts = log.read(group) if log else []
                     if parts or not group:
                         self._append(parts)
                     for piece in group:
@@ -168,7 +170,7 @@ class Turns:
             if readers and not tokens.tokens.output:
                 tokens = Used(name, Tokens(sent, output=readers[-1].chars // CHARS_PER_TOKEN))
             self._settle(tokens if readers else None, reservation, stopping)
-        message = _with_own_ids(readers[-1].message(), messages, replace_all=self.is_of_sub_agent)
+        message = _with_own_ids(readers[-1].message(), messages, replace_all=self.ids_are_own)
         message = message.model_copy(update={"tool_calls": []}) if stopping else message
         if not stopping and not message.tool_calls and not str(message.text).strip():
             with self._transaction() as tx:
@@ -229,7 +231,7 @@ class Turns:
         """Append to the log. Without parts, too, raises AnswerEnded if the answer was stopped, and LeaseLost."""
         with self._transaction() as tx:
             store.lock(tx, self._agent)
-            if parts and not self.is_of_sub_agent:
+            if parts:
                 message_log.append(tx, self._agent.answer, parts)
 
     def _transaction(self) -> Any:

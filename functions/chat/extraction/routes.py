@@ -120,9 +120,16 @@ def _response(prepared: Prepared, found: Extracted) -> ExtractResponse:
 
 
 def json_events(
-    groups: Generator[list[Delta | Restart], None, Result], respond: Callable[[Result], msgspec.Struct], request_id: str
+    groups: Generator[list[Delta | Restart], None, Result],
+    respond: Callable[[Result], msgspec.Struct],
+    request_id: str,
+    *,
+    failed: str = "extraction.failed",
 ) -> Iterator[bytes]:
-    """Yield the events of a streamed value, an empty one if there is nothing new. An error is the last event."""
+    """Yield the events of a streamed value, an empty one if there is nothing new. An error is the last event.
+
+    `failed` is the action of its log entry.
+    """
     try:
         while True:
             try:
@@ -132,7 +139,7 @@ def json_events(
                 return
             yield b"".join(map(event, group))
     except Exception as error:  # noqa: BLE001 - the boundary: every stream must end properly
-        logs.event("extraction.failed", severity=30, error=error)
+        logs.event(failed, severity=30, error=error)
         yield event({"type": "error", "error": problem(error, request_id)}) + DONE
     finally:
         groups.close()

@@ -110,7 +110,10 @@ class PromptRoutes:
         turns, model = self._prepare(call.caller, function, prompt, request.model)
         answering = self._call(function, turns, model, is_owner=call.caller.role == "owner")
         if request.stream:
-            return event_response(json_events(answering, lambda found: _response(model, found), call.request_id))
+            events = json_events(
+                answering, lambda found: _response(model, found), call.request_id, failed="prompt.failed"
+            )
+            return event_response(events)
         return _response(model, finish(answering))
 
     def _prepare(

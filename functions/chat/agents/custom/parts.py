@@ -7,8 +7,8 @@ from sqlalchemy.engine import Connection
 
 from functions.chat.agents import answer_log, call_store, store
 from functions.chat.agents.store import Agent
-from functions.chat.answers.citations import CitationFilter
-from functions.chat.answers.links import LinkFilter
+from functions.chat.answers.answer_parts import AnswerParts
+from functions.chat.answers.pieces import Thought
 from functions.chat.streams import message_log
 from functions.chat.streams.tool_parts import (
     ApprovalRequest,
@@ -17,16 +17,7 @@ from functions.chat.streams.tool_parts import (
     ToolOutput,
     ToolText,
 )
-from functions.chat.streams.ui_message_stream import (
-    CustomPart,
-    Part,
-    ReasoningDelta,
-    ReasoningEnd,
-    ReasoningStart,
-    TextDelta,
-    TextEnd,
-    TextStart,
-)
+from functions.chat.streams.ui_message_stream import CustomPart, ModelName, Part
 from functions.chat.tools.text import clean
 from headwater.agents.messages import AskPerson, PersonAnswer, Said, ToolEnded, ToolStarted
 from headwater.schemas import has_nul
@@ -45,30 +36,20 @@ def write_said(tx: Connection, agent: Agent, said: Sequence[Said]) -> None:
     """Append what the agent has said, with checked citations and links."""
     row = store.lock(tx, agent)
     new = said[: max(0, MAX_TEXTS - row.turns)]
-    known = answer_log.linkable_addresses(tx, agent) if any(each.text for each in new) else []
+    known = answer_log.linkable_addresses(tx, agent) if new else []
     parts: list[Part] = []
     count = row.turns
     for each in new:
-        text, thoughts = _checked(each.text, row.passages, known), clean(each.reasoning)
-        if not (text or thoughts):
-            continue
-        count += 1
-        if thoughts:
-            id_ = f"r{count}"
-            parts += [ReasoningStart(id=id_), ReasoningDelta(id=id_, delta=thoughts), ReasoningEnd(id=id_)]
-        if text:
-            id_ = f"t{count}"
-            parts += [TextStart(id=id_), TextDelta(id=id_, delta=text), TextEnd(id=id_)]
+        text_id, thoughts_id = f"t{count + 1}", f"r{count + 1}."
+        model = ModelName(agent.task.model, True)
+        answer = AnswerParts(row.passages, known, model, text_id=text_id, thoughts_id=thoughts_id)
+        pieces = Thought(clean(each.reasoning)), clean(each.text, MAX_TEXT_CHARS).strip()
+        if made := [*(part for piece in pieces for part in answer.add(piece)), *answer.end()]:
+            parts += made
+            count += 1
     if parts:
         message_log.append(tx, agent.answer, parts)
         store.set_turns(tx, agent, count)
-
-
-def _checked(text: str, passages: int, known: Sequence[str]) -> str:
-    citations = CitationFilter(range(1, passages + 1))
-    cited = citations.feed(clean(text, MAX_TEXT_CHARS)) + citations.finish()
-    links = LinkFilter(known)
-    return (links.feed(cited) + links.finish()).strip()
 
 
 def show_data(tx: Connection, agent: Agent, id_: str, value: Any) -> None:

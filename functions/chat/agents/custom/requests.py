@@ -4,7 +4,7 @@ All of it is in the answer's workspace. Limits, budgets and approvals are those 
 """
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -17,7 +17,6 @@ from functions.chat.agents.custom import parts
 from functions.chat.agents.limits import LimitReached, Limits
 from functions.chat.agents.store import Agent
 from functions.chat.agents.turns import ANSWER_TOKENS, SETTLE_S, Turns
-from functions.chat.streams.ui_message_stream import Part
 from functions.chat.tools.text import clean
 from functions.chat.usage.metering import CHARS_PER_TOKEN
 from headwater import logs
@@ -46,8 +45,7 @@ MAX_OWN_CALLS = 500
 class UnloggedTurns(Turns):
     """Calls the models of an agent whose log gets what it adds to its messages, not what a model writes."""
 
-    def _append(self, parts: Sequence[Part]) -> None:  # noqa: ARG002 - the base class appends them
-        super()._append([])
+    is_logged = False
 
 
 class Requests:
