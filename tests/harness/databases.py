@@ -54,8 +54,13 @@ def describe(cluster: Cluster, name: str) -> FreshDatabase:
 def make_template(cluster: Cluster) -> None:
     """Create and migrate the template of all test databases."""
     cluster.execute(f"create database {TEMPLATE} owner postgres")
-    template = describe(cluster, TEMPLATE)
-    upgrade(template.admin_url, template.url)
+    upgraded(describe(cluster, TEMPLATE))
+
+
+def upgraded(database: FreshDatabase) -> FreshDatabase:
+    """Migrate a database."""
+    upgrade(database.admin_url, database.url)
+    return database
 
 
 @contextmanager
