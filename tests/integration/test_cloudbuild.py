@@ -1,5 +1,6 @@
 """cloudbuild.yaml: syntax, order of steps, the scripts that steps call, and the pipeline's access."""
 
+import hashlib
 import json
 import os
 import re
@@ -72,20 +73,44 @@ def test_gcloud_accepts_the_configuration_that_copies_images() -> None:
     assert completed.returncode == 0, completed.stderr
 
 
-def test_promotion_copies_each_image_by_its_digest(tmp_path: Path) -> None:
-    """Run the step's script with a shell script as gcrane. It fails once, as before a grant is effective."""
+def run_promotion(folder: Path, *, is_expected_download: bool) -> tuple[int, list[str]]:
+    """Run the script that copies images, with a shell script as gcrane that fails once, as before a grant is effective.
+
+    Returns the exit code and gcrane's arguments.
+    """
     [step] = yaml.safe_load((ROOT / PROMOTE_FILE).read_text())["steps"]
     for name, text in {
-        "gcrane": f'echo "$@" >>{tmp_path}/calls; [ $(wc -l <{tmp_path}/calls) -gt 1 ]',
+        "gcrane": f'echo "$@" >>{folder}/calls; [ $(wc -l <{folder}/calls) -gt 1 ]',
+        "curl": 'cp download gcrane.tar.gz; [ "$1" = -fsSL ]',
         "sleep": "",
     }.items():
-        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
-        (tmp_path / name).chmod(0o755)
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / name).chmod(0o755)
+    (folder / "calls").touch()
+    subprocess.run(["tar", "-czf", "download", "gcrane"], cwd=folder, check=True)
+    script = step["script"]
+    if is_expected_download:
+        checksum = hashlib.sha256((folder / "download").read_bytes()).hexdigest()
+        script = re.sub("[0-9a-f]{64}(?=  gcrane)", checksum, script)
     values = {"_FROM": "us/s", "_TO": "eu/p", "_TAG": "v7"} | {f"_{each.upper()}": f"sha256:{each}" for each in TARGETS}
-    environment = values | {"PATH": f"{tmp_path}{os.pathsep}{os.defpath}"}
-    assert subprocess.run(["sh", "-c", step["script"]], env=environment, check=False).returncode == 0
+    environment = values | {"PATH": f"{folder}{os.pathsep}{os.defpath}"}
+    completed = subprocess.run(["sh", "-c", script], cwd=folder, env=environment, capture_output=True, check=False)
+    return completed.returncode, (folder / "calls").read_text().splitlines()
+
+
+def test_promotion_copies_each_image_by_its_digest(tmp_path: Path) -> None:
     copies = [f"cp us/s/{target}@sha256:{target} eu/p/{target}:v7" for target in TARGETS]
-    assert (tmp_path / "calls").read_text().splitlines() == [copies[0], *copies]
+    assert run_promotion(tmp_path, is_expected_download=True) == (0, [copies[0], *copies])
+
+
+def test_promotion_runs_no_other_download(tmp_path: Path) -> None:
+    assert run_promotion(tmp_path, is_expected_download=False) == (1, [])
+
+
+@pytest.mark.parametrize("path", ["cloudbuild.yaml", PROMOTE_FILE])
+def test_images_of_steps_are_pinned_by_digest(path: str) -> None:
+    names = [step["name"] for step in yaml.safe_load((ROOT / path).read_text())["steps"]]
+    assert [name for name in names if not re.fullmatch(r"gcr\.io/[\w./:-]+@sha256:[0-9a-f]{64}", name)] == []
 
 
 @needs_gcloud
