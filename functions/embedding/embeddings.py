@@ -4,7 +4,7 @@ Source of the request and response: https://platform.openai.com/docs/api-referen
 """
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -26,6 +26,9 @@ MAX_TOKENS = 32_768
 
 MAX_HOSTED_TOKENS = 300_000
 """Tokens of a request, for a hosted model; OpenAI's limit."""
+
+COUNTED_CHARS = 8_192
+"""Characters whose tokens are counted at a time: between them, counting stops at the limits."""
 
 
 class EmbeddingsRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,19 +106,44 @@ def _texts(request_input: str | Sequence[str | int | list[int]]) -> list[str]:
 
 
 def _token_counts(texts: Sequence[str], embedder: Embedder) -> list[int]:
-    """Count each text's tokens. Raises BadRequest if a text is longer than the model accepts, or all together."""
-    counts = [len(starts) for starts in embedder.tokenizer.starts(texts)]
+    """Count each text's tokens. Raises BadRequest if a text is longer than the model accepts, or all together.
+
+    Counting stops there, so a request that is refused costs little. In a text of more than `COUNTED_CHARS`, a word that
+    is cut may count one token more.
+    """
     limit = embedder.tokenizer.max_tokens
-    for index, count in enumerate(counts):
-        if count > limit:
-            raise BadRequest(f"input[{index}]: the text has {count} tokens. The maximum of {embedder.name} is {limit}.")
     maximum = MAX_HOSTED_TOKENS if is_hosted(embedder.name) else MAX_TOKENS
-    if sum(counts) > maximum:
-        raise BadRequest(
-            f"input: the texts have {sum(counts)} tokens together; the maximum of a request is {maximum}. Send them in "
-            f"several requests. In LangChain, use OpenAIEmbeddings(chunk_size={maximum // limit})."
-        )
+    counts = [0] * len(texts)
+    for group in _groups(texts):
+        found = embedder.tokenizer.starts([piece for _, piece in group])
+        for (index, _), starts in zip(group, found, strict=True):
+            counts[index] += len(starts)
+            if counts[index] > limit:
+                raise BadRequest(
+                    f"input[{index}]: the text has more than {limit} tokens, the maximum of {embedder.name}."
+                )
+        if sum(counts) > maximum:
+            raise BadRequest(
+                f"input: the texts have more than {maximum} tokens together, the maximum of a request. Send them in "
+                f"several requests. In LangChain, use OpenAIEmbeddings(chunk_size={maximum // limit})."
+            )
     return counts
+
+
+def _groups(texts: Sequence[str]) -> Iterator[list[tuple[int, str]]]:
+    """Yield groups of pieces with the indexes of their texts, each group of at most COUNTED_CHARS together."""
+    group: list[tuple[int, str]] = []
+    chars = 0
+    for index, text in enumerate(texts):
+        for start in range(0, len(text), COUNTED_CHARS):
+            piece = text[start : start + COUNTED_CHARS]
+            if chars + len(piece) > COUNTED_CHARS:
+                yield group
+                group, chars = [], 0
+            group.append((index, piece))
+            chars += len(piece)
+    if group:
+        yield group
 
 
 def _as_numbers(vector: "NDArray[np.float32]") -> list[float]:

@@ -1,6 +1,7 @@
 """`POST /v1/embeddings`: OpenAI's request and response, and the errors of requests that are not supported."""
 
 import base64
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,14 @@ import numpy as np
 import pytest
 
 from functions.embedding.embeddings import (
+    COUNTED_CHARS,
     MAX_INPUTS,
     MAX_TOKENS,
     EmbeddingsRequest,
     EmbeddingsResponse,
     create_embeddings,
 )
+from headwater.embedding.constant import ConstantEmbedder, WordTokenizer
 from headwater.embedding.registry import load_embedder
 from headwater.errors import BadRequest, NotFound, UnprocessableContent, UserError
 
@@ -97,7 +100,7 @@ def test_too_long_text_is_rejected_not_truncated() -> None:
     assert post(input=["one", "word " * 254]).usage.prompt_tokens == 255
     error = refusal(input=["one", "word " * 255])
     assert isinstance(error, BadRequest)
-    assert error.message == "input[1]: the text has 255 tokens. The maximum of constant is 254."
+    assert error.message == "input[1]: the text has more than 254 tokens, the maximum of constant."
 
 
 def test_tokens_of_all_texts_are_limited() -> None:
@@ -105,8 +108,38 @@ def test_tokens_of_all_texts_are_limited() -> None:
     assert len(post(input=texts).data) == 129
     error = refusal(input=[*texts, "word"] + ["word"] * (MAX_TOKENS % 254))
     assert isinstance(error, BadRequest)
-    assert error.message.startswith("input: the texts have 32769 tokens together; the maximum of a request is 32768.")
+    assert error.message.startswith("input: the texts have more than 32768 tokens together, the maximum of a request.")
     assert "chunk_size=129" in error.message
+
+
+@pytest.mark.parametrize(
+    ("texts", "read"),
+    [
+        (["one", "a" * 900_000], 3 + COUNTED_CHARS),
+        (["a" * 900_000], COUNTED_CHARS),
+        ([" " * 500_000 + "a" * 400_000], 507_904),  # 62 times COUNTED_CHARS: the first word is in the last
+        (["a " * 200] * MAX_INPUTS, 169 * 400),
+    ],
+    ids=["long word", "long word alone", "white space first", "many texts"],
+)
+def test_tokens_are_counted_up_to_the_limits(texts: list[str], read: int) -> None:
+    class Recorded(WordTokenizer):
+        chars = 0
+
+        def starts(self, texts: Sequence[str]) -> list[list[int]]:
+            self.chars += sum(map(len, texts))
+            return super().starts(texts)
+
+    embedder = ConstantEmbedder()
+    embedder.tokenizer = tokenizer = Recorded()
+    with pytest.raises(BadRequest, match="more than"):
+        create_embeddings(EmbeddingsRequest(model="constant", input=list(texts)), embedder)
+    assert read <= tokenizer.chars < read + COUNTED_CHARS
+
+
+def test_text_longer_than_what_is_counted_at_a_time_has_all_of_its_tokens() -> None:
+    text = "one" + " " * COUNTED_CHARS + "two"
+    assert post(input=["zero", text, "three"]).usage.prompt_tokens == 4
 
 
 def test_unknown_encoding_format_is_rejected() -> None:
