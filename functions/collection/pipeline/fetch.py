@@ -40,9 +40,6 @@ from headwater.queue.worker import StepResult
 MAX_PARSING_S = 60.0
 """A batch that takes longer to parse is split, so that its files take turns with other sources'."""
 
-INDEX_INTERVAL = 32
-"""After so many batches, a long run checks whether documents should be indexed by word already."""
-
 _NOT_RETURNED = "The source listed this document but did not return it."
 
 
@@ -117,10 +114,9 @@ class Fetch:
         if rows.item_updates:
             tx.execute(_UPDATE_ITEMS, {"run_id": step.run_id, "rows": json_rows(rows.item_updates)})
         tx.execute(_COMPLETE_ITEMS, _step_items(step))
-        is_index_needed = step.payload["batch"] % INDEX_INTERVAL == INDEX_INTERVAL - 1 and index_words.is_needed(
-            tx, step.workspace_id
-        )
-        next_steps = [NewStep("collection", "index_words", f"fetch.{step.key}")] if is_index_needed else ()
+        next_steps = []
+        if rows.chunks and index_words.is_urgent(tx, step):
+            next_steps = [NewStep("collection", "index_words", f"fetch.{step.key}", is_urgent=True)]
         return StepResult({"chunks": len(rows.chunks)}, next_steps)
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:

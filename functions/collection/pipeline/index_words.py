@@ -19,7 +19,10 @@ from headwater.queue.ledger import NewStep, Step
 from headwater.queue.worker import StepResult
 
 SCANNED_CHUNKS = 4_000
-"""Chunks of a workspace that search scans, at most."""
+"""Chunks of a workspace that search scans, at most, once a run has ended."""
+
+SCANNED_MEANWHILE = 10_000
+"""Chunks that search scans while a run goes on, at most: in .1 s. With fewer, chunks would be indexed repeatedly."""
 
 SEGMENT_CHUNKS = 100_000
 """Chunks that a step indexes, at most. 78,000 chunks of an API reference take 4 s."""
@@ -35,6 +38,12 @@ MAX_SPAN = 2**31
 def is_needed(tx: Connection, workspace_id: uuid.UUID) -> bool:
     """Return whether search has to scan more than SCANNED_CHUNKS, or a segment is mostly outdated."""
     return bool(tx.execute(_IS_NEEDED, {"workspace_id": workspace_id, "scanned": SCANNED_CHUNKS}).scalar_one())
+
+
+def is_urgent(tx: Connection, step: Step) -> bool:
+    """Return whether search has to scan more than SCANNED_MEANWHILE, and the step's run is not about to index them."""
+    values = {"workspace_id": step.workspace_id, "run_id": step.run_id, "scanned": SCANNED_MEANWHILE}
+    return bool(tx.execute(_IS_URGENT, values).scalar_one())
 
 
 class IndexWords:
@@ -74,10 +83,17 @@ class IndexWords:
 
 _NOT_INDEXED = "d.workspace_id = :workspace_id and d.word_segment_id is null and d.deleted_at is null"
 
-_IS_NEEDED = sa.text(f"""
-    select (select count(*) > cast(:scanned as integer) from (
+_MANY_ARE_SCANNED = f"""(select count(*) > cast(:scanned as integer) from (
       select 1 from documents d join chunks c on c.document_id = d.id where {_NOT_INDEXED}
-      limit cast(:scanned as integer) + 1) scanned)
+      limit cast(:scanned as integer) + 1) scanned)"""
+
+_IS_URGENT = sa.text(f"""
+    select {_MANY_ARE_SCANNED} and not exists (
+      select 1 from steps where run_id = :run_id and kind = 'index_words' and is_open)
+""")
+
+_IS_NEEDED = sa.text(f"""
+    select {_MANY_ARE_SCANNED}
     or exists (
       select 1 from word_segments s where s.workspace_id = :workspace_id and s.documents > 2 * (
         select count(*) from documents d where d.word_segment_id = s.id and d.deleted_at is null))

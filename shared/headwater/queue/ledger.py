@@ -24,7 +24,7 @@ class NewStep:
     """A step to add to a run; `payload` holds ids and keys, never a page's text.
 
     `provider`: the remote service the step calls (`headwater.queue.providers`), None if it calls none. All steps of a
-    provider wait when it asks for a pause.
+    provider wait when it asks for a pause. `is_urgent`: claim it before the run's other ready steps of the queue.
     """
 
     queue: str
@@ -32,6 +32,7 @@ class NewStep:
     key: str
     payload: Mapping[str, Any] = field(default_factory=dict)
     provider: str | None = None
+    is_urgent: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,7 @@ def add_steps(tx: Connection, run_id: uuid.UUID, workspace_id: uuid.UUID, steps:
     """Insert steps into a run. Existing steps with the same kind and key are left unchanged."""
     if not steps:
         return
-    rows = [
-        {"queue": s.queue, "kind": s.kind, "key": s.key, "payload": dict(s.payload), "provider": s.provider}
-        for s in steps
-    ]
+    rows = [{**vars(step), "payload": dict(step.payload)} for step in steps]
     tx.execute(_ADD, {"run_id": run_id, "workspace_id": workspace_id, "rows": json_rows(rows)})
 
 
@@ -214,17 +212,22 @@ def rewrite_lost_answers(tx: Connection, overdue_s: float) -> bool:
 # Steps of a provider become due one after another when its block ends: within a tenth of the pause, at most a minute.
 _SPREAD = "random() * least(blocked_until - now(), interval '10 min') / 10"
 
-# `provider_block` sees the blocks of all workspaces, which row-level security hides.
+# `provider_block` sees the blocks of all workspaces, which row-level security hides. The oldest due step comes first:
+# an urgent one is due just before it.
 _ADD = sa.text(f"""
     with new as (
       select * from json_to_recordset(cast(:rows as json))
-        as r (queue text, kind text, key text, payload jsonb, provider text)
+        as r (queue text, kind text, key text, payload jsonb, provider text, is_urgent boolean)
     ), blocks as (
       select provider, blocked_until from (select distinct provider from new) used cross join provider_block(provider)
     )
     insert into steps (run_id, workspace_id, queue, kind, key, payload, provider, not_before)
     select cast(:run_id as uuid), cast(:workspace_id as uuid), queue, kind, key, payload, provider,
-      coalesce((select blocked_until + {_SPREAD} from blocks where blocks.provider = new.provider), now())
+      coalesce((select blocked_until + {_SPREAD} from blocks where blocks.provider = new.provider),
+        (select min(s.not_before) - interval '1 ms' from steps s
+          where new.is_urgent and s.queue = new.queue and s.state = 'ready' and s.workspace_id = :workspace_id
+            and s.run_id = :run_id and s.not_before <= now()),
+        now())
     from new
     on conflict (run_id, kind, key) do nothing
 """)

@@ -1,7 +1,8 @@
-"""A source with files that take too long to parse: the others are stored, and each of these has its reason."""
+"""Sources with files that take too long to parse, or have very many chunks: neither holds up others, nor searches."""
 
 from pathlib import Path
 
+from functions.collection.pipeline.index_words import SCANNED_MEANWHILE
 from tests.harness.databases import FreshDatabase
 from tests.harness.pipeline import Repository, running_pipeline
 
@@ -32,3 +33,24 @@ def test_slow_files_are_items_with_a_reason_and_the_others_are_stored(database: 
         assert pipeline.rows(attempts) == [(0, 0, 4)]
         again = pipeline.collect(source)
         assert (again.state, again.counts.unchanged, again.counts.still_failing) == ("partial", 190, 4)
+
+
+def test_words_of_very_many_chunks_are_indexed_before_other_batches(database: FreshDatabase, tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "repository")
+    repository.write({f"{n}.md": f"# Page {n}\n\nText {n}.\n" for n in range(3)})
+    with running_pipeline(database, fetch_file_urls=True, fetch_batch=1) as pipeline:
+        source = pipeline.add_source(repository.url)
+        pipeline.collect(source)
+        pipeline.rows(
+            """insert into chunks (workspace_id, document_id, ordinal, start_offset, end_offset, heading_path,
+                input_hash, token_count, words, word_count)
+              select c.workspace_id, document_id, n, 0, 1, '{}', '', 1, words, 1
+              from (select * from chunks order by id limit 1) c cross join generate_series(1, :n) n returning 1""",
+            n=SCANNED_MEANWHILE,
+        )
+        repository.write({f"{n}.md": f"# Page {n}\n\nOther text {n}.\n" for n in (1, 2)})
+        run_id = pipeline.start(source)
+        pipeline.drain()
+        steps = pipeline.rows("select kind, key from steps where run_id = :r order by started_at", r=run_id)
+        assert steps[:4] == [("list", ""), ("fetch", "0"), ("index_words", "fetch.0"), ("fetch", "1")]
+        assert [step for step in steps if step[0] == "index_words"] == [("index_words", "fetch.0")]

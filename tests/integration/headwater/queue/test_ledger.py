@@ -31,6 +31,29 @@ def test_add_steps_ignores_existing_steps(db: Database) -> None:
     assert claim(db) is None
 
 
+def test_urgent_step_is_claimed_before_the_ready_steps_of_its_run(db: Database) -> None:
+    run_id = add_run(db)
+    add(db, run_id, "a", "b")
+    with db.transaction(WORKSPACE) as tx:
+        ledger.add_steps(tx, run_id, WORKSPACE, [NewStep("collection", "finish", "0", is_urgent=True)])
+    add(db, run_id, "c")
+    claimed = [claim(db) for _ in range(4)]
+    assert [step and (step.kind, step.key) for step in claimed] == [
+        ("finish", "0"),
+        ("fetch", "a"),
+        ("fetch", "b"),
+        ("fetch", "c"),
+    ]
+
+
+def test_urgent_step_alone_in_its_run_is_due_now(db: Database) -> None:
+    with db.transaction(WORKSPACE) as tx:
+        ledger.add_steps(tx, add_run(db), WORKSPACE, [NewStep("collection", "finish", "0", is_urgent=True)])
+    [claimed] = [claim(db)]
+    assert claimed is not None
+    assert claimed.kind == "finish"
+
+
 def test_claim_skips_unknown_kinds(db: Database) -> None:
     add(db, add_run(db), "a")
     assert claim(db, kinds=("finish",)) is None
