@@ -9,6 +9,7 @@ server runs in the SDK's own Python.
 """
 
 import contextlib
+import gc
 import json
 import os
 import shutil
@@ -24,12 +25,30 @@ from typing import Any
 
 _MODULES = (
     "apitools.base.py",
+    "cloudsdk.google.protobuf.wrappers_pb2",
+    "google.api_core.exceptions",
+    "google.auth._cloud_sdk",
+    "google.oauth2.credentials",
+    "googlecloudsdk.api_lib.run.traffic_pair",
     "googlecloudsdk.calliope.cli",
+    "googlecloudsdk.calliope.concepts.multitype",
+    "googlecloudsdk.calliope.parser_completer",
+    "googlecloudsdk.command_lib.auth.auth_util",
+    "googlecloudsdk.command_lib.concepts.concept_managers",
+    "googlecloudsdk.command_lib.config.config_helper",
+    "googlecloudsdk.command_lib.projects.util",
     "googlecloudsdk.command_lib.run.connection_context",
+    "googlecloudsdk.command_lib.run.container_parser",
     "googlecloudsdk.command_lib.run.flags",
+    "googlecloudsdk.command_lib.run.printers.traffic_printer",
     "googlecloudsdk.command_lib.run.serverless_operations",
+    "googlecloudsdk.core.credentials.google_auth_credentials",
+    "googlecloudsdk.core.credentials.p12_service_account",
     "googlecloudsdk.core.credentials.requests",
     "googlecloudsdk.core.credentials.store",
+    "googlecloudsdk.generated_clients.apis.run.v1.resources",
+    "googlecloudsdk.generated_clients.apis.run.v1.run_v1_client",
+    "proto",
 )
 """What most commands import."""
 
@@ -70,6 +89,8 @@ def _serve(sdk: str, path: str) -> None:
     for name in _MODULES:
         __import__(name)
     from googlecloudsdk import gcloud_main  # type: ignore[import-not-found]  # of the SDK
+
+    gc.freeze()
 
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
