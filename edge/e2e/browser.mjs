@@ -177,7 +177,7 @@ export async function expectAccessible(page, where, rules) {
   if (!(await page.evaluate(() => "axe" in window)))
     await page.evaluate(await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8"));
   const violations = await page.evaluate(async (rules) => {
-    const { axe } = /** @type {{ axe: import("axe-core") }} */ (/** @type {unknown} */ (window));
+    const { axe } = /** @type {{ axe: typeof import("axe-core") }} */ (/** @type {unknown} */ (window));
     const { violations } = await axe.run({ resultTypes: ["violations"], ...(rules && { runOnly: rules }) });
     return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`);
   }, rules);

@@ -127,7 +127,7 @@ describe("a frame", () => {
     const [stopped] = await framesOf(client, 1);
     expect(stopped).toMatchObject({ id: "s1", type: "stopped" });
     expect(stopped?.data).toMatchObject({ method: "POST", url: "/api/chat/c1/stop" });
-    const { headers } = stopped?.data as { headers: Record<string, string> };
+    const { headers } = (stopped as unknown as { data: { headers: Record<string, string> } }).data;
     expect(headers).toMatchObject({ authorization: `Bearer ${LOCAL_TOKEN}`, "x-workspace": "w1" });
     expect(JSON.stringify(headers)).not.toContain("headwater.token");
   });

@@ -65,5 +65,5 @@ function useHighlighted(code: string | null, language: string): ReactNode {
       window.clearTimeout(timer);
     };
   }, [code, language]);
-  return highlighted !== null && highlighted.code === code ? highlighted.nodes : null;
+  return highlighted?.code === code ? highlighted.nodes : null;
 }

@@ -8,7 +8,7 @@ const QUEUE_SHOWN_AFTER_MS = 2000;
 /** What an open run waits for, if it does. */
 export function RunWaiting({ run }: { run: RunSummary }): ReactNode {
   if (!run.waiting) return null;
-  const text = waitingText(run, run.waiting, new Date());
+  const text = waitingText(run, run.waiting);
   if (run.waiting.kind === "queue") return <QueuedLine text={text} />;
   return <p className={run.waiting.kind === "job" ? "small muted" : "note"}>{text}</p>;
 }

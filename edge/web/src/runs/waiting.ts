@@ -3,7 +3,7 @@
 import type { RunSummary, Waiting } from "../api/types";
 
 /** Return a sentence such as "Waiting for api.openai.com until 14:05: the reason. 312 texts left." */
-export function waitingText(run: RunSummary, waiting: Waiting, now: Date): string {
+export function waitingText(run: RunSummary, waiting: Waiting, now = new Date()): string {
   const time = waiting.until === null ? null : formatTime(new Date(waiting.until), now);
   const until = time === null ? "" : ` until ${time}`;
   switch (waiting.kind) {

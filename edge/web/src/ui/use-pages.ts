@@ -28,8 +28,7 @@ export function usePages<P extends Page>(load: (after: string | null, signal?: A
   const loadFirst = useCallback((signal: AbortSignal) => load(null, signal), [load]);
   const { value: first, problem, reload } = useLoad(loadFirst);
   const [loaded, setLoaded] = useState<NextPages<P> | null>(null);
-  const nextPages: NextPages<P> =
-    loaded !== null && loaded.first === first ? loaded : { first, pages: [], problem: null, isBusy: false };
+  const nextPages: NextPages<P> = loaded?.first === first ? loaded : { first, pages: [], problem: null, isBusy: false };
   const next = (nextPages.pages.at(-1) ?? first)?.next ?? null;
 
   const more = (): void => {

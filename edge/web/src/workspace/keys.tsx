@@ -102,7 +102,11 @@ function KeyRow({ apiKey, onRevoke }: { apiKey: ApiKey; onRevoke: (() => void) |
 function Expiry({ apiKey: { expires_at: expiresAt, revoked_at: revokedAt } }: { apiKey: ApiKey }): ReactNode {
   if (revokedAt !== null) return <LabelledTime label="revoked" at={revokedAt} />;
   if (expiresAt === null) return "never expires";
-  return <LabelledTime label={new Date(expiresAt) <= new Date() ? "expired" : "expires"} at={expiresAt} />;
+  return <LabelledTime label={isPast(expiresAt) ? "expired" : "expires"} at={expiresAt} />;
+}
+
+function isPast(time: string): boolean {
+  return new Date(time) <= new Date();
 }
 
 function LabelledTime({ label, at }: { label: string; at: string | null }): ReactNode {
