@@ -3,6 +3,7 @@
 import base64
 import os
 import re
+import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -122,6 +123,8 @@ class Echo(Tool[Action]):
                 return "a" * 300_000
             case "sleep":
                 time.sleep(3600)
+            case "leave a process":
+                return subprocess.Popen(["/bin/sleep", "1000"], start_new_session=True).pid
         return {"do": arguments.do, "caller": context.caller, "settings": context.settings}
 
 

@@ -1,6 +1,7 @@
 """Run a connector, tool or agent of an extension in a process of its own."""
 
 import re
+import uuid
 from typing import Any
 
 import msgspec
@@ -8,12 +9,16 @@ import msgspec
 from headwater.config import agent_environment, environment_without_settings
 from headwater.extensions.discovery import Extension
 from headwater.processes.process import ChildProcess
+from headwater.processes.protect import kill_marked
 
 _METHODS = {
     "headwater.agents": "headwater.agents.run:AgentMethods",
     "headwater.connectors": "headwater.extensions.methods:ConnectorMethods",
     "headwater.tools": "headwater.extensions.methods:ToolMethods",
 }
+_MARKER = "HEADWATER_PROCESS"
+"""A variable of the environment by which what a process has started is found."""
+
 _OF_KEYS = re.compile("KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
 """Names of variables whose values don't appear in an agent's errors."""
 
@@ -31,6 +36,8 @@ class ExtensionProcess(ChildProcess):
         environment = agent_environment() if is_agent else environment_without_settings()
         secrets = [secret] if secret else []
         secrets += [value for name, value in environment.items() if is_agent and _OF_KEYS.search(name)]
+        self._marker = uuid.uuid4().hex
+        environment[_MARKER] = self._marker
         super().__init__(
             _METHODS[extension.group],
             (extension, msgspec.Raw(msgspec.msgpack.encode(context))),
@@ -38,3 +45,10 @@ class ExtensionProcess(ChildProcess):
             environment=environment,
             secrets=secrets,
         )
+
+    def close(self) -> None:
+        """Kill the process and what it has started, also what has left its session (setsid)."""
+        was_started = self.is_started
+        super().close()
+        if was_started:
+            kill_marked(_MARKER, self._marker)

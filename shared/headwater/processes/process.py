@@ -203,9 +203,18 @@ class ChildProcess:
         send(self._connected, call, deadline=deadline)
 
     def reply(self, message: Any) -> None:
-        """Send a message to the object while one of its methods runs. Raises Disconnected, TimeoutError."""
+        """Send a message to the object while one of its methods runs.
+
+        Raises Disconnected, and TimeoutError if the object does not read it: then the method ends with ProcessEnded.
+        """
         with self._replying:
-            send(self._connected, message, deadline=time.monotonic() + REPLY_S)
+            pipe = self._connected
+            try:
+                send(pipe, message, deadline=time.monotonic() + REPLY_S)
+            except TimeoutError:
+                with contextlib.suppress(OSError):
+                    pipe.shutdown(socket.SHUT_RDWR)  # the object would take the next message for the rest of this one
+                raise
 
     def _receive(self, deadline: float, max_bytes: int, while_waiting: Callable[[], object] | None) -> MethodResult:
         pipe = self._connected

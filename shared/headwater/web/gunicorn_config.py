@@ -7,6 +7,7 @@ import gc
 from typing import Any
 
 from headwater.config import get_settings
+from headwater.processes.protect import protect_memory
 from headwater.web.gunicorn_worker import thread_count
 from headwater.web.shutdown import FINISH_S, HAND_BACK_S
 
@@ -26,6 +27,11 @@ keepalive = 620
 graceful_timeout = round(FINISH_S + HAND_BACK_S)
 # Instances are not administered, and have no folder for a socket.
 control_socket_disable = True
+
+
+def on_starting(_: Any) -> None:
+    """Keep the settings from the processes of extensions and agents, which run as the same user."""
+    protect_memory()
 
 
 def post_worker_init(_: Any) -> None:

@@ -38,6 +38,23 @@ MAX_DATA = 200
 MAX_DATA_BYTES = 20_000
 """Values that an agent shows in one step of the queue, and the JSON of one. Others are left out."""
 
+MAX_ID_CHARS = 1_000
+"""Of ids, names of channels and namespaces."""
+
+MAX_WRITES = 5_000
+"""Values that a task may write after a checkpoint."""
+
+MAX_METADATA_BYTES = 1_000_000
+
+MAX_CALLS = 2_000
+"""Calls of the workspace's tools and questions to the person in one step of the queue."""
+
+MAX_OPEN_MODELS = 100
+"""Calls of models of the agent's own at a time."""
+
+MAX_TOKENS = 100_000_000
+"""Tokens, or characters, that one call of a model may report."""
+
 MAX_OWN_CALLS = 500
 """Calls of the agent's own tools that are shown in one step of the queue."""
 
@@ -88,9 +105,11 @@ class Requests:
         self._after_limit = 0
         self._data = 0
         self._own_calls = 0
+        self._calls_made = 0
 
     def answer(self, call: ask.Call) -> Any:
         """Return the reply. Raises LimitReached, BudgetExceeded, AnswerEnded, LeaseLost, and what models raise."""
+        _check_ids(call)
         try:
             return self._handlers[type(call)](call)
         except RecursionError as error:
@@ -111,7 +130,13 @@ class Requests:
             raise UnprocessableContent("The model was called with messages that LangChain can't read.") from error
         return dict(ask.plain_json(message_to_dict(self._turns.call(messages, call.tools, call.tool_choice))))
 
+    def _count_call(self) -> None:
+        self._calls_made += 1
+        if self._calls_made > MAX_CALLS:
+            raise PermanentError(f"The agent made more than {MAX_CALLS:,} calls of tools in a minute.")
+
     def _call_tool(self, call: ask.CallTool) -> ask.ToolAnswer:
+        self._count_call()
         try:
             return ask.ToolAnswer(*self._calls.run(call.call_id, call.name, call.arguments, lambda _: None))
         except Waiting:
@@ -126,6 +151,8 @@ class Requests:
         return ask.StoredCheckpoint(row.id, _blob(row), row.metadata, written)
 
     def _store_checkpoint(self, call: ask.StoreCheckpoint) -> bool:
+        if len(msgspec.json.encode(call.metadata, enc_hook=str)) > MAX_METADATA_BYTES:
+            raise PermanentError(f"The metadata of a checkpoint has more than {MAX_METADATA_BYTES:,} bytes.")
         rows = self._checkpoints(call.namespace)
         with self._transaction() as tx:
             store.lock(tx, self._agent)
@@ -138,13 +165,13 @@ class Requests:
         return not self._is_time_up()
 
     def _store_writes(self, call: ask.StoreWrites) -> None:
+        if len(call.writes) > MAX_WRITES:
+            raise PermanentError(f"A task of the agent wrote more than {MAX_WRITES:,} values.")
         if call.writes:
             rows = [(each.position, each.channel, (each.value.format, each.value.content)) for each in call.writes]
             self._checkpoints(call.namespace).put_write_rows(call.checkpoint_id, call.writes[0].task_id, rows)
 
     def _checkpoints(self, namespace: str) -> Checkpoints:
-        if len(namespace) > 1_000:
-            raise PermanentError("The agent's graphs are nested too deeply.")
         return Checkpoints(self._database, self._agent, namespace)
 
     def _show_data(self, call: ask.ShowData) -> None:
@@ -168,20 +195,23 @@ class Requests:
                 parts.end_tool(tx, self._agent, call)
 
     def _ask_person(self, call: ask.AskPerson) -> ask.PersonAnswer | None:
+        self._count_call()
         with self._transaction() as tx:
             return parts.ask_person(tx, self._agent, call)
 
     def _start_model(self, call: ask.ModelStarted) -> None:
         """Reserve the cost of a model of the agent's own, which can't be told to conclude: a limit ends the answer."""
         self._check_limits(may_conclude=False)
-        tokens = Tokens(input=max(0, call.chars) // CHARS_PER_TOKEN, output=ANSWER_TOKENS)
+        if len(self._reservations) >= MAX_OPEN_MODELS:
+            raise PermanentError(f"The agent has more than {MAX_OPEN_MODELS} calls of models at a time.")
+        tokens = Tokens(input=_bounded(call.chars) // CHARS_PER_TOKEN, output=ANSWER_TOKENS)
         with self._transaction() as tx:
             amount = cost_of(self._prices, call.model, tokens)
             payer, for_s = self._agent.task.payer, self._timeout_s + SETTLE_S
             self._reservations[call.id] = reserve(tx, payer, amount, for_s=for_s)
 
     def _end_model(self, call: ask.ModelEnded) -> None:
-        tokens = Tokens(input=max(0, call.input), output=max(0, call.output))
+        tokens = Tokens(input=_bounded(call.input), output=_bounded(call.output))
         with self._transaction() as tx:
             model = clean(call.model, 200)
             cost = record_usage(tx, self._prices, self._agent.task.payer, kind="chat", model=model, tokens=tokens)
@@ -209,6 +239,21 @@ class Requests:
 
     def _transaction(self) -> Any:
         return self._database.transaction(self._agent.answer.workspace_id)
+
+
+def _check_ids(call: ask.Call) -> None:
+    """Raise PermanentError if an id in a request is too long, or has what no text in the database may have."""
+    ids = [getattr(call, name, "") for name in ("namespace", "id", "call_id", "checkpoint_id")]
+    if isinstance(call, ask.StoreWrites):
+        ids += [text for each in call.writes[:MAX_WRITES] for text in (each.task_id, each.channel)]
+        if any(not -MAX_WRITES <= each.position <= MAX_WRITES for each in call.writes[:MAX_WRITES]):
+            raise PermanentError("The agent's process stored a value at a position that LangGraph doesn't use.")
+    if any(len(id_) > MAX_ID_CHARS or "\0" in id_ for id_ in ids):
+        raise PermanentError(f"The agent's process sent an ID with more than {MAX_ID_CHARS:,} characters, or with NUL.")
+
+
+def _bounded(count: int) -> int:
+    return min(max(0, count), MAX_TOKENS)
 
 
 def _blob(row: Any) -> ask.Blob:

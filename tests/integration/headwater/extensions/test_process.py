@@ -235,3 +235,10 @@ def test_tool_whose_name_differs_from_its_entry_point_is_refused() -> None:
     other = Extension("headwater.tools", "shout", ECHO.target, "headwater-bad", "1")
     with pytest.raises(PermanentError, match="called 'echo', but its entry point 'shout'"):
         ExtensionTool(other).describe()
+
+
+def test_process_that_has_left_its_session_is_killed() -> None:
+    pid = ExtensionTool(ECHO).run(CONTEXT, {"do": "leave a process"})
+    with suppress(psutil.NoSuchProcess):
+        psutil.Process(pid).wait(60)
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
