@@ -2,8 +2,13 @@
 """A checkpointer of LangGraph on Postgres: the last checkpoint of an agent, and what its tasks have written since.
 
 Row-level security and the agent's fence apply to every write. Imports LangGraph: import it when an agent runs.
+
+Commits cost more than anything else that an agent does. So a checkpoint is stored with what comes next: in the
+transaction in which its calls begin, or before the next call of the model. What tasks have written is stored only when
+the run ends before their step does: the results of calls are stored with the calls.
 """
 
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -22,14 +27,28 @@ from sqlalchemy.engine import Connection
 
 from functions.chat.agents import store
 from functions.chat.agents.store import Agent
-from headwater.database.transactions import Database
+from headwater.database.transactions import Database, after_commit
 
 INTERRUPT = "__interrupt__"
 """LangGraph's channel of interrupts."""
 
 
+Writes = Sequence[tuple[int, str, tuple[str, bytes]]]
+"""What a task has written, each with its position, channel and serialised value."""
+
+
+class _Unstored(NamedTuple):
+    """A checkpoint that is not stored yet: its serialised value and its metadata."""
+
+    id: str
+    value: tuple[str, bytes]
+    metadata: object
+
+
 class Checkpoints(BaseCheckpointSaver[int]):
     """The checkpoints of one agent, or of its sub-agent that the call `call_id` runs.
+
+    `store_with` and `store_all` store what is not stored yet.
 
     Raises LeaseLost if another step runs the agent, AnswerEnded if its answer has ended.
     """
@@ -42,9 +61,14 @@ class Checkpoints(BaseCheckpointSaver[int]):
         if call_id:
             self._values["call_id"] = call_id
         self._statements = _OF_SUB_AGENT if call_id else _OF_AGENT
+        self._unstored: _Unstored | None = None
+        self._writes: dict[tuple[str, str], Writes] = {}
+        """Those after the last checkpoint, by the ids of the checkpoint and the task."""
+        self._lock = threading.Lock()
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """Return the last checkpoint, None before the first."""
+        """Return the last checkpoint, None before the first. Stores it, if it is not stored yet."""
+        self.store_all()
         found = self.read_rows()
         if found is None:
             return None
@@ -67,11 +91,40 @@ class Checkpoints(BaseCheckpointSaver[int]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        """Store a checkpoint in place of the last one."""
-        with self._database.transaction(self._agent.answer.workspace_id) as tx:
-            store.lock(tx, self._agent)
-            self.put_row(tx, checkpoint["id"], self.serde.dumps_typed(checkpoint), metadata)
+        """Remember a checkpoint in place of the last one."""
+        value = self.serde.dumps_typed(checkpoint)
+        with self._lock:
+            self._unstored = _Unstored(checkpoint["id"], value, metadata)
+            self._writes.clear()
         return self._config(checkpoint["id"])
+
+    def store_with(self, tx: Connection) -> None:
+        """Store the last checkpoint, if it is not stored yet, in a transaction that begins what comes after it."""
+        store.lock(tx, self._agent)
+        with self._lock:
+            unstored = self._unstored
+        if unstored is not None:
+            self.put_row(tx, *unstored)
+            after_commit(tx, lambda: self._forget(unstored))
+
+    def store_all(self) -> None:
+        """Store the last checkpoint and what tasks have written since, if it is not stored yet."""
+        with self._lock:
+            writes = dict(self._writes)
+            if self._unstored is None and not writes:
+                return
+        with self._database.transaction(self._agent.answer.workspace_id) as tx:
+            self.store_with(tx)
+            for (checkpoint_id, task_id), rows in writes.items():
+                self._put_writes(tx, checkpoint_id, task_id, rows)
+        with self._lock:
+            for key in writes:
+                self._writes.pop(key, None)
+
+    def _forget(self, stored: _Unstored) -> None:
+        with self._lock:
+            if self._unstored is stored:
+                self._unstored = None
 
     def put_row(self, tx: Connection, checkpoint_id: str, value: tuple[str, bytes], metadata: object) -> None:
         """Store a serialised checkpoint in place of the last one. The caller has locked the agent."""
@@ -84,24 +137,28 @@ class Checkpoints(BaseCheckpointSaver[int]):
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
-        """Store what a task has written after a checkpoint."""
+        """Remember what a task has written after a checkpoint."""
         rows = [
             (WRITES_IDX_MAP.get(channel, position), channel, self.serde.dumps_typed(value))
             for position, (channel, value) in enumerate(writes)
         ]
-        self.put_write_rows(config["configurable"]["checkpoint_id"], task_id, rows)
+        key = config["configurable"]["checkpoint_id"], task_id
+        with self._lock:
+            before = [row for row in self._writes.get(key, ()) if row[1] != INTERRUPT]  # the task has run again
+            self._writes[key] = list({row[0]: row for row in [*before, *rows]}.values())
 
-    def put_write_rows(
-        self, checkpoint_id: str, task_id: str, rows: Sequence[tuple[int, str, tuple[str, bytes]]]
-    ) -> None:
-        """Store what a task has written, each with its position, channel and serialised value."""
+    def put_write_rows(self, checkpoint_id: str, task_id: str, rows: Writes) -> None:
+        """Store what a task has written."""
         with self._database.transaction(self._agent.answer.workspace_id) as tx:
             store.lock(tx, self._agent)
-            values = {**self._values, "checkpoint_id": checkpoint_id, "task_id": task_id}
-            tx.execute(self._statements.delete_interrupt, values)
-            for position, channel, (kind, content) in rows:
-                values |= {"channel": channel, "position": position, "format": kind, "content": content}
-                tx.execute(self._statements.put_write, values)
+            self._put_writes(tx, checkpoint_id, task_id, rows)
+
+    def _put_writes(self, tx: Connection, checkpoint_id: str, task_id: str, rows: Writes) -> None:
+        values = {**self._values, "checkpoint_id": checkpoint_id, "task_id": task_id}
+        tx.execute(self._statements.delete_interrupt, values)
+        for position, channel, (kind, content) in rows:
+            values |= {"channel": channel, "position": position, "format": kind, "content": content}
+            tx.execute(self._statements.put_write, values)
 
     def list(
         self,

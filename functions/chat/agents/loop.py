@@ -4,7 +4,7 @@ Imports LangChain and LangGraph: import it when an agent runs.
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, Literal, cast
 
 from langchain.agents import create_agent
@@ -14,11 +14,14 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import StructuredTool
 from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.types import interrupt
+from sqlalchemy.engine import Connection
 
 from functions.chat.agents.calls import Calls, TimeUp, Waiting
 from functions.chat.agents.checkpoints import Checkpoints
 from functions.chat.agents.turns import AgentModel, Turns
 from functions.chat.answers.prompt import Turn
+from functions.chat.streams.message_log import AnswerEnded
+from headwater.errors import HeadwaterError
 from headwater.tools import ToolDescription
 
 MAX_PARALLEL_CALLS = 4
@@ -30,18 +33,22 @@ _RECURSION_LIMIT = 10_000
 class _CallTools(AgentMiddleware[Any, Any]):
     """Runs the calls of tools by `Calls`, instead of LangChain's own functions."""
 
-    def __init__(self, calls: Calls, turns: Turns) -> None:
+    def __init__(self, calls: Calls, turns: Turns, checkpoints: Checkpoints) -> None:
         super().__init__()
         self._calls = calls
         self._turns = turns
+        self._checkpoints = checkpoints
 
     def wrap_tool_call(self, request: ToolCallRequest, handler: Callable[..., Any]) -> ToolMessage:  # noqa: ARG002
         """Run a call."""
         call, messages = request.tool_call, request.state["messages"]
+
+        def before(tx: Connection) -> None:
+            self._checkpoints.store_with(tx)
+            self._turns.write(tx, messages)
+
         try:
-            text, is_error = self._calls.run(
-                str(call["id"]), call["name"], call["args"], lambda tx: self._turns.write(tx, messages)
-            )
+            text, is_error = self._calls.run(str(call["id"]), call["name"], call["args"], before)
         except (Waiting, TimeUp) as reason:
             # Ends the graph's run. The next one makes the call again.
             interrupt(_TIME_UP if isinstance(reason, TimeUp) else call["id"])
@@ -66,11 +73,12 @@ def run_agent(
 
     Raises what the model raises, AnswerEnded, LeaseLost.
     """
+    turns.before_call = checkpoints.store_with
     graph = create_agent(
         AgentModel(turn=turns.call),
         [_to_langchain(tool) for tool in tools],
         system_prompt=instructions,
-        middleware=[_CallTools(calls, turns)],
+        middleware=[_CallTools(calls, turns, checkpoints)],
         checkpointer=checkpoints,
     )
     thread = {"thread_id": "answer", "checkpoint_ns": ""}
@@ -82,13 +90,18 @@ def run_agent(
     has_begun = checkpoints.get_tuple(config) is not None
     given = None if has_begun else {"messages": [_to_message(turn) for turn in begin_with]}
     is_cut = False
-    with closing(
-        cast(Any, graph.stream(cast(Any, given), config, stream_mode="updates", durability="sync"))
-    ) as updates:
-        for _ in updates:
-            if is_time_up():
-                is_cut = True
-                break
+    try:
+        with closing(
+            cast(Any, graph.stream(cast(Any, given), config, stream_mode="updates", durability="sync"))
+        ) as updates:
+            for _ in updates:
+                if is_time_up():
+                    is_cut = True
+                    break
+    except Exception:
+        with suppress(HeadwaterError, AnswerEnded):  # the first error says why
+            checkpoints.store_all()
+        raise
     state = graph.get_state(config)
     if not state.tasks:  # `next` has none if they have ended, but not what comes after them
         messages: list[BaseMessage] = state.values["messages"]

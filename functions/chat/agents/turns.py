@@ -131,6 +131,8 @@ class Turns:
         self._timeout_s = timeout_s
         self._before = sum(turn.role == "assistant" for turn in agent.task.turns)
         """Turns of the conversation before."""
+        self.before_call: Callable[[Connection], object] = bool
+        """Called in the transaction that begins a call of a model."""
         self._logs: dict[int, _TurnLog] = {}
         """Of the turns for which this step has called the model, by number."""
 
@@ -143,6 +145,7 @@ class Turns:
         """
         sent = sum(len(str(message.content)) for message in messages) // CHARS_PER_TOKEN
         with self._transaction() as tx:
+            self.before_call(tx)
             used, stopping = self.read_used(tx)
             stopping = stopping or self._limits.reached(used)
             estimated = cost_of(self._prices, self._model.name, Tokens(input=sent, output=ANSWER_TOKENS))

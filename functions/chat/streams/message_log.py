@@ -92,12 +92,14 @@ def take_over(tx: Connection, workspace_id: uuid.UUID, answer_id: uuid.UUID) -> 
 def drop_unfinished(tx: Connection, answer: AnswerKey) -> AnswerKey:
     """Begin the log again without texts and thoughts that have no end. Returns the key for what follows.
 
-    If all have an end, nothing changes.
+    If all have an end, nothing changes, and only what comes after the last call of a tool is read: a call begins in the
+    transaction that ends the text before it.
     """
+    tail = tx.execute(_READ_TAIL, _values(answer)).scalars().all()
+    if len(without_unfinished(tail)) == len(tail):
+        return answer
     data = [event.data for event in read(tx, answer)]
     kept = without_unfinished(data)
-    if len(kept) == len(data):
-        return answer
     values = {"workspace_id": answer.workspace_id, "id": answer.id}
     answer = msgspec.structs.replace(answer, writing=tx.execute(_BEGIN_AGAIN, values).scalar_one())
     tx.execute(_DELETE_EVENTS_OF_ANSWER, values)
@@ -305,6 +307,16 @@ _END = sa.text("""
 _READ = sa.text("""
     select seq, data from message_events
     where workspace_id = :workspace_id and message_id = :id and seq > :after order by seq
+""")
+
+# Events begin with their type. The index is read backwards, to the last event of a call.
+_READ_TAIL = sa.text("""
+    select data from message_events
+    where workspace_id = :workspace_id and message_id = :id and seq > coalesce((
+      select seq from message_events
+      where workspace_id = :workspace_id and message_id = :id and data like '{"type":"tool-%'
+      order by seq desc limit 1), 0)
+    order by seq
 """)
 
 _INSERT_EVENTS = sa.text("""
