@@ -21,6 +21,7 @@ from functions.chat.extraction.extractor import Extractor
 from functions.chat.extraction.routes import ExtractRoutes
 from functions.chat.files.preview_routes import PreviewRoutes
 from functions.chat.files.routes import FileRoutes
+from functions.chat.mcp_servers.oauth_routes import McpOAuthRoutes
 from functions.chat.mcp_servers.routes import McpServerRoutes
 from functions.chat.prompts.files import PromptFolder
 from functions.chat.prompts.routes import PromptRoutes
@@ -83,6 +84,7 @@ def routes(
         *PromptRoutes(PromptFolder(settings.prompts_dir), extractor, settings.max_question_chars).routes(),
         *BatchRoutes(database, extractor, tickets, settings.max_question_chars).routes(),
         *McpServerRoutes(database, settings).routes(),
+        *McpOAuthRoutes(database, settings).routes(),
         *McpRoutes(tools, settings.k_revision or "local").routes(),
         *ModelRoutes(database, answerer.models, settings.prices, has_queue=tickets is not None).routes(),
         *ToolRoutes(database).routes(),

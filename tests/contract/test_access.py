@@ -70,6 +70,7 @@ CHANGEABLE = (
     "extractions",
     "extraction_rows",
     "mcp_servers",
+    "mcp_authorizations",
     "(select id, name, role, revoked_at from api_keys where created_by = 'ada')",
 )
 CONTENTS = " union all ".join(f"select {n}, t::text from {table} t" for n, table in enumerate(CHANGEABLE))

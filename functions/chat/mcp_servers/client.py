@@ -13,6 +13,7 @@ import urllib3.exceptions as http
 from urllib3 import BaseHTTPResponse
 
 from functions.chat.mcp_servers import protocol
+from functions.chat.mcp_servers.oauth.metadata import Challenge, read_challenge
 from headwater.errors import HeadwaterError, PermanentError, UpstreamError
 from headwater.outbound.deadline import DeadlineExceeded, within
 from headwater.outbound.guarded_http import GuardedHttp
@@ -28,6 +29,16 @@ MAX_PAGES = 20
 """Pages of a listing of tools."""
 
 _CHUNK_BYTES = 65_536
+
+
+class TokenRefused(PermanentError):
+    """The server wants another token, or one with more scopes. `is_called`: it has got the call of a tool."""
+
+    def __init__(self, message: str, challenge: Challenge, status: int, *, is_called: bool) -> None:
+        super().__init__(message)
+        self.challenge = challenge
+        self.status = status
+        self.is_called = is_called
 
 
 class McpClient:
@@ -88,12 +99,11 @@ class _Session:
             self._headers["Authorization"] = f"Bearer {token}"
         self._bytes = 0
         self._ids = 0
+        self.is_called = False
 
     def begin(self) -> None:
         """Agree on a version of the protocol."""
-        about = {"name": "headwater", "version": "1"}
-        asked = {"protocolVersion": protocol.VERSIONS[0], "capabilities": {}, "clientInfo": about}
-        version = self.request("initialize", asked).get("protocolVersion")
+        version = self.request("initialize", protocol.HANDSHAKE).get("protocolVersion")
         if version not in protocol.VERSIONS:
             raise PermanentError(f"The server speaks version {quote(version, 50)} of the protocol, which is unknown.")
         self._headers["MCP-Protocol-Version"] = str(version)
@@ -108,6 +118,7 @@ class _Session:
     def request(self, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """Send a request and return its result."""
         self._ids += 1
+        self.is_called = method == "tools/call"
         result = self._exchange("POST", protocol.request(self._ids, method, params), self._ids)
         if result is None:
             raise PermanentError(f"{quote(self._url)} did not answer like an MCP server. Check the address.")
@@ -141,7 +152,9 @@ class _Session:
         if not id_:
             return None
         if status in (401, 403):
-            raise PermanentError(f"{quote(self._url)} refused the token (HTTP {status}). Enter another one.")
+            challenge = read_challenge(response.headers.get("WWW-Authenticate", ""))
+            message = f"{quote(self._url)} refused the token (HTTP {status}). Enter another one."
+            raise TokenRefused(message, challenge, status, is_called=self.is_called)
         if status == 429 or status >= 500:
             raise UpstreamError(f"{quote(self._url)} answered with HTTP {status}. Try again later.")
         if status != 200:

@@ -17,6 +17,13 @@ from headwater.tools import ToolDescription
 VERSIONS = ("2025-06-18", "2025-03-26", "2025-11-25")
 """Versions that this client speaks; the first is asked for."""
 
+HANDSHAKE = {
+    "protocolVersion": VERSIONS[0],
+    "capabilities": {},
+    "clientInfo": {"name": "headwater", "version": "1"},
+}
+"""Parameters of `initialize`."""
+
 MAX_TOOLS = 100
 MAX_DESCRIPTION_CHARS = 2_000
 MAX_SCHEMA_BYTES = 20_000

@@ -35,13 +35,15 @@ class McpServer(msgspec.Struct, frozen=True, kw_only=True):
     """A server and its tools. `changed` are those that were allowed, and changed before they were read last.
 
     They are no longer allowed. `left_out` are the tools that can't be used, with the reason. `has_token`: whether a
-    token is stored.
+    token is stored. `uses_oauth`: an owner signs in to it. `connected`: false if an owner has to do so (again).
     """
 
     id: uuid.UUID
     name: str
     url: str
     has_token: bool
+    uses_oauth: bool
+    connected: bool
     tools: list[ServerTool]
     left_out: list[str]
     changed: list[str]
@@ -55,6 +57,7 @@ class StoredServer(msgspec.Struct, frozen=True):
     name: str
     url: str
     token: bytes | None
+    uses_oauth: bool
     tools: list[ToolDescription]
 
 
@@ -67,12 +70,16 @@ def create(
     token: bytes | None,
     tools: Sequence[ToolDescription],
     left_out: Sequence[str],
+    uses_oauth: bool = False,
 ) -> McpServer:
-    """Store a server. No tool is allowed yet. Raises Conflict for a name that another has, or too many servers."""
+    """Store a server. No tool is allowed yet, and one that `uses_oauth` is not connected yet.
+
+    Raises Conflict for a name that another has, or too many servers.
+    """
     ensure_local_workspace(tx, caller.workspace_id)
     values = {"workspace_id": caller.workspace_id, "name": name, "url": url, "token": token, "max": MAX_SERVERS}
     tx.execute(_LOCK, values)
-    values |= _listing(tools, left_out)
+    values |= {**_listing(tools, left_out), "uses_oauth": uses_oauth}
     row = tx.execute(_INSERT, values).one_or_none()
     if row is None:
         raise Conflict(f"There is a server {name!r}, or {MAX_SERVERS} servers. Choose another name, or delete one.")
@@ -132,14 +139,16 @@ def read_allowed(tx: Connection, workspace_id: uuid.UUID) -> list[StoredServer]:
     servers = []
     for row in tx.execute(_READ, {"workspace_id": workspace_id}):
         tools = [tool for tool in _tools(row) if tool.name in row.allowed]
-        servers.append(StoredServer(row.id, row.name, row.url, row.token, tools))
+        servers.append(StoredServer(row.id, row.name, row.url, row.token, row.uses_oauth, tools))
     return servers
 
 
-def read_token(tx: Connection, workspace_id: uuid.UUID, server_id: uuid.UUID) -> bytes | None:
-    """Return the encrypted token of a server, None without one."""
-    token: bytes | None = tx.execute(_TOKEN, {"workspace_id": workspace_id, "id": server_id}).scalar_one_or_none()
-    return token
+def read_stored(tx: Connection, workspace_id: uuid.UUID, server_id: uuid.UUID) -> StoredServer:
+    """Return how to reach a server, with its allowed tools. Raises NotFound."""
+    found = [server for server in read_allowed(tx, workspace_id) if server.id == server_id]
+    if not found:
+        raise NotFound(f"MCP server not found: {server_id}.")
+    return found[0]
 
 
 def _listing(tools: Sequence[ToolDescription], left_out: Sequence[str]) -> dict[str, str]:
@@ -162,6 +171,8 @@ def _server(row: Any) -> McpServer:
         name=row.name,
         url=row.url,
         has_token=row.token is not None,
+        uses_oauth=row.uses_oauth,
+        connected=row.is_connected,
         tools=tools,
         left_out=msgspec.json.decode(row.left_out, type=list[str]),
         changed=list(row.changed),
@@ -172,20 +183,19 @@ def _server(row: Any) -> McpServer:
 _LOCK = sa.text("select 1 from workspaces where id = :workspace_id for update")
 
 _INSERT = sa.text("""
-    insert into mcp_servers (workspace_id, name, url, token, tools, left_out)
-    select :workspace_id, :name, :url, :token, :tools, :left_out
+    insert into mcp_servers (workspace_id, name, url, token, tools, left_out, uses_oauth, is_connected)
+    select :workspace_id, :name, :url, :token, :tools, :left_out, :uses_oauth, not :uses_oauth
     where (select count(*) from mcp_servers where workspace_id = :workspace_id) < :max
     on conflict on constraint uq_mcp_servers_name do nothing returning id
 """)
 
 _READ = sa.text("""
-    select id, name, url, token, tools, left_out, allowed, changed, read_at from mcp_servers
+    select id, name, url, token, uses_oauth, is_connected, tools, left_out, allowed, changed, read_at
+    from mcp_servers
     where workspace_id = :workspace_id order by name
 """)
 
 _HERE = "where workspace_id = :workspace_id and id = :id"
-
-_TOKEN = sa.text(f"select token from mcp_servers {_HERE}")
 
 _REPLACE = sa.text(f"""
     update mcp_servers set tools = :tools, left_out = :left_out, allowed = cast(:allowed as text[]),

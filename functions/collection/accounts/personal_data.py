@@ -51,6 +51,7 @@ TABLES: dict[str, Holding] = {
     "workspaces": "nothing",
     "sources": "nothing",
     "mcp_servers": "nothing",
+    "mcp_authorizations": "deleted",  # sign-ins that have begun
     "schedules": "nothing",
     "webhook_deliveries": "nothing",
     "run_items": "nothing",
@@ -170,7 +171,8 @@ def _delete(tx: Connection, caller: Caller, subject: str, *, leave: bool) -> Del
         subjects += [f"{KEY_PREFIX}{key_id}" for key_id in created]
     values = {"workspace_id": caller.workspace_id, "subject": subject, "subjects": subjects, "keys": key_ids}
     conversations = tx.execute(_DELETE_CONVERSATIONS, values).rowcount
-    for statement in (_DELETE_STEPS, _DELETE_EXTRACTIONS, _ANONYMIZE_USAGE, _DELETE_BUDGETS, _DELETE_RESERVATIONS):
+    statements = (_DELETE_STEPS, _DELETE_EXTRACTIONS, _ANONYMIZE_USAGE, _DELETE_BUDGETS, _DELETE_RESERVATIONS)
+    for statement in (*statements, _DELETE_SIGN_INS):
         tx.execute(statement, values)
     audit_log.record(tx, caller, "data.deleted", subject, conversations=conversations, left=leave)
     if leave:
@@ -240,6 +242,10 @@ _DELETE_BUDGETS = sa.text("""
 _DELETE_RESERVATIONS = sa.text("""
     delete from reservations where workspace_id = :workspace_id
       and (member_id = :subject or key_id = any(cast(:keys as uuid[])))
+""")
+
+_DELETE_SIGN_INS = sa.text("""
+    delete from mcp_authorizations where workspace_id = :workspace_id and subject = any(cast(:subjects as text[]))
 """)
 
 _DELETE_KEYS = sa.text("""

@@ -44,6 +44,8 @@ Action = Literal[
     "share.revoked",
     "mcp_server.added",
     "mcp_server.changed",
+    "mcp_server.connected",
+    "mcp_server.disconnected",
     "mcp_server.deleted",
     "budgets.changed",
     "model.registered",

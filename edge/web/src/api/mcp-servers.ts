@@ -1,7 +1,7 @@
 /** MCP servers whose tools the workspace's agents use. */
 
 import { readJson, send } from "./call";
-import type { McpServer, NewMcpServer } from "./types";
+import type { McpServer, McpSignIn, NewMcpServer } from "./types";
 
 const PATH = "/api/mcp-servers";
 
@@ -19,6 +19,21 @@ export async function allowTools(id: string, allowed: readonly string[]): Promis
 
 export async function readToolsAgain(id: string): Promise<void> {
   await send("POST", `${PATH}/${id}/read`);
+}
+
+/** Begin to sign in to a server that uses OAuth. `redirectUri`: where its authorization server sends the person back. */
+export async function authorizeMcpServer(id: string, redirectUri: string): Promise<McpSignIn> {
+  const response = await send("POST", `${PATH}/${id}/authorize`, { redirect_uri: redirectUri });
+  return (await response.json()) as McpSignIn;
+}
+
+/** Finish a sign-in with the parameters with which the person came back. */
+export async function finishMcpSignIn(answer: Record<string, string>): Promise<void> {
+  await send("POST", `${PATH}/oauth/callback`, answer);
+}
+
+export async function disconnectMcpServer(id: string): Promise<void> {
+  await send("POST", `${PATH}/${id}/disconnect`);
 }
 
 export async function deleteMcpServer(id: string): Promise<void> {

@@ -1065,11 +1065,33 @@ export interface paths {
          * Add an MCP server
          * @description Add a server, after its tools were read. None is allowed until `changeMcpServer` names it.
          *
-         *     The token is encrypted and never returned.
+         *     The token is encrypted and never returned. The tools of a server with `oauth` are read when an owner has signed in to it.
          *
          *     Requires the role `owner`.
          */
         post: operations["addMcpServer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mcp-servers/oauth/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Finish the sign-in to an MCP server
+         * @description Exchange the code for tokens and read the server's tools. Only who has begun the sign-in can, once.
+         *
+         *     Requires the role `owner`.
+         */
+        post: operations["finishMcpSignIn"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1088,7 +1110,7 @@ export interface paths {
         post?: never;
         /**
          * Delete an MCP server
-         * @description Delete a server. Agents lose its tools with their next step.
+         * @description Delete a server. Agents lose its tools with their next step. Tokens of OAuth are revoked.
          *
          *     Requires the role `owner`.
          */
@@ -1102,6 +1124,52 @@ export interface paths {
          *     Requires the role `owner`.
          */
         patch: operations["changeMcpServer"];
+        trace?: never;
+    };
+    "/api/mcp-servers/{id}/authorize": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Connect an MCP server by OAuth
+         * @description Begin to sign in to a server. Open the address in the browser within ten minutes.
+         *
+         *     The server's authorization server is found by its metadata (RFC 9728, RFC 8414), and registers Headwater (RFC 7591) unless a client is given. Codes are bound by PKCE, tokens to the server (RFC 8707).
+         *
+         *     Requires the role `owner`.
+         */
+        post: operations["authorizeMcpServer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mcp-servers/{id}/disconnect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Disconnect an MCP server
+         * @description Delete the tokens of a server, and revoke them where its authorization server does that (RFC 7009).
+         *
+         *     Requires the role `owner`.
+         */
+        post: operations["disconnectMcpServer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/mcp-servers/{id}/read": {
@@ -2193,7 +2261,7 @@ export interface components {
             actor: string;
             actor_name: string | null;
             /** @enum {string} */
-            action: "agents.changed" | "budgets.changed" | "chat.changed" | "data.deleted" | "data.exported" | "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "mcp_server.added" | "mcp_server.changed" | "mcp_server.deleted" | "member.added" | "member.changed" | "member.removed" | "model.building" | "model.deleted" | "model.registered" | "model.switched" | "models.changed" | "search.changed" | "share.created" | "share.revoked" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
+            action: "agents.changed" | "budgets.changed" | "chat.changed" | "data.deleted" | "data.exported" | "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "mcp_server.added" | "mcp_server.changed" | "mcp_server.connected" | "mcp_server.deleted" | "mcp_server.disconnected" | "member.added" | "member.changed" | "member.removed" | "model.building" | "model.deleted" | "model.registered" | "model.switched" | "models.changed" | "search.changed" | "share.created" | "share.revoked" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
             target: string;
             target_name: string | null;
             details: Record<string, unknown>;
@@ -3310,7 +3378,7 @@ export interface components {
          * McpServer
          * @description A server and its tools. `changed` are those that were allowed, and changed before they were read last.
          *
-         *     They are no longer allowed. `left_out` are the tools that can't be used, with the reason. `has_token`: whether a token is stored.
+         *     They are no longer allowed. `left_out` are the tools that can't be used, with the reason. `has_token`: whether a token is stored. `uses_oauth`: an owner signs in to it. `connected`: false if an owner has to do so (again).
          */
         McpServer: {
             /** Format: uuid */
@@ -3318,6 +3386,8 @@ export interface components {
             name: string;
             url: string;
             has_token: boolean;
+            uses_oauth: boolean;
+            connected: boolean;
             tools: components["schemas"]["ServerTool"][];
             left_out: string[];
             changed: string[];
@@ -3522,13 +3592,15 @@ export interface components {
         };
         /**
          * NewMcpServer
-         * @description A server to add: a name of up to 20 lower-case letters, digits and `_`, which begins its tools' names, the address of its streamable HTTP endpoint, and perhaps a bearer token.
+         * @description A server to add: a name of up to 20 lower-case letters, digits and `_`, which begins its tools' names, the address of its streamable HTTP endpoint, and perhaps a bearer token. With `oauth`, an owner signs in afterwards (`authorizeMcpServer`).
          */
         NewMcpServer: {
             name: string;
             url: string;
             /** @default  */
             token: string;
+            /** @default false */
+            oauth: boolean;
         };
         /**
          * NewMember
@@ -3562,6 +3634,17 @@ export interface components {
             expires_in_days: number;
             /** @default false */
             passages: boolean;
+        };
+        /**
+         * NewSignIn
+         * @description Where the authorization server sends the person back to: a page of the app that asked. `client_id` and `client_secret` are for authorization servers that register no clients by themselves.
+         */
+        NewSignIn: {
+            redirect_uri: string;
+            /** @default  */
+            client_id: string;
+            /** @default  */
+            client_secret: string;
         };
         /**
          * NewSource
@@ -4163,6 +4246,27 @@ export interface components {
             passage: string | null;
         };
         /**
+         * SignInAnswer
+         * @description The parameters with which the person came back: `state`, `code` and `iss`, or `state` and `error`.
+         */
+        SignInAnswer: {
+            state: string;
+            /** @default  */
+            code: string;
+            /** @default null */
+            iss: string | null;
+            /** @default  */
+            error: string;
+        };
+        /**
+         * SignInStarted
+         * @description Where the person signs in. `state` comes back with the code: compare it, in the browser that asked.
+         */
+        SignInStarted: {
+            authorization_url: string;
+            state: string;
+        };
+        /**
          * Source
          * @description A source. `documents` counts those that are not removed; `paused_at` is null unless the source is paused.
          *
@@ -4720,7 +4824,7 @@ export interface operations {
         parameters: {
             query?: {
                 actor?: string;
-                action?: "agents.changed" | "budgets.changed" | "chat.changed" | "data.deleted" | "data.exported" | "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "mcp_server.added" | "mcp_server.changed" | "mcp_server.deleted" | "member.added" | "member.changed" | "member.removed" | "model.building" | "model.deleted" | "model.registered" | "model.switched" | "models.changed" | "search.changed" | "share.created" | "share.revoked" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
+                action?: "agents.changed" | "budgets.changed" | "chat.changed" | "data.deleted" | "data.exported" | "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "mcp_server.added" | "mcp_server.changed" | "mcp_server.connected" | "mcp_server.deleted" | "mcp_server.disconnected" | "member.added" | "member.changed" | "member.removed" | "model.building" | "model.deleted" | "model.registered" | "model.switched" | "models.changed" | "search.changed" | "share.created" | "share.revoked" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
                 target?: string;
                 since?: string;
                 until?: string;
@@ -6847,6 +6951,42 @@ export interface operations {
             };
         };
     };
+    finishMcpSignIn: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignInAnswer"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["McpServer"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     deleteMcpServer: {
         parameters: {
             query?: never;
@@ -6896,6 +7036,78 @@ export interface operations {
                 "application/json": components["schemas"]["AllowedTools"];
             };
         };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["McpServer"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    authorizeMcpServer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSignIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInStarted"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    disconnectMcpServer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description OK */
             200: {

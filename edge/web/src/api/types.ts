@@ -44,6 +44,7 @@ export type ExtractionRequest = Optional<Schemas["ExtractionRequest"], "document
 
 export type McpServer = Schemas["McpServer"];
 export type NewMcpServer = Schemas["NewMcpServer"];
+export type McpSignIn = Schemas["SignInStarted"];
 
 /** An agent that an installed package or a file adds. */
 export type InstalledAgent = Schemas["AgentSummary"];

@@ -8,6 +8,8 @@ const SERVER: McpServer = {
   name: "issues",
   url: "https://mcp.example.com/mcp",
   has_token: true,
+  uses_oauth: false,
+  connected: true,
   tools: [
     { name: "issues__find", description: "Find issues.", arguments_schema: {}, allowed: true },
     { name: "issues__delete", description: "<script>alert(1)</script>", arguments_schema: {}, allowed: false },
@@ -43,4 +45,13 @@ it("says which tools have changed, and which can't be used", () => {
   const shown = html({ ...SERVER, changed: ["issues__find"], left_out: ["a b: the name has a space"] });
   expect(shown).toContain("no longer allowed: issues__find");
   expect(shown).toContain("Left out: a b: the name has a space.");
+});
+
+it("offers to connect a server that uses OAuth, and to disconnect it", () => {
+  const disconnected = html({ ...SERVER, uses_oauth: true, connected: false });
+  expect(disconnected).toContain("needs to be connected again");
+  expect(disconnected).toContain("Connect issues");
+  expect(disconnected).not.toContain("Read its tools again");
+  expect(html({ ...SERVER, uses_oauth: true })).toContain("Disconnect issues");
+  expect(html(SERVER)).not.toContain("onnect issues");
 });

@@ -1,10 +1,17 @@
 import { useState, type ReactNode } from "react";
-import { allowTools, deleteMcpServer, readToolsAgain } from "../api/mcp-servers";
+import {
+  allowTools,
+  authorizeMcpServer,
+  deleteMcpServer,
+  disconnectMcpServer,
+  readToolsAgain,
+} from "../api/mcp-servers";
 import type { McpServer } from "../api/types";
 import { ConfirmDialog } from "../ui/confirm-dialog";
 import { Checkbox } from "../ui/field";
 import { ProblemNote } from "../ui/problem-note";
-import { useAction } from "../ui/use-action";
+import { useAction, type Action } from "../ui/use-action";
+import { callbackUrl, openSignIn } from "./sign-in";
 
 /** A server with its tools, each with a checkbox that allows it. */
 export function McpServerRow({ server, onChange }: { server: McpServer; onChange: () => void }): ReactNode {
@@ -46,15 +53,7 @@ export function McpServerRow({ server, onChange }: { server: McpServer; onChange
         >
           Save allowed tools
         </button>
-        <button
-          type="button"
-          disabled={isBusy}
-          onClick={() => {
-            act(readToolsAgain(server.id));
-          }}
-        >
-          Read its tools again
-        </button>
+        <ConnectionButtons server={server} isBusy={isBusy} act={act} perform={perform} />
         <button
           type="button"
           className="plain"
@@ -85,18 +84,71 @@ export function McpServerRow({ server, onChange }: { server: McpServer; onChange
   );
 }
 
-/** What the owner has to know about the tools: those that changed, and those that can't be used. */
-function Notes({ server }: { server: McpServer }): ReactNode {
-  const { changed, left_out: leftOut, tools } = server;
+interface ConnectionProps {
+  server: McpServer;
+  isBusy: boolean;
+  act: (promise: Promise<void>) => void;
+  perform: Action["perform"];
+}
+
+/** Buttons that read a server's tools again, and that connect and disconnect one that uses OAuth. */
+function ConnectionButtons({ server, isBusy, act, perform }: ConnectionProps): ReactNode {
+  const { id, name, connected, uses_oauth: usesOauth } = server;
+  if (!connected)
+    return (
+      <button
+        type="button"
+        disabled={isBusy}
+        onClick={() => {
+          perform(authorizeMcpServer(id, callbackUrl()), openSignIn);
+        }}
+      >
+        Connect {name}
+      </button>
+    );
   return (
     <>
+      <button
+        type="button"
+        disabled={isBusy}
+        onClick={() => {
+          act(readToolsAgain(id));
+        }}
+      >
+        Read its tools again
+      </button>
+      {usesOauth && (
+        <button
+          type="button"
+          disabled={isBusy}
+          onClick={() => {
+            act(disconnectMcpServer(id));
+          }}
+        >
+          Disconnect {name}
+        </button>
+      )}
+    </>
+  );
+}
+
+/** What the owner has to know about the tools: those that changed, and those that can't be used. */
+function Notes({ server }: { server: McpServer }): ReactNode {
+  const { changed, connected, left_out: leftOut, tools } = server;
+  return (
+    <>
+      {!connected && (
+        <p role="alert">
+          {tools.length === 0 ? "Connect the server to read its tools." : "The server needs to be connected again."}
+        </p>
+      )}
       {changed.length > 0 && (
         <p role="alert">
           These tools have changed, so they are no longer allowed: {changed.join(", ")}. Read them, then allow them
           again.
         </p>
       )}
-      {tools.length === 0 && <p className="muted">The server has no tools that can be used.</p>}
+      {connected && tools.length === 0 && <p className="muted">The server has no tools that can be used.</p>}
       {leftOut.length > 0 && <p className="small muted">Left out: {leftOut.join("; ")}.</p>}
     </>
   );

@@ -1,7 +1,7 @@
 import { useState, type ReactNode, type SubmitEvent } from "react";
 import { addMcpServer, readMcpServers } from "../api/mcp-servers";
 import { fieldError } from "../api/problem";
-import { Field } from "../ui/field";
+import { Checkbox, Field } from "../ui/field";
 import { LoadNote } from "../ui/load-note";
 import { ProblemNote } from "../ui/problem-note";
 import { useAction } from "../ui/use-action";
@@ -31,12 +31,13 @@ function NewServerForm({ onAdded }: { onAdded: () => void }): ReactNode {
   const [name, setName] = useState("");
   const [url, setUrl] = useState("");
   const [token, setToken] = useState("");
+  const [oauth, setOauth] = useState(false);
   const { perform, isBusy, problem } = useAction();
   const invalid = problem && fieldError(problem, ["name", "url", "token"]);
   const errorOf = (field: string): string | null => (invalid?.field === field ? invalid.message : null);
   const add = (event: SubmitEvent): void => {
     event.preventDefault();
-    perform(addMcpServer({ name, url, token }), onAdded);
+    perform(addMcpServer({ name, url, token: oauth ? "" : token, oauth }), onAdded);
   };
   return (
     <form className="more-fields" aria-label="Add an MCP server" onSubmit={add}>
@@ -58,19 +59,27 @@ function NewServerForm({ onAdded }: { onAdded: () => void }): ReactNode {
         error={errorOf("url")}
         onChange={setUrl}
       />
-      <Field
-        label="Token"
-        optional
-        type="password"
-        value={token}
-        maxLength={8000}
-        error={errorOf("token")}
-        onChange={setToken}
+      <Checkbox
+        label="Sign in with OAuth"
+        hint="You sign in on the server's page afterwards. All agents of the workspace then use it as you."
+        checked={oauth}
+        onChange={setOauth}
       />
+      {!oauth && (
+        <Field
+          label="Token"
+          optional
+          type="password"
+          value={token}
+          maxLength={8000}
+          error={errorOf("token")}
+          onChange={setToken}
+        />
+      )}
       {problem && !invalid && <ProblemNote problem={problem} />}
       <div className="actions">
         <button type="submit" disabled={isBusy}>
-          {isBusy ? "Reading its tools…" : "Add server"}
+          {isBusy ? "Adding it…" : "Add server"}
         </button>
       </div>
     </form>

@@ -28,6 +28,8 @@ describe("parseRoute", () => {
     ["/shared/l1#hws_a", { page: "shared", id: "l1", token: "hws_a" }],
     ["/shared/l1", { page: "shared", id: "l1", token: "" }],
     ["/shared", { page: "missing" }],
+    ["/mcp-servers/callback?code=c", { page: "mcp-sign-in", answer: new URLSearchParams("code=c") }],
+    ["/mcp-servers", { page: "missing" }],
     ["/sources/s1/x", { page: "missing" }],
     ["/chat/a/b", { page: "missing" }],
     ["/elsewhere", { page: "missing" }],

@@ -14,6 +14,7 @@ export type Route =
   | { page: "workspace" }
   | { page: "document"; id: string; passage: CitedRange | null }
   | { page: "shared"; id: string; token: string }
+  | { page: "mcp-sign-in"; answer: URLSearchParams }
   | { page: "missing" };
 
 export function parseRoute(url: URL): Route {
@@ -31,6 +32,7 @@ export function parseRoute(url: URL): Route {
   if (page === "usage" && id === undefined) return { page: "usage" };
   if (page === "workspace" && id === undefined) return { page: "workspace" };
   if (page === "shared" && id !== undefined) return { page: "shared", id, token: url.hash.slice(1) };
+  if (page === "mcp-servers" && id === "callback") return { page: "mcp-sign-in", answer: url.searchParams };
   if (page === "documents" && id !== undefined) return { page: "document", id, passage: passageOf(url) };
   return { page: "missing" };
 }

@@ -3,6 +3,7 @@ import { ChatPage } from "../chat/chat-page";
 import { DocumentPage } from "../document/document-page";
 import { DocumentsPage } from "../documents/documents-page";
 import { ExtractionPage } from "../extraction/extraction-page";
+import { McpSignInPage } from "../mcp-servers/mcp-sign-in-page";
 import { Gate } from "../sign-in/gate";
 import { RunPage } from "../runs/run-page";
 import { RunsPage } from "../runs/runs-page";
@@ -109,6 +110,8 @@ function Page({ route }: { route: Route }): ReactNode {
       return <WorkspacePage />;
     case "document":
       return <DocumentPage key={route.id} id={route.id} passage={route.passage} />;
+    case "mcp-sign-in":
+      return <McpSignInPage answer={route.answer} />;
     case "shared": // which needs no sign-in
     case "missing":
       return <NotFound />;

@@ -62,6 +62,10 @@ _FILL = """
       values (:w, 'c', 'a.md', 1, '\\x00', 1)
     ), server as (
       insert into mcp_servers (workspace_id, name, url, tools, left_out) values (:w, 's', 'https://x', '[]', '[]')
+      returning id
+    ), sign_in as (
+      insert into mcp_authorizations (server_id, workspace_id, subject, state, secret)
+      select id, :w, 's', cast(cast(:w as text) as bytea), '\\x00' from server
     ), extraction as (
       insert into extractions (workspace_id, subject, role, question, schema) values (:w, 's', 'editor', 'q', '{}')
       returning id

@@ -1,0 +1,227 @@
+"""Ask MCP servers for their authorization server, and that one for clients and tokens, by the guarded client.
+
+Redirects are not followed, so that no secret goes to another address. Errors and logs have no secret.
+"""
+
+import time
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote as percent_encoded
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+import urllib3.exceptions as http
+
+from functions.chat.mcp_servers import protocol
+from functions.chat.mcp_servers.oauth import metadata
+from functions.chat.mcp_servers.oauth.metadata import (
+    AuthorizationServer,
+    Challenge,
+    OAuthClient,
+    ProtectedResource,
+    Tokens,
+)
+from headwater.errors import HeadwaterError, PermanentError, UpstreamError
+from headwater.outbound.deadline import DeadlineExceeded, within
+from headwater.outbound.http_errors import translate_http_error
+from headwater.redaction import Redactor, quote, redacting
+
+if TYPE_CHECKING:
+    from headwater.outbound.guarded_http import GuardedHttp
+
+T = TypeVar("T")
+
+EXCHANGE_S = 15.0
+"""Of one request. A refresh locks the server's row meanwhile."""
+
+MAX_ANSWER_BYTES = 200_000
+MAX_TOKEN_CHARS = 8_000
+_METHODS = ("none", "client_secret_post", "client_secret_basic")
+
+
+class InvalidGrant(PermanentError):
+    """The authorization server no longer accepts a refresh token or a code: the person has to sign in again."""
+
+
+class _Registered(msgspec.Struct, frozen=True):
+    client_id: str
+    client_secret: str = ""
+    token_endpoint_auth_method: str = ""
+
+
+class _TokenAnswer(msgspec.Struct, frozen=True):
+    access_token: str = ""
+    token_type: str = ""
+    expires_in: float | None = None
+    refresh_token: str = ""
+    scope: str = ""
+    error: str = ""
+    error_description: str = ""
+
+
+def discover(
+    client: "GuardedHttp", url: str, challenge: Challenge | None, *, allow_plain: bool
+) -> tuple[ProtectedResource, Challenge, AuthorizationServer]:
+    """Return the metadata of the MCP server at `url`, its demand for a token, and its authorization server.
+
+    Raises PermanentError if signing in is impossible, UpstreamError if a server can't be reached.
+    """
+    challenge = challenge or _ask_for_challenge(client, url)
+    addresses = metadata.resource_metadata_urls(challenge, url)
+    resource = _first(client, addresses, ProtectedResource, allow_plain=allow_plain)
+    if resource is None:
+        raise PermanentError(f"{quote(url)} does not say how to sign in (RFC 9728). Use a token of the server.")
+    metadata.check_resource(resource, url)
+    issuer = resource.authorization_servers[0]
+    server = _first(client, metadata.server_metadata_urls(issuer), AuthorizationServer, allow_plain=allow_plain)
+    if server is None:
+        raise PermanentError(f"The authorization server {quote(issuer)} has no metadata (RFC 8414).")
+    metadata.check_server(server, issuer, allow_plain=allow_plain)
+    return resource, challenge, server
+
+
+def register(client: "GuardedHttp", server: AuthorizationServer, redirect_uri: str) -> OAuthClient:
+    """Register a client (RFC 7591). Raises PermanentError if the server registers none."""
+    host = urlsplit(server.issuer).hostname or ""
+    if not server.registration_endpoint:
+        raise PermanentError(f"{host} does not register clients by itself. Enter the ID of a client that it knows.")
+    supported = server.token_endpoint_auth_methods_supported or ["client_secret_basic"]
+    method = next((each for each in _METHODS if each in supported), "none")
+    about = {
+        "client_name": "Headwater",
+        "redirect_uris": [redirect_uri],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"],
+        "token_endpoint_auth_method": method,
+    }
+    status, content = _post(client, server.registration_endpoint, msgspec.json.encode(about), "application/json")
+    registered = _decode(content, _Registered) if status in (200, 201) else None
+    if registered is None or not registered.client_id:
+        raise PermanentError(f"{host} did not register Headwater (HTTP {status}). Enter the ID of a client of yours.")
+    chosen = registered.token_endpoint_auth_method or (method if registered.client_secret else "none")
+    return OAuthClient(server.issuer, redirect_uri, registered.client_id, registered.client_secret, chosen)
+
+
+def request_tokens(
+    client: "GuardedHttp", server: AuthorizationServer, registered: OAuthClient, fields: Mapping[str, str]
+) -> Tokens:
+    """Ask the token endpoint. Raises InvalidGrant, PermanentError for other refusals, UpstreamError to try later."""
+    host = urlsplit(server.token_endpoint).hostname or ""
+    secrets = [fields.get(name, "") for name in ("refresh_token", "code", "code_verifier")]
+    with redacting(Redactor([each for each in (*secrets, registered.client_secret) if each])):
+        status, content = _post_form(client, server.token_endpoint, registered, fields)
+        if status == 429 or status >= 500:
+            raise UpstreamError(f"{host} answered with HTTP {status}. Try again later.")
+        answer = _decode(content, _TokenAnswer) or _TokenAnswer(error="no JSON")
+        if status != 200 or not answer.access_token:
+            reason = quote(answer.error_description or answer.error or f"HTTP {status}")
+            kind = InvalidGrant if answer.error in ("invalid_grant", "invalid_client") else PermanentError
+            raise kind(f"{host} gave no access token ({reason}).")
+        if answer.token_type.lower() != "bearer":
+            raise PermanentError(f"{host} gave a token of another kind than `Bearer`.")
+        for token in (answer.access_token, answer.refresh_token):
+            if len(token) > MAX_TOKEN_CHARS or not token.isprintable() or not token.isascii():
+                raise PermanentError(f"{host} gave a token that can't be sent in a header.")
+    expires_at = time.time() + max(0.0, min(answer.expires_in, 1e9)) if answer.expires_in is not None else 0.0
+    return Tokens(answer.access_token, answer.refresh_token, expires_at, answer.scope)
+
+
+def revoke(
+    client: "GuardedHttp", server: AuthorizationServer, registered: OAuthClient, tokens: Iterable[tuple[str, str]]
+) -> None:
+    """Revoke tokens (RFC 7009), each with its type, as far as the server does that and can be reached."""
+    for kind, token in tokens:
+        if token and server.revocation_endpoint:
+            try:
+                with redacting(Redactor([token, *filter(None, [registered.client_secret])])):
+                    fields = {"token": token, "token_type_hint": kind}
+                    _post_form(client, server.revocation_endpoint, registered, fields)
+            except HeadwaterError:
+                continue
+
+
+def _ask_for_challenge(client: "GuardedHttp", url: str) -> Challenge:
+    """Send a request without a token, and read the demand for one."""
+    body = protocol.request(1, "initialize", protocol.HANDSHAKE)
+    accepted = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
+    headers = _send(client, "POST", url, body, accepted, max_bytes=0)[2]
+    return metadata.read_challenge(headers.get("WWW-Authenticate", ""))
+
+
+def _first(client: "GuardedHttp", urls: Iterable[str], kind: type[T], *, allow_plain: bool) -> T | None:
+    """Return the first metadata among these addresses, None if none has any."""
+    for url in urls:
+        if not metadata.is_web_address(url, allow_plain=allow_plain):
+            continue
+        status, content, _ = _send(client, "GET", url, b"", {"Accept": "application/json"})
+        if status >= 500:
+            raise UpstreamError(f"{quote(url)} answered with HTTP {status}. Try again later.")
+        if status == 200 and (found := _decode(content, kind)) is not None:
+            return found
+    return None
+
+
+def _post_form(
+    client: "GuardedHttp", url: str, registered: OAuthClient, fields: Mapping[str, str]
+) -> tuple[int, bytes]:
+    """Send a form with what says who the client is (RFC 6749, 2.3.1)."""
+    form = {**fields, "client_id": registered.client_id}
+    headers = {}
+    if registered.method == "client_secret_basic" and registered.client_secret:
+        pair = ":".join(percent_encoded(each, safe="") for each in (registered.client_id, registered.client_secret))
+        headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
+    elif registered.client_secret:
+        form["client_secret"] = registered.client_secret
+    body = urlencode({name: value for name, value in form.items() if value}).encode()
+    return _post(client, url, body, "application/x-www-form-urlencoded", headers)
+
+
+def _post(
+    client: "GuardedHttp", url: str, body: bytes, kind: str, more: Mapping[str, str] | None = None
+) -> tuple[int, bytes]:
+    headers = {"Accept": "application/json", "Content-Type": kind, **(more or {})}
+    status, content, _ = _send(client, "POST", url, body, headers)
+    return status, content
+
+
+def _send(
+    client: "GuardedHttp",
+    method: str,
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    max_bytes: int = MAX_ANSWER_BYTES,
+) -> tuple[int, bytes, Mapping[str, str]]:
+    """Send a request; return the status, the first bytes of the body, and the headers. Follows no redirect."""
+    host = urlsplit(url).hostname or quote(url)
+    try:
+        with within(EXCHANGE_S):
+            response = client.request(
+                method,
+                url,
+                body=body or None,
+                headers={**client.headers, **headers},
+                redirect=False,
+                preload_content=False,
+                decode_content=False,
+            )
+            try:
+                content = response.read(max_bytes) if max_bytes else b""
+            finally:
+                response.close()
+    except (http.HTTPError, DeadlineExceeded) as error:
+        raise translate_http_error(error, quote(url), host) from None
+    except (ValueError, UnicodeError) as error:
+        raise PermanentError(f"{quote(url)} is not a valid address ({quote(error)}).") from None
+    return response.status, content, response.headers
+
+
+def _decode(content: bytes, kind: type[T]) -> T | None:
+    try:
+        # Empty optional fields may come as null.
+        fields: Any = msgspec.json.decode(content)
+        return msgspec.convert({name: value for name, value in fields.items() if value is not None}, kind)
+    except (msgspec.MsgspecError, AttributeError, RecursionError):
+        return None
