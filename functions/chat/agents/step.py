@@ -246,6 +246,7 @@ class RunAgent:
         from functions.chat.agents.custom.host import Host
         from functions.chat.agents.custom.parts import write_answer
         from functions.chat.agents.custom.requests import Requests, UnloggedTurns
+        from functions.chat.agents.custom.state import read_state, write_state
 
         extension = find_agent(agent.task.agent, self.settings.agents_dir)
         limits, prices = Limits.of(self.settings), load_prices(self.settings.prices)
@@ -262,12 +263,15 @@ class RunAgent:
             is_time_up=is_time_up,
         )
         task = agent.task
+        with self.database.transaction(agent.answer.workspace_id) as tx:
+            state = read_state(tx, agent)
         context = AgentContext(
             task.client_id,
             agent.answer.id,
             task.subject,
             [Said("user" if turn.role == "user" else "assistant", turn.text) for turn in task.turns],
             tools,
+            state,
         )
         host = Host(self.database, agent, requests, limits, silence_s=self.settings.extension_timeout_s)
         outcome = host.run(extension, context, is_time_up)
@@ -275,7 +279,12 @@ class RunAgent:
             return Progress("going on", agent)
         if outcome.kind == "waiting":
             return Progress("waiting", agent)
-        return Progress("answered", agent, lambda tx: write_answer(tx, agent, outcome.text))
+
+        def write(tx: Connection) -> None:
+            write_answer(tx, agent, outcome.text)
+            write_state(tx, agent, outcome.state)
+
+        return Progress("answered", agent, write)
 
     def _end(self, tx: Connection, agent: Agent, computed: Progress) -> None:
         """Write the last turn and the end. A request that stops the answer at this moment has precedence."""

@@ -19,6 +19,7 @@ from langgraph.checkpoint.base import (
 
 from headwater.agents.connection import Connection
 from headwater.agents.messages import (
+    MAX_STATE_BYTES,
     Blob,
     ReadCheckpoint,
     Said,
@@ -30,6 +31,8 @@ from headwater.agents.messages import (
 )
 
 MAX_REASONING_CHARS = 20_000
+_OF_ANSWER = {"messages", "chat_history", "question", "query", "input"}
+"""Parts of the state that each answer gets from the conversation."""
 
 
 class TimeIsUp(Exception):
@@ -96,6 +99,26 @@ class RemoteCheckpoints(BaseCheckpointSaver[int]):
         ]
         checkpoint_id = config["configurable"]["checkpoint_id"]
         self._connection.request(StoreWrites(_namespace(config), checkpoint_id, written), None)
+
+    def dump_state(self, values: Any) -> Blob | None:
+        """Return the state beside the messages, None if there is none, or too much."""
+        kept = (
+            {name: value for name, value in values.items() if name not in _OF_ANSWER}
+            if isinstance(values, dict)
+            else {}
+        )
+        if not kept:
+            return None
+        blob = self._dump(kept)
+        return blob if len(blob.content) <= MAX_STATE_BYTES else None
+
+    def load_state(self, state: Blob | None) -> dict[str, Any]:
+        """Return the state that was kept. Empty without one, or if the agent's code can't read it any more."""
+        try:
+            loaded = self._load(state) if state else {}
+        except Exception:  # noqa: BLE001 - it is made of the author's classes
+            return {}
+        return loaded if isinstance(loaded, dict) else {}
 
     def list(self, config: RunnableConfig | None, **_: Any) -> Iterator[CheckpointTuple]:
         """Yield the last checkpoint: no other is kept."""

@@ -1,7 +1,7 @@
 """Make a graph of what an author has written: a graph, its builder, a runnable, or a function. Imports LangGraph."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_type_hints
 
 from langchain_core.language_models import BaseLanguageModel
@@ -52,6 +52,13 @@ def first_input(graph: Graph, turns: Sequence[Turn]) -> dict[str, Any]:
     if not given:
         raise PermanentError("The graph's input has none of the fields messages, question, query and input.")
     return {**given, **({"chat_history": messages[:-1]} if "chat_history" in names else {})}
+
+
+def kept_state(graph: Graph, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a graph's input takes of the state after its last answer, besides the conversation."""
+    builder = getattr(graph, "builder", None)
+    names = _fields(builder.input_schema) if builder is not None else set()
+    return {name: value for name, value in values.items() if name in names}
 
 
 def context_of(graph: Graph) -> dict[str, Any] | None:

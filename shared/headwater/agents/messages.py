@@ -14,6 +14,9 @@ MAX_MESSAGE_BYTES = 8_000_000
 """Longest message of an agent's process, such as a checkpoint of its state."""
 
 
+MAX_STATE_BYTES = 1_000_000
+"""State beside the messages that is kept for the next answer. A larger one is left out."""
+
 _LARGEST = 1 << 63
 
 
@@ -43,14 +46,22 @@ class Turn(msgspec.Struct, frozen=True):
     text: str
 
 
+class Blob(msgspec.Struct, frozen=True, array_like=True):
+    """A value as LangGraph's serialiser has written it. Only the agent's process reads it."""
+
+    format: str
+    content: bytes
+
+
 class AgentContext(msgspec.Struct, frozen=True):
-    """What an agent is to answer, for whom, and the tools that it may call."""
+    """What an agent is to answer, for whom, and the tools that it may call. `state`: that after its last answer."""
 
     conversation_id: str
     answer_id: uuid.UUID
     subject: str
     turns: Sequence[Turn]
     tools: Sequence[ToolDescription]
+    state: Blob | None = None
 
 
 class _Call(msgspec.Struct, frozen=True, tag=True):
@@ -79,13 +90,6 @@ class ToolAnswer(msgspec.Struct, frozen=True):
     text: str
     is_error: bool = False
     is_waiting: bool = False
-
-
-class Blob(msgspec.Struct, frozen=True, array_like=True):
-    """A value as LangGraph's serialiser has written it. Only the agent's process reads it."""
-
-    format: str
-    content: bytes
 
 
 class TaskWrite(msgspec.Struct, frozen=True, array_like=True):
@@ -195,10 +199,12 @@ class PersonAnswer(msgspec.Struct, frozen=True):
 
 
 class Outcome(_Call, frozen=True):
-    """The last message: how far the agent has come. `text` is the answer of a graph without messages in its state."""
+    """The last message: how far the agent has come. `text` is the answer of a graph without messages in its state,
+    `state` the rest of the state, for the next answer."""
 
     kind: Literal["answered", "waiting", "time is up"]
     text: str = ""
+    state: Blob | None = None
 
 
 Call = (

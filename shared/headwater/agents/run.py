@@ -58,7 +58,7 @@ async def _run(methods: AgentMethods, connection: Connection) -> Outcome:
 
     from headwater.agents.callbacks import Reports
     from headwater.agents.checkpoints import RemoteCheckpoints, TimeIsUp
-    from headwater.agents.graphs import compile_graph, first_input, last_answer
+    from headwater.agents.graphs import compile_graph, first_input, kept_state
     from headwater.agents.interrupts import answers_of
 
     checkpoints = RemoteCheckpoints(connection)
@@ -74,11 +74,12 @@ async def _run(methods: AgentMethods, connection: Connection) -> Outcome:
     given: Any = None
     if await checkpoints.aget_tuple(config) is None:
         given = first_input(graph, context.turns)
+        given = {**kept_state(graph, checkpoints.load_state(context.state)), **given}
         checkpoints.mark_stored(given.get("messages"))
     else:
         state = await graph.aget_state(config)
         if not state.tasks:
-            return Outcome("answered", last_answer(state.values))
+            return _answered(state.values, checkpoints)
         answers, may_go_on = await asyncio.to_thread(answers_of, connection, state.interrupts)
         if not may_go_on:
             return Outcome("waiting")
@@ -89,9 +90,15 @@ async def _run(methods: AgentMethods, connection: Connection) -> Outcome:
         return Outcome("time is up")
     state = await graph.aget_state(config)
     if not state.tasks:
-        return Outcome("answered", last_answer(state.values))
+        return _answered(state.values, checkpoints)
     await asyncio.to_thread(answers_of, connection, state.interrupts)
     return Outcome("waiting")
+
+
+def _answered(values: Any, checkpoints: Any) -> Outcome:
+    from headwater.agents.graphs import last_answer
+
+    return Outcome("answered", last_answer(values), checkpoints.dump_state(values))
 
 
 async def _stream(graph: Any, given: Any, config: Any, connection: Connection, checkpoints: Any) -> None:
