@@ -11,8 +11,8 @@ from sqlalchemy.engine import Connection
 from functions.chat.agents.store import Agent
 from functions.chat.answers.links import addresses_in
 from functions.chat.streams import message_log
-from functions.chat.streams.message_parts import fold
-from functions.chat.streams.tool_parts import ToolPart
+from functions.chat.streams.message_parts import decode, fold
+from functions.chat.streams.tool_parts import ToolInput, ToolOutput, ToolPart
 from functions.chat.streams.ui_message_stream import SourcePart, WebSourcePart
 from functions.chat.tools.ask_user import ASK_USER
 
@@ -23,16 +23,33 @@ def openable_addresses(tx: Connection, agent: Agent) -> list[str]:
     return [*_own(agent, parts), *(part.url for part in parts if isinstance(part, WebSourcePart))]
 
 
-def linkable_addresses(tx: Connection, agent: Agent) -> list[str]:
-    """Return the addresses of all passages, and those that the person has written."""
-    parts = _parts(tx, agent)
-    known = [*_own(agent, parts)]
-    for part in parts:
-        if isinstance(part, WebSourcePart):
-            known.append(part.url)
-        elif isinstance(part, SourcePart) and part.provider_metadata.headwater.url:
-            known.append(part.provider_metadata.headwater.url)
-    return known
+class LinkableAddresses:
+    """The addresses of all passages, and those that the person has written. Reads each event of the log once."""
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+        self._after = 0
+        self._known = [*_of_questions(agent)]
+        self._asked: set[str] = set()
+
+    def read(self, tx: Connection) -> list[str]:
+        """Return the addresses, with those that the log has got since the last look."""
+        for event in message_log.read(tx, self._agent.answer, self._after):
+            self._after = event.seq
+            if event.data.startswith(('{"type":"source-', '{"type":"tool-')):
+                self._known += self._of(decode(event.data))
+        return self._known
+
+    def _of(self, part: Any) -> Iterator[str]:
+        match part:
+            case WebSourcePart():
+                yield part.url
+            case SourcePart() if part.provider_metadata.headwater.url:
+                yield part.provider_metadata.headwater.url
+            case ToolInput() if part.tool_name == ASK_USER:
+                self._asked.add(part.tool_call_id)
+            case ToolOutput() if part.tool_call_id in self._asked:
+                yield from addresses_in(part.output.text)
 
 
 def count_calls(tx: Connection, agent: Agent, name: str) -> int:
@@ -42,12 +59,16 @@ def count_calls(tx: Connection, agent: Agent, name: str) -> int:
 
 def _own(agent: Agent, parts: Sequence[Any]) -> Iterator[str]:
     """Yield the addresses in questions and in answers to questions of the agent."""
-    for turn in agent.task.turns:
-        if turn.role == "user":
-            yield from addresses_in(turn.text)
+    yield from _of_questions(agent)
     for part in parts:
         if isinstance(part, ToolPart) and part.tool_name == ASK_USER and part.output is not None:
             yield from addresses_in(part.output.text)
+
+
+def _of_questions(agent: Agent) -> Iterator[str]:
+    for turn in agent.task.turns:
+        if turn.role == "user":
+            yield from addresses_in(turn.text)
 
 
 def _parts(tx: Connection, agent: Agent) -> list[Any]:

@@ -6,7 +6,6 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.chat.agents import store
 from functions.chat.agents.store import Agent
 
 CallState = Literal["approval", "answer", "approved", "running"]
@@ -23,8 +22,7 @@ class Call(msgspec.Struct, frozen=True):
 
 
 def read(tx: Connection, agent: Agent, call_id: str) -> Call | None:
-    """Return a call, None if there is none. Locks the agent's row."""
-    store.lock(tx, agent)
+    """Return a call, None if there is none. The caller has locked the agent's row."""
     row = tx.execute(_READ, _values(agent, call_id)).one_or_none()
     return None if row is None else Call(row.state, row.output, row.is_error, row.input)
 
@@ -39,9 +37,10 @@ def start(tx: Connection, agent: Agent, call_id: str) -> None:
     tx.execute(_START, _values(agent, call_id))
 
 
-def end(tx: Connection, agent: Agent, call_id: str, output: str, *, is_error: bool) -> None:
-    """Store the result of a call."""
-    tx.execute(_END, {**_values(agent, call_id), "output": output, "is_error": is_error})
+def end(tx: Connection, agent: Agent, call_id: str, output: str, *, is_error: bool) -> float:
+    """Store the result of a call. Returns the seconds since the call was begun."""
+    values = {**_values(agent, call_id), "output": output, "is_error": is_error}
+    return float(tx.execute(_END, values).scalar_one())
 
 
 def open_calls(tx: Connection, agent: Agent) -> list[str]:
@@ -52,11 +51,6 @@ def open_calls(tx: Connection, agent: Agent) -> list[str]:
 def any_waits(tx: Connection, agent: Agent) -> bool:
     """Return whether a call waits for the person."""
     return bool(tx.execute(_ANY_WAITS, _values(agent, "")).scalar_one())
-
-
-def seconds(tx: Connection, agent: Agent, call_id: str) -> float:
-    """Return the time since a call was begun."""
-    return float(tx.execute(_SECONDS, _values(agent, call_id)).scalar_one())
 
 
 def was_approved(tx: Connection, agent: Agent, name: str) -> bool:
@@ -84,16 +78,15 @@ _START = sa.text(f"""
     update agent_calls set state = 'running', started_at = clock_timestamp() {_CALLS} and id = :call_id
 """)
 
-_END = sa.text(f"update agent_calls set output = :output, is_error = :is_error {_CALLS} and id = :call_id")
+_END = sa.text(f"""
+    update agent_calls set output = :output, is_error = :is_error {_CALLS} and id = :call_id
+    returning extract(epoch from clock_timestamp() - started_at)::float8
+""")
 
 _OPEN = sa.text(f"select id from agent_calls {_CALLS} and state = 'running' and output is null order by id")
 
 _ANY_WAITS = sa.text(f"""
     select exists (select from agent_calls {_CALLS} and state in ('approval', 'answer') and output is null)
-""")
-
-_SECONDS = sa.text(f"""
-    select extract(epoch from clock_timestamp() - started_at)::float8 from agent_calls {_CALLS} and id = :call_id
 """)
 
 _WAS_APPROVED = sa.text(f"""

@@ -93,7 +93,8 @@ class Calls:
     ) -> tuple[str, bool]:
         """Return the result of a call for the model, and whether it is an error.
 
-        `before` writes what comes before the call in the log. Raises Waiting, TimeUp, AnswerEnded, LeaseLost.
+        `before` locks the agent's row, and writes what comes before the call in the log.
+        Raises Waiting, TimeUp, AnswerEnded, LeaseLost.
         """
         problem = _problem(arguments)
         with self._database.transaction(self._agent.answer.workspace_id) as tx:
@@ -177,9 +178,8 @@ class Calls:
                 first = store.number_passages(tx, self._agent, len(result.passages))
                 parts += [source_part(n, passage) for n, passage in enumerate(result.passages, start=first)]
                 text = clean(passages_text(result.passages, first, result.note))
-            seconds = round(call_store.seconds(tx, self._agent, call_id), 2)
             for_model = note + text
-            call_store.end(tx, self._agent, call_id, for_model, is_error=result.is_error)
+            seconds = round(call_store.end(tx, self._agent, call_id, for_model, is_error=result.is_error), 2)
             if result.is_error:
                 parts.append(ToolError(tool_call_id=call_id, error_text=text))
             else:

@@ -99,8 +99,10 @@ class Checkpoints(BaseCheckpointSaver[int]):
         return self._config(checkpoint["id"])
 
     def store_with(self, tx: Connection) -> None:
-        """Store the last checkpoint, if it is not stored yet, in a transaction that begins what comes after it."""
-        store.lock(tx, self._agent)
+        """Store the last checkpoint, if it is not stored yet, in a transaction that begins what comes after it.
+
+        The caller has locked the agent.
+        """
         with self._lock:
             unstored = self._unstored
         if unstored is not None:
@@ -114,6 +116,7 @@ class Checkpoints(BaseCheckpointSaver[int]):
             if self._unstored is None and not writes:
                 return
         with self._database.transaction(self._agent.answer.workspace_id) as tx:
+            store.lock(tx, self._agent)
             self.store_with(tx)
             for (checkpoint_id, task_id), rows in writes.items():
                 self._put_writes(tx, checkpoint_id, task_id, rows)

@@ -44,8 +44,8 @@ class _CallTools(AgentMiddleware[Any, Any]):
         call, messages = request.tool_call, request.state["messages"]
 
         def before(tx: Connection) -> None:
-            self._checkpoints.store_with(tx)
             self._turns.write(tx, messages)
+            self._checkpoints.store_with(tx)
 
         try:
             text, is_error = self._calls.run(str(call["id"]), call["name"], call["args"], before)

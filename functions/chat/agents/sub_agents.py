@@ -55,8 +55,9 @@ class SubTurns(Turns):
         store.count_use(tx, self._agent, tokens, cost)
         tx.execute(_COUNT, {**_values(self._agent, self.sub_agent), "tokens": tokens, "stopping": stopping})
 
-    def write(self, tx: Connection, messages: Sequence[BaseMessage]) -> None:
-        """Write nothing."""
+    def write(self, tx: Connection, messages: Sequence[BaseMessage]) -> None:  # noqa: ARG002
+        """Write nothing. Locks the agent's row, as the other one does."""
+        store.lock(tx, self._agent)
 
 
 def run_sub_agent(database: Database, agent: Agent, call_id: str, run: Callable[[], Outcome]) -> Result:

@@ -133,6 +133,7 @@ class Turns:
         """Turns of the conversation before."""
         self.before_call: Callable[[Connection], object] = bool
         """Called in the transaction that begins a call of a model."""
+        self._addresses = answer_log.LinkableAddresses(agent)
         self._logs: dict[int, _TurnLog] = {}
         """Of the turns for which this step has called the model, by number."""
 
@@ -145,8 +146,8 @@ class Turns:
         """
         sent = sum(len(str(message.content)) for message in messages) // CHARS_PER_TOKEN
         with self._transaction() as tx:
-            self.before_call(tx)
             used, stopping = self.read_used(tx)
+            self.before_call(tx)
             stopping = stopping or self._limits.reached(used)
             estimated = cost_of(self._prices, self._model.name, Tokens(input=sent, output=ANSWER_TOKENS))
             reservation = reserve(tx, self._agent.task.payer, estimated, for_s=self._timeout_s + SETTLE_S)
@@ -223,7 +224,7 @@ class Turns:
         return [message for message in messages if isinstance(message, AIMessage)][self._before :]
 
     def _new_log(self, tx: Connection, number: int) -> _TurnLog:
-        passages, addresses = store.lock(tx, self._agent).passages, answer_log.linkable_addresses(tx, self._agent)
+        passages, addresses = store.lock(tx, self._agent).passages, self._addresses.read(tx)
         model = ModelName(self._model.name, True)
         self._logs[number] = _TurnLog(
             AnswerParts(passages, addresses, model, text_id=f"t{number}", thoughts_id=f"r{number}.")

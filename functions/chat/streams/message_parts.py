@@ -43,7 +43,7 @@ from functions.chat.streams.ui_message_stream import (
 def fold(data: Iterable[str]) -> list[StoredPart]:
     """Fold an answer's events into the parts of its message, as the AI SDK's reader does."""
     message = _Message()
-    for part in map(_decode, data):
+    for part in map(decode, data):
         message.add(part)
     return message.parts()
 
@@ -114,12 +114,12 @@ class _Message:
 
 def closing_events(data: Iterable[str], last: Part) -> list[str]:
     """Return the events that end an answer after the given ones. Closes open text and thoughts first."""
-    return [*map(encode, _missing_ends(map(_decode, data)).values()), encode(last), DONE]
+    return [*map(encode, _missing_ends(map(decode, data)).values()), encode(last), DONE]
 
 
 def without_unfinished(data: Sequence[str]) -> list[str]:
     """Return events without the text that has no end, and without the thoughts just before it."""
-    parts = [_decode(each) for each in data]
+    parts = [decode(each) for each in data]
     keys = [_text_key(part) for part in parts]
     unfinished = _missing_ends(parts)
     if not unfinished:
@@ -156,7 +156,7 @@ def _text_key(part: Any) -> tuple[str, str] | None:
     return None
 
 
-def _decode(data: str) -> Any:
+def decode(data: str) -> Any:
     return None if data == DONE else _DECODER.decode(data)
 
 

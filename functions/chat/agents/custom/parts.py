@@ -36,7 +36,7 @@ def write_said(tx: Connection, agent: Agent, said: Sequence[Said]) -> None:
     """Append what the agent has said, with checked citations and links."""
     row = store.lock(tx, agent)
     new = said[: max(0, MAX_TEXTS - row.turns)]
-    known = answer_log.linkable_addresses(tx, agent) if new else []
+    known = answer_log.LinkableAddresses(agent).read(tx) if new else []
     parts: list[Part] = []
     count = row.turns
     for each in new:
@@ -60,6 +60,7 @@ def show_data(tx: Connection, agent: Agent, id_: str, value: Any) -> None:
 
 def start_tool(tx: Connection, agent: Agent, call: ToolStarted) -> None:
     """Begin a call of one of the agent's own tools, unless it was begun before an interruption."""
+    store.lock(tx, agent)
     if call_store.read(tx, agent, call.call_id) is None:
         call_store.add(tx, agent, call.call_id, clean(call.name, 100), "running")
         message_log.append(tx, agent.answer, [_input(call)])
@@ -67,11 +68,12 @@ def start_tool(tx: Connection, agent: Agent, call: ToolStarted) -> None:
 
 def end_tool(tx: Connection, agent: Agent, call: ToolEnded) -> None:
     """End such a call, unless it has ended before an interruption."""
+    store.lock(tx, agent)
     stored = call_store.read(tx, agent, call.call_id)
     if stored is not None and stored.output is None:
         text = clean(call.text)
-        output = ToolText(text, round(call_store.seconds(tx, agent, call.call_id), 2))
-        call_store.end(tx, agent, call.call_id, text, is_error=call.is_error)
+        seconds = call_store.end(tx, agent, call.call_id, text, is_error=call.is_error)
+        output = ToolText(text, round(seconds, 2))
         ended = (
             ToolError(tool_call_id=call.call_id, error_text=text)
             if call.is_error
@@ -82,6 +84,7 @@ def end_tool(tx: Connection, agent: Agent, call: ToolEnded) -> None:
 
 def ask_person(tx: Connection, agent: Agent, call: AskPerson) -> PersonAnswer | None:
     """Ask the person once. Returns the answer, or None until there is one."""
+    store.lock(tx, agent)
     stored = call_store.read(tx, agent, call.call_id)
     if stored is None:
         call_store.add(tx, agent, call.call_id, clean(call.name, 100), "approval" if call.is_approval else "answer")

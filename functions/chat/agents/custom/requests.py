@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from functions.chat.agents import store
 from functions.chat.agents.calls import Calls, Waiting
@@ -138,9 +139,12 @@ class Requests:
     def _call_tool(self, call: ask.CallTool) -> ask.ToolAnswer:
         self._count_call()
         try:
-            return ask.ToolAnswer(*self._calls.run(call.call_id, call.name, call.arguments, lambda _: None))
+            return ask.ToolAnswer(*self._calls.run(call.call_id, call.name, call.arguments, self._lock))
         except Waiting:
             return ask.ToolAnswer("", is_waiting=True)
+
+    def _lock(self, tx: Connection) -> None:
+        store.lock(tx, self._agent)
 
     def _read_checkpoint(self, call: ask.ReadCheckpoint) -> ask.StoredCheckpoint | None:
         found = self._checkpoints(call.namespace).read_rows()
