@@ -143,19 +143,21 @@ def main() -> None:
     import uvicorn
     from mcp.server.auth.settings import AuthSettings, ClientRegistrationOptions, RevocationOptions
     from mcp.server.mcpserver import MCPServer
-    from pydantic import AnyHttpUrl
 
     listening = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     provider = Provider(url)
     scopes = ClientRegistrationOptions(enabled=True, valid_scopes=["notes"], default_scopes=["notes"])
-    auth = AuthSettings(
-        issuer_url=AnyHttpUrl(url),
-        resource_server_url=AnyHttpUrl(f"{url}/mcp"),
-        required_scopes=["notes"],
-        client_registration_options=scopes,
-        revocation_options=RevocationOptions(enabled=True),
-        validate_token_resource=True,
+    # As texts: AnyHttpUrl would add a slash to the issuer, whose name is compared as it is.
+    auth = AuthSettings.model_validate(
+        {
+            "issuer_url": url,
+            "resource_server_url": f"{url}/mcp",
+            "required_scopes": ["notes"],
+            "client_registration_options": scopes,
+            "revocation_options": RevocationOptions(enabled=True),
+            "validate_token_resource": True,
+        }
     )
     server = MCPServer("private", auth_server_provider=cast(Any, provider), auth=auth)
     server.custom_route("/control", methods=["POST"])(provider.control)

@@ -32,13 +32,12 @@ _CHUNK_BYTES = 65_536
 
 
 class TokenRefused(PermanentError):
-    """The server wants another token, or one with more scopes. `is_called`: it has got the call of a tool."""
+    """The server wants another token, or one with more scopes."""
 
-    def __init__(self, message: str, challenge: Challenge, status: int, *, is_called: bool) -> None:
+    def __init__(self, message: str, challenge: Challenge, status: int) -> None:
         super().__init__(message)
         self.challenge = challenge
         self.status = status
-        self.is_called = is_called
 
 
 class McpClient:
@@ -99,7 +98,6 @@ class _Session:
             self._headers["Authorization"] = f"Bearer {token}"
         self._bytes = 0
         self._ids = 0
-        self.is_called = False
 
     def begin(self) -> None:
         """Agree on a version of the protocol."""
@@ -118,7 +116,6 @@ class _Session:
     def request(self, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """Send a request and return its result."""
         self._ids += 1
-        self.is_called = method == "tools/call"
         result = self._exchange("POST", protocol.request(self._ids, method, params), self._ids)
         if result is None:
             raise PermanentError(f"{quote(self._url)} did not answer like an MCP server. Check the address.")
@@ -154,7 +151,7 @@ class _Session:
         if status in (401, 403):
             challenge = read_challenge(response.headers.get("WWW-Authenticate", ""))
             message = f"{quote(self._url)} refused the token (HTTP {status}). Enter another one."
-            raise TokenRefused(message, challenge, status, is_called=self.is_called)
+            raise TokenRefused(message, challenge, status)
         if status == 429 or status >= 500:
             raise UpstreamError(f"{quote(self._url)} answered with HTTP {status}. Try again later.")
         if status != 200:

@@ -56,8 +56,8 @@ def ask_server(
 ) -> T:
     """Return what `ask` returns for a client of a stored server, with its token or one of OAuth.
 
-    If the server refuses a token of OAuth in the handshake, it is refreshed, and `ask` is called once more. Raises
-    PermanentError if a person has to sign in again, and what `ask` raises.
+    If the server refuses a token of OAuth (401: it has done nothing), it is refreshed, and `ask` is called once more.
+    Raises PermanentError if a person has to sign in again, and what `ask` raises.
     """
     from functions.chat.mcp_servers.client import McpClient, TokenRefused  # imports urllib3
 
@@ -68,15 +68,19 @@ def ask_server(
     try:
         return ask(McpClient(client, server.url, token))
     except TokenRefused as error:
-        if error.status != 401 or error.is_called:
-            scope = error.challenge.scope if error.challenge.error == "insufficient_scope" else ""
+        if error.challenge.error == "insufficient_scope":
+            scope = error.challenge.scope
             raise connections.disconnect(
                 database, settings, workspace_id, server.id, refused=token, scope=scope
             ) from None
+        if error.status != 401:
+            raise
     token = connections.access_token(database, settings, client, workspace_id, server.id, refused=token)
     try:
         return ask(McpClient(client, server.url, token))
-    except TokenRefused:
+    except TokenRefused as error:
+        if error.status != 401:
+            raise
         raise connections.disconnect(database, settings, workspace_id, server.id, refused=token) from None
 
 

@@ -62,7 +62,7 @@ def test_state_lasts_on_a_branch(chat: ChatApp, folder: Path, provider: Scripted
         drain(chat, commits)
         said.append(message_text(answer_of(chat)))
     first = chat.messages("c1")[1]["id"]
-    ask(chat, "q3", message_id="m3", agent="visits", parentId=first)
+    ask(chat, "q3", message_id="m3", agent="visits", parent_id=first)
     drain(chat)
     said.append(message_text(answer_of(chat)))
     assert said == ["q1; q1", "q1, q2; q1", "q1, q3; q1"]
