@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from tests.chaos.conversations.world import TARGETS, AgentWorld
 from tests.chaos.processes import send
 
-PAUSE_S = (1.0, 5.0)
+PAUSE_S = (0.3, 2.5)
 FREEZE_S = (0.3, 6.0)
 """For less and for more than a lease of 3 s."""
 

@@ -194,12 +194,12 @@ def test_interrupted_call_with_effects_is_not_repeated(chat: ChatApp) -> None:
         "insert into agent_calls (message_id, workspace_id, id) values (:m, :w, 'c')", m=message_id, w=chat.workspace_id
     )
     calls = Calls(chat.database, agent, Effects([]), context, Quota(1_000, 1_000))
-    assert calls.run("c", "pay", {}, lambda _: None) == (INTERRUPTED, True)
-    assert calls.run("c", "pay", {}, lambda _: None) == (INTERRUPTED, True), "the stored result"
+    assert calls.run("c", "pay", {}, lambda tx: store.lock(tx, agent)) == (INTERRUPTED, True)
+    assert calls.run("c", "pay", {}, lambda tx: store.lock(tx, agent)) == (INTERRUPTED, True), "the stored result"
     with chat.database.transaction(chat.workspace_id) as tx:
         store.take(tx, chat.workspace_id, message_id)
     with pytest.raises(LeaseLost):
-        calls.run("d", "pay", {}, lambda _: None)
+        calls.run("d", "pay", {}, lambda tx: store.lock(tx, agent))
     chat.client.post("/api/chat/c1/stop")
     chat.drain()
 
