@@ -23,6 +23,7 @@ const PATHS = {
   usage: ["/usage", "/usage/"],
   extraction: ["/extraction"],
   shared: ["/shared/l1"],
+  "mcp-sign-in": ["/mcp-servers/callback?code=c&state=s"],
 } satisfies Record<Exclude<Route["page"], "missing">, string[]>;
 const AUTHORIZATION = { authorization: `Bearer ${LOCAL_TOKEN}` };
 const NAVIGATION = { accept: "text/html,application/xhtml+xml,*/*;q=0.8", "sec-fetch-mode": "navigate" };
