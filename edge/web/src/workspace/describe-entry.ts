@@ -67,11 +67,9 @@ export function describeEntry({ action, target, target_name: name, details }: Au
     case "mcp_server.changed":
       return `changed the tools of the MCP server ${detail("name")}`;
     case "mcp_server.connected":
-      return `connected the MCP server ${detail("name")} (${detail("issuer")})`;
     case "mcp_server.disconnected":
-      return `disconnected the MCP server ${detail("name")}`;
     case "mcp_server.deleted":
-      return `deleted the MCP server ${detail("name")}`;
+      return `${action.slice("mcp_server.".length)} the MCP server ${detail("name")}`;
     case "budgets.changed":
       return `changed the budgets (now ${String(details["budgets"])})`;
     case "model.registered":
