@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.collection.parsers.text_encoding import decode_text
 from functions.collection.parsers.writer import Inline, InlineCode, InlineLink, MarkdownWriter
-from headwater.errors import PermanentError
+from headwater.errors import HeadwaterError, PermanentError
 from headwater.parsers import Parsed
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from docutils.nodes import Element, Node
 
 READS = ("text/x-rst", "text/prs.fallenstein.rst", ".rst", ".rest")
-VERSION = 1
+VERSION = 2
 
 _SETTINGS = {
     "_disable_config": True,
@@ -44,13 +44,21 @@ _MAX_DEPTH = 60
 def parse(name: str, content: bytes, media_type: str) -> Parsed:  # noqa: ARG001 (the contract)
     """Parse a file. Raises PermanentError if it is binary or its structure can't be read."""
     from docutils.core import publish_doctree
-    from docutils.utils import SystemMessage
+
+    from functions.collection.parsers.rst.bounded import BoundedParser, BoundedReader
 
     text, warnings = decode_text(content)
+    parser = BoundedParser()
     try:
-        document = publish_doctree(text, settings_overrides=dict(_SETTINGS))
-    except (SystemMessage, RecursionError) as error:
-        raise PermanentError(f"its structure can't be read: {error}"[:300]) from error
+        document = publish_doctree(
+            text, reader=BoundedReader(parser), parser=parser, settings_overrides=dict(_SETTINGS)
+        )
+    except (MemoryError, HeadwaterError):
+        raise
+    except RecursionError as error:
+        raise PermanentError("its structure can't be read: it is nested too deeply.") from error
+    except Exception as error:  # docutils raises many kinds of errors on invalid markup
+        raise PermanentError(f"its structure can't be read: {type(error).__name__}: {error}"[:300]) from error
     writer = MarkdownWriter()
     writer.warnings += warnings
     _Writer(writer).write(document, 0, 0)
@@ -184,7 +192,7 @@ def _inlines(node: "Element") -> "Iterator[Inline]":
         elif isinstance(child, nodes.footnote_reference | nodes.citation_reference):
             yield f" [{child.astext()}]"
         elif child.__class__.__name__ not in _HIDDEN and child.__class__.__name__ != "system_message":
-            is_block = isinstance(child, nodes.Body | nodes.Part)
+            is_block = isinstance(child, nodes.Body | nodes.Part) and not isinstance(child, nodes.Inline)
             yield from _inlines(child)
             yield "\n" if is_block else ""
 

@@ -4,6 +4,7 @@ import pytest
 
 from functions.collection.parsers.asciidoc.parser import parse as parse_asciidoc
 from headwater.errors import PermanentError
+from tests.harness.adversarial.rst import RST
 from tests.harness.adversarial.text_formats import FILES
 from tests.harness.growth import check_linear
 from tests.harness.parsing import parse
@@ -21,6 +22,19 @@ def parse_or_refuse(file: str, content: bytes) -> None:
 def test_parsing_text_formats_takes_linear_time(file: str, name: str) -> None:
     shape = FILES[file, name]
     check_linear(lambda content: parse_or_refuse(file, content), lambda size: shape(size).encode(), largest=64_000)
+
+
+@pytest.mark.sampled(211)
+@pytest.mark.parametrize("name", RST)
+def test_parsing_rst_takes_linear_time(name: str) -> None:
+    """Sizes are small, since docutils needs 50 ms for a kilobyte of some. The smallest paragraphs have two pieces."""
+    shape = RST[name]
+    check_linear(
+        lambda content: parse_or_refuse("a.rst", content),
+        lambda size: shape(size).encode(),
+        smallest=4_000,
+        largest=32_000,
+    )
 
 
 def test_references_to_attributes_expand_to_a_bounded_text() -> None:
