@@ -40,6 +40,12 @@ from headwater.queue.worker import StepResult
 MAX_PARSING_S = 60.0
 """A batch that takes longer to parse is split, so that its files take turns with other sources'."""
 
+LOOK_INTERVAL = 8
+"""Every so many batches, a run looks whether many chunks are to be indexed by word: in 20 ms."""
+
+MANY_CHUNKS = 2_000
+"""It looks after a batch with as many chunks, too."""
+
 _NOT_RETURNED = "The source listed this document but did not return it."
 
 
@@ -115,8 +121,9 @@ class Fetch:
             tx.execute(_UPDATE_ITEMS, {"run_id": step.run_id, "rows": json_rows(rows.item_updates)})
         tx.execute(_COMPLETE_ITEMS, _step_items(step))
         next_steps = []
-        if rows.chunks and index_words.is_urgent(tx, step):
-            next_steps = [NewStep("collection", "index_words", f"fetch.{step.key}", is_urgent=True)]
+        looks = len(rows.chunks) >= MANY_CHUNKS or step.payload["batch"] % LOOK_INTERVAL == 0
+        if looks and index_words.is_urgent(tx, step):
+            next_steps = [NewStep("collection", "index_words", index_words.MEANWHILE + step.key, is_urgent=True)]
         return StepResult({"chunks": len(rows.chunks)}, next_steps)
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:

@@ -24,6 +24,9 @@ SCANNED_CHUNKS = 4_000
 SCANNED_MEANWHILE = 10_000
 """Chunks that search scans while a run goes on, at most: in .1 s. With fewer, chunks would be indexed repeatedly."""
 
+MEANWHILE = "fetch."
+"""Keys of steps that a run adds while it fetches begin with this."""
+
 SEGMENT_CHUNKS = 100_000
 """Chunks that a step indexes, at most. 78,000 chunks of an API reference take 4 s."""
 
@@ -74,7 +77,8 @@ class IndexWords:
         tx.execute(_MOVE_DOCUMENTS, {**values, "segment_id": segment.id})
         tx.execute(_RELEASE_DELETED, values)
         tx.execute(_DELETE_EMPTY_SEGMENTS, values)
-        more = bool(locked) and is_needed(tx, step.workspace_id)
+        # While a run fetches, its next batches look again.
+        more = bool(locked) and not step.key.startswith(MEANWHILE) and is_needed(tx, step.workspace_id)
         return StepResult(next_steps=[NewStep("collection", "index_words", f"{step.key}+")] if more else ())
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
@@ -83,9 +87,13 @@ class IndexWords:
 
 _NOT_INDEXED = "d.workspace_id = :workspace_id and d.word_segment_id is null and d.deleted_at is null"
 
+# The lateral join reads the chunks of one document after another, until there are enough. Without statistics, the
+# planner would read all chunks.
 _MANY_ARE_SCANNED = f"""(select count(*) > cast(:scanned as integer) from (
-      select 1 from documents d join chunks c on c.document_id = d.id where {_NOT_INDEXED}
-      limit cast(:scanned as integer) + 1) scanned)"""
+      select 1 from documents d
+      cross join lateral (
+        select 1 from chunks c where c.document_id = d.id limit cast(:scanned as integer) + 1) of_document
+      where {_NOT_INDEXED} limit cast(:scanned as integer) + 1) scanned)"""
 
 _IS_URGENT = sa.text(f"""
     select {_MANY_ARE_SCANNED} and not exists (
