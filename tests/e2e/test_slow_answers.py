@@ -140,7 +140,7 @@ def test_web_answers_are_shown_as_they_are_written(
     tmp_path: Path,
 ) -> None:
     is_over = threading.Event()
-    site.find = lambda path: Page("<p>Late", status=404) if path == "/robots.txt" or is_over.wait(30) else Page()
+    site.find = lambda path: Page("<p>Late", status=404) if path == "/robots.txt" or is_over.wait(300) else Page()
     for n in (6, 7):
         site.pages[f"/p{n}"] = Page(html(n, prose(n)))
     engines.results = [(f"http://93.184.216.3{n}/{path}", "Pump") for n, path in enumerate(("p6", "p7", "slow"))]

@@ -102,7 +102,7 @@ class FakeProvider:
             pieces = ["".join(pieces).removeprefix(begun)]
         for n, piece in enumerate([*pieces, ""]):
             if n == self.wait_after and self.wait and self.waits in request:
-                self.wait.wait(30)
+                self.wait.wait(300)
             if piece:
                 time.sleep(self.piece_s)
                 yield piece

@@ -74,7 +74,7 @@ class FiftyPages:
     def _find(self, path: str) -> Page:
         parts = urlsplit(path)
         if parts.path in {f"/p{n}" for n in SLOW}:
-            self.is_over.wait(30)
+            self.is_over.wait(300)
         if parts.path != "/index.json":
             return Page("<p>Not found", status=404)
         query = parse_qs(parts.query)["q"][0]

@@ -45,7 +45,7 @@ def fake_rerank_provider() -> Iterator[FakeRerankProvider]:
             request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             provider.requests.append((self.path, self.headers["Authorization"], request))
             if provider.wait:
-                provider.wait.wait(30)
+                provider.wait.wait(300)
             body = provider.answer(self.path, request) if provider.body is None else provider.body
             content = json.dumps(body).encode()
             self.send_response(provider.status)

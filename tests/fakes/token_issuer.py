@@ -141,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _tell_keys(self) -> None:
         self.issuer.asked += 1
         if self.issuer.wait:
-            self.issuer.wait.wait(30)
+            self.issuer.wait.wait(300)
         content = json.dumps(self.issuer.key_set()).encode() if self.issuer.content is None else self.issuer.content
         self.send_response(self.issuer.status)
         self.send_header("Location", self.issuer.leads_to)

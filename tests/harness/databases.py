@@ -85,7 +85,7 @@ def connected(url: str, pool_size: int = 1) -> Iterator[Database]:
     try:
         yield database
     finally:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while _is_in_use(database) and time.monotonic() < deadline:
             time.sleep(0.01)
         database.close()
@@ -120,4 +120,4 @@ def running_server(cluster: Cluster) -> "Iterator[subprocess.Popen[bytes]]":
         yield server
     finally:
         server.send_signal(signal.SIGQUIT)
-        server.wait(timeout=30)
+        server.wait(timeout=120)

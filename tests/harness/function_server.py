@@ -48,23 +48,24 @@ def start_function(
         try:
             headers = AUTHORIZATION if environment.get("AUTH_MODE", "local") == "local" else {}
             url = f"http://127.0.0.1:{port}"
-            with httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False) as client:
+            with httpx.Client(base_url=url, headers=headers, timeout=120, trust_env=False) as client:
                 _wait(client, process)
                 yield client, process
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
 
 def kill_function(process: "subprocess.Popen[bytes]") -> None:
     """Kill a function's process and its worker, as the end of an instance without a signal does."""
-    for each in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
+    server = psutil.Process(process.pid)
+    for each in [server, *server.children(recursive=True)]:  # the server first, or it would start another worker
         each.kill()
-    process.wait(20)
+    process.wait(60)
 
 
 def _wait(client: httpx.Client, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         assert process.poll() is None, "the function has exited"
         try:

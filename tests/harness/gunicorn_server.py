@@ -21,7 +21,7 @@ class Client:
     """A connection to a server."""
 
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=120)
         self._received = self.socket.makefile("rb")
 
     def __enter__(self) -> "Client":
@@ -75,7 +75,7 @@ class Server:
 
     def wait_for(self, text: str) -> None:
         """Wait until the log contains a text."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while text not in self.output.read_text():
             assert time.monotonic() < deadline, self.output.read_text()
             time.sleep(0.02)
@@ -97,4 +97,4 @@ def gunicorn_server(folder: Path, application: str, *options: str, **settings: s
         yield server
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)

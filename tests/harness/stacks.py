@@ -71,7 +71,7 @@ class RunningStack:
     def get(self, part: str, path: str) -> bytes:
         """Return the body of `GET path` from one service."""
         request = urllib.request.Request(f"http://127.0.0.1:{self.ports[part]}{path}", headers=self.authorization)
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return bytes(answer.read())
 
     def kill(self, part: str) -> None:
@@ -127,7 +127,7 @@ def running_stack(
     finally:
         supervisor.send_signal(signal.SIGINT)
         try:
-            supervisor.wait(timeout=30)
+            supervisor.wait(timeout=120)
         finally:
             supervisor.kill()
             supervisor.wait()

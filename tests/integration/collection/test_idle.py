@@ -74,7 +74,7 @@ class Cloud:
         ready = threading.Event()
         thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(ready),))
         thread.start()
-        assert ready.wait(30)
+        assert ready.wait(120)
         try:
             yield self
         finally:

@@ -257,7 +257,7 @@ def test_cancel_includes_steps_added_concurrently(db: Database) -> None:
     written, cancelled = threading.Event(), threading.Event()
 
     def cancel() -> None:
-        assert written.wait(30)
+        assert written.wait(120)
         with db.transaction(WORKSPACE) as tx:
             cancelled.set()
             ledger.cancel(tx, run_id)
@@ -268,7 +268,7 @@ def test_cancel_includes_steps_added_concurrently(db: Database) -> None:
         ledger.lock(tx, step)
         ledger.complete(tx, step, {}, [NewStep("collection", "fetch", "b"), NewStep("collection", "fetch", "c")])
         written.set()
-        assert cancelled.wait(30)
+        assert cancelled.wait(120)
     thread.join()
     with db.transaction(ALL_WORKSPACES) as tx:
         states = {row.key: row.state for row in tx.execute(sa.text("select key, state from steps"))}

@@ -101,7 +101,7 @@ def test_slow_steps_of_a_workspace_leave_a_thread_for_others(db: Database, datab
     def compute(step: Step) -> None:
         running.append(step.workspace_id)
         if step.workspace_id == WORKSPACE:
-            released.wait(30)
+            released.wait(120)
 
     other = add_workspace(db, OTHER_WORKSPACE)
     runs = {workspace: add_run(db, workspace) for workspace in (WORKSPACE, other)}
@@ -261,7 +261,7 @@ def test_step_that_outlasts_its_process_is_given_back(db: Database, database: Fr
 
     def outlast(step: Step) -> str:
         lifetime.end(finish_s=0.0)
-        assert given_back.wait(30)
+        assert given_back.wait(120)
         return step.key
 
     handler, woken = RecordingHandler(outlast), Waking()

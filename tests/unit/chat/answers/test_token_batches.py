@@ -43,7 +43,7 @@ def test_batches_join_only_pieces_of_the_same_kind() -> None:
 
     def pieces() -> Iterator[Piece]:
         yield "at once"
-        first_was_read.wait(30)
+        first_was_read.wait(120)
         yield from (Thought("a"), Thought("b"), "c", "d", Thought("e"), Finish("stop"))
 
     batches = batch_tokens(pieces(), timeout_s=30, group_s=30)
@@ -56,7 +56,7 @@ def test_silence_yields_empty_batches_until_the_next_token() -> None:
     resume = threading.Event()
 
     def pieces() -> Iterator[str]:
-        resume.wait(30)
+        resume.wait(120)
         yield "late"
 
     batches = batch_tokens(pieces(), timeout_s=30, silence_s=0.01)
@@ -103,5 +103,5 @@ def test_closing_stops_reading_from_the_model() -> None:
     batches = batch_tokens(pieces(), timeout_s=30)
     next(batches)
     batches.close()
-    assert ended.wait(30)
+    assert ended.wait(120)
     assert len(produced) < 1_000_000

@@ -52,7 +52,7 @@ def test_late_rerankings_time_out_and_then_others_find_it_busy() -> None:
     end = threading.Event()
 
     def wait(texts: Sequence[str]) -> Sequence[float]:
-        end.wait(30)
+        end.wait(120)
         return [0.5 for _ in texts]
 
     reranking = Reranking("fake", lambda: Scorer(wait), 0.01)

@@ -28,7 +28,7 @@ def test_concurrent_requests_load_a_model_once() -> None:
     load, barrier = Slow(SETTINGS), threading.Barrier(8)
 
     def request(_: int) -> int:
-        barrier.wait(30)
+        barrier.wait(120)
         return id(load("constant"))
 
     with ThreadPoolExecutor(8) as pool:
@@ -49,7 +49,7 @@ def test_process_exit_waits_for_a_loading_model() -> None:
 
     class Slow(Embedders):
         def __call__(self, name: str) -> Embedder:
-            loaded.wait(30)
+            loaded.wait(120)
             return load_embedder(name, Path("unused"))
 
     Slow(SETTINGS).warm("constant")

@@ -85,7 +85,7 @@ class Server:
 
     def _wait(self, _: Call) -> dict[str, Any]:
         self.begun.release()
-        self.go.wait(30)
+        self.go.wait(120)
         return {}
 
     def _stream(self, _: Call) -> flask.Response:

@@ -340,7 +340,7 @@ def test_endless_headers_are_an_upstream_error(server: Server) -> None:
 
 def test_server_that_does_not_answer_is_an_upstream_error(server: Server) -> None:
     released = threading.Event()
-    server.answer = lambda handler: released.wait(30) and status(500)(handler)
+    server.answer = lambda handler: released.wait(120) and status(500)(handler)
     try:
         error = failure(make_connector(limits=GitLimits(transfer_s=0.2, check_s=0.2)), config_of(server))
     finally:
