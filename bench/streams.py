@@ -2,6 +2,9 @@
 
     python -m bench.streams [--streams N] [--tokens-per-s N] [--seconds N] [--questions N]
 
+What is added to the first token is its time without that of the provider alone and that of a search, which is asked for
+just before; `/heartbeat` tells what the request of the search takes, which is no part of an answer.
+
 One run compares the chat function (without the Worker), FastAPI with LangChain's `astream`, and the provider alone, all
 on the same fake provider. Prints the machine's load: figures of a busy machine compare only with each other.
 """
@@ -99,6 +102,24 @@ async def first_tokens(target: Target, count: int) -> list[float]:
     return [answer.first_s for answer in answers[10:]]
 
 
+def searches_and_first_tokens(client: httpx.Client, target: Target, count: int) -> tuple[list[float], list[float]]:
+    """Search, and then ask, one after another. Returns the times of the searches, and to the first tokens."""
+
+    def duration(path: str, **query: str) -> float:
+        began = time.monotonic()
+        client.get(path, params=query).raise_for_status()
+        return time.monotonic() - began
+
+    searches, firsts = [], []
+    for n in range(count + 10):
+        search = duration("/api/search", q=QUESTION) - duration("/heartbeat")
+        answer = asyncio.run(read(target, f"{target.name}-first-{n}"))
+        if n >= 10:
+            searches.append(search)
+            firsts.append(answer.first_s)
+    return searches, firsts
+
+
 def report_first(target: Target, firsts: Sequence[float]) -> None:
     """Print the times to the first token."""
     p50, p99 = percentile(firsts, 0.5), percentile(firsts, 0.99)
@@ -161,15 +182,17 @@ def run(stack: RunningStack, provider: Target, fastapi: Target, options: argpars
     url = f"http://127.0.0.1:{chat.port}"
     with httpx.Client(base_url=url, headers=stack.authorization, timeout=60, trust_env=False) as client:
         print(f"load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-        searches = []
-        for _ in range(options.questions):
-            began = time.monotonic()
-            client.get("/api/search", params={"q": QUESTION}).raise_for_status()
-            searches.append(time.monotonic() - began)
-        search = statistics.median(searches) * 1000
-        print(f"one question at a time; a search takes {search:.1f} ms p50, {percentile(searches, 0.99):.1f} ms p99:")
-        for target in targets:
-            report_first(target, asyncio.run(first_tokens(target, options.questions)))
+        print("one question at a time:")
+        alone = asyncio.run(first_tokens(provider, options.questions))
+        report_first(provider, alone)
+        report_first(fastapi, asyncio.run(first_tokens(fastapi, options.questions)))
+        searches, firsts = searches_and_first_tokens(client, chat, options.questions)
+        report_first(chat, firsts)
+        added = [first - search - statistics.median(alone) for search, first in zip(searches, firsts, strict=True)]
+        for name, times in (("search", searches), ("added", added)):
+            print(
+                f"  {name:>24} {percentile(times, 0.5):6.1f} ms p50 {percentile(times, 0.99):6.1f} ms p99", flush=True
+            )
     tokens = int(options.seconds * options.tokens_per_s)
     script: list[Any] = [tokens, 1 / options.tokens_per_s]
     httpx.post(f"http://127.0.0.1:{provider.port}/script", json=script, trust_env=False)

@@ -77,6 +77,8 @@ class Question(msgspec.Struct, frozen=True):
     payer: Payer | None = None
     """Whose usage the searches of the web are."""
     caller: CallerInput = CallerInput()
+    may_have_files: bool = True
+    """Whether the conversation's own files are searched, too."""
     begun: str = ""
     """The text of an incomplete answer, which this one begins with and continues from the same passages, `evidence`."""
     evidence: Sequence[Evidence] = ()
@@ -95,10 +97,15 @@ class Sources(NamedTuple):
     support: Support
 
 
+def opening(answer: AnswerKey, model: ChatModel) -> list[Part]:
+    """Return the first parts of an answer, which are known before the search."""
+    return [Start(str(answer.id)), ModelPart(ModelName(model.name, model.configured))]
+
+
 def compose(
     question: Question, sources: Sources, model: ChatModel, timeout_s: float
 ) -> Generator[list[Part], None, None]:
-    """Yield the parts of an answer in groups. An empty group means that there is nothing new yet.
+    """Yield the parts of an answer in groups, after its `opening`. An empty group means that there is nothing new yet.
 
     Nothing is searched for if the message needs no passages ("Thanks!", "Summarise that."). If no passage is relevant,
     a language model is called only in a conversation, whose text may be enough, or with the caller's tools. In a
@@ -109,7 +116,6 @@ def compose(
     """
     model.warm()
     first = ModelName(model.name, model.configured)
-    yield [Start(str(question.answer.id)), ModelPart(first)]
     has_tools = model.configured and bool(question.caller.tools or question.caller.rounds)
     begun, separator = resume_point(question.begun) if model.configured else ("", "")
     intent = yield from _understand(question, model, has_tools=has_tools or bool(begun))
@@ -168,7 +174,9 @@ def _gather(
             passages = _search(sources.search, question, last_question(question.history))
         return passages
     answer = question.answer
-    is_local = question.mode == "both" or sources.files.has_files(answer.workspace_id, answer.conversation_id)
+    is_local = question.mode == "both" or (
+        question.may_have_files and sources.files.has_files(answer.workspace_id, answer.conversation_id)
+    )
     request = Request(
         answer.workspace_id, " ".join(query.split()), PASSAGES, find if is_local else None, question.payer
     )
@@ -178,6 +186,8 @@ def _gather(
 def _find(sources: Sources, question: Question, query: str, *, with_beginnings: bool) -> Sequence[Passage]:
     """Return the best passages of the documents, unless the answer is from the web, and of the conversation's files."""
     documents = [] if question.mode == "web" else _search(sources.search, question, query)
+    if not question.may_have_files:
+        return documents
     attached = sources.files(question.answer.workspace_id, question.answer.conversation_id, query)
     return rank_attached(documents, attached, PASSAGES, with_beginnings=with_beginnings)
 

@@ -4,13 +4,17 @@ A group of tokens costs about the same whatever its size: to read, commit and se
 come. With a hundred, a group of each has a tenth of a second.
 """
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 GROUPS_PER_S = 1000
 """Groups of all answers of an instance in a second, which take most of a processor's time."""
 
 _running: set[object] = set()
+_reading = threading.local()
+"""An answer is read on one thread. `is_paced`: by `paced_reads`."""
 
 
 @contextmanager
@@ -27,3 +31,17 @@ def running_answer() -> Iterator[None]:
 def pace_s() -> float:
     """Return the seconds between two groups of one answer, at least."""
     return len(_running) / GROUPS_PER_S
+
+
+def paced_reads(reads: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield what is read from a provider, at least `pace_s` apart: what arrives meanwhile is one read."""
+    _reading.is_paced = True
+    for data in reads:
+        next_read = time.monotonic() + pace_s()
+        yield data
+        time.sleep(max(0.0, next_read - time.monotonic()))
+
+
+def reads_are_paced() -> bool:
+    """Return True if this thread's answer is read at this pace, so that its pieces need not wait for others."""
+    return getattr(_reading, "is_paced", False)

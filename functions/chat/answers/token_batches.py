@@ -11,7 +11,7 @@ from itertools import groupby
 from queue import Empty, SimpleQueue
 from typing import cast
 
-from functions.chat.answers.pace import pace_s, running_answer
+from functions.chat.answers.pace import pace_s, reads_are_paced, running_answer
 from functions.chat.answers.pieces import Piece, Thought
 from headwater.errors import UpstreamError
 from headwater.outbound.deadline import while_wanted, within
@@ -24,7 +24,13 @@ class _End:
         self.error = error
 
 
-_Queue = SimpleQueue[Piece | _End]
+class _Reading:
+    """What the two threads share. `is_closed`: nothing more is wanted. `is_paced`: the pieces have the pace already."""
+
+    def __init__(self) -> None:
+        self.queue: SimpleQueue[Piece | _End] = SimpleQueue()
+        self.is_closed = False
+        self.is_paced = False
 
 
 def batch_tokens(
@@ -34,26 +40,23 @@ def batch_tokens(
 
     The first group is empty: the thread has begun to read, whatever the caller does before it takes the next one. The
     first text is yielded at once. A later group is yielded `group_s` after the one before (later with many running
-    answers, `pace`), or as soon as it has about `group_chars` characters. Adjacent pieces of text are joined, and so
-    are adjacent thoughts. An error raised by `pieces` is raised here after the pieces before it. Raises UpstreamError
-    if all of it takes longer than `timeout_s`, which is also the deadline of the provider's connection. After this
-    generator is closed, the thread soon closes `pieces` and ends.
+    answers, `pace`, unless they are read at its pace), or as soon as it has about `group_chars` characters. Adjacent
+    pieces of text are joined, and so are adjacent thoughts. An error raised by `pieces` is raised here after the pieces
+    before it. Raises UpstreamError if all of it takes longer than `timeout_s`, which is also the deadline of the
+    provider's connection. After this generator is closed, the thread soon closes `pieces` and ends.
     """
-    queue: _Queue = SimpleQueue()
-    closed = threading.Event()
+    reading = _Reading()
     target = contextvars.copy_context().run
-    threading.Thread(
-        target=target, args=(_feed, pieces, queue, closed, timeout_s), name="token-batches", daemon=True
-    ).start()
+    threading.Thread(target=target, args=(_feed, pieces, reading, timeout_s), name="token-batches", daemon=True).start()
     deadline = time.monotonic() + timeout_s
     end: _End | None = None
     due = 0.0
     try:
         yield []
         while end is None:
-            group, end = _take_group(queue, silence_s, due, group_chars)
+            group, end = _take_group(reading.queue, silence_s, due, group_chars)
             if due or any(isinstance(piece, str) for piece in group):
-                due = time.monotonic() + max(group_s, pace_s())
+                due = time.monotonic() + max(group_s, 0.0 if reading.is_paced else pace_s())
             if group or end is None:
                 yield group
             if end is None and time.monotonic() > deadline:
@@ -61,26 +64,29 @@ def batch_tokens(
         if end.error is not None:
             raise end.error
     finally:
-        closed.set()
+        reading.is_closed = True
 
 
-def _feed(pieces: Iterable[Piece], queue: _Queue, closed: threading.Event, timeout_s: float) -> None:
+def _feed(pieces: Iterable[Piece], reading: _Reading, timeout_s: float) -> None:
     error: BaseException | None = None
     try:
-        with within(timeout_s), while_wanted(lambda: not closed.is_set()), running_answer():
+        with within(timeout_s), while_wanted(lambda: not reading.is_closed), running_answer():
             for piece in pieces:
-                if closed.is_set():
+                if reading.is_closed:
                     return
-                queue.put(piece)
+                reading.is_paced = reads_are_paced()
+                reading.queue.put(piece)
     except BaseException as caught:  # noqa: BLE001 - raised again in batch_tokens
         error = caught
     finally:
         if isinstance(pieces, Generator):
             pieces.close()  # on this thread, whose deadline it has applied
-        queue.put(_End(error))
+        reading.queue.put(_End(error))
 
 
-def _take_group(queue: _Queue, silence_s: float, due: float, group_chars: int) -> tuple[list[Piece], _End | None]:
+def _take_group(
+    queue: SimpleQueue[Piece | _End], silence_s: float, due: float, group_chars: int
+) -> tuple[list[Piece], _End | None]:
     """Wait for a piece, then until the group is due, for the pieces after it."""
     pieces: list[Piece] = []
     chars, wait_s = 0, silence_s

@@ -54,6 +54,7 @@ class AnswerRequest(msgspec.Struct, frozen=True):
             begun.history,
             self.role == "owner",
             begun=begun.text,
+            may_have_files=begun.may_have_files,
             evidence=evidence_of(begun.parts),
             new_title="" if begun.history else shorten(begun.question),
             half_life_days=self.half_life_days,

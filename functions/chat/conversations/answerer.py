@@ -5,7 +5,7 @@ from collections.abc import Generator, Sequence
 import msgspec
 from sqlalchemy.engine import Connection
 
-from functions.chat.answers.compose import MODEL_UNAVAILABLE, Question, Sources, compose
+from functions.chat.answers.compose import MODEL_UNAVAILABLE, Question, Sources, compose, opening
 from functions.chat.answers.history import recent_turns
 from functions.chat.answers.prompt import CallerInput, Turn
 from functions.chat.conversations.titles import with_title
@@ -71,11 +71,18 @@ class Answerer:
             reservation = reserve(tx, payer, cost, for_s=self.settings.chat_timeout_s + SETTLE_S)
         return MeteredModel(model, self.database, prices, payer, reservation)
 
-    def answer(self, question: Question, model: MeteredModel) -> Generator[list[Part], None, None]:
-        """Yield the parts of an answer in groups, as `compose` does, and the title of a new conversation."""
+    def answer(
+        self, question: Question, model: MeteredModel, *, is_open: bool = False
+    ) -> Generator[list[Part], None, None]:
+        """Yield the parts of an answer in groups, as `compose` does, and the title of a new conversation.
+
+        They begin with its `opening`, unless it `is_open` already.
+        """
         history = recent_turns(question.history, self.settings.chat_history_tokens)
         question = msgspec.structs.replace(question, history=history)
         try:
+            if not is_open:
+                yield opening(question.answer, model)
             groups = compose(question, self.sources, model, self.settings.chat_timeout_s)
             if question.new_title and model.configured and self.settings.chat_titles:
                 yield from with_title(groups, question, model, self.database)

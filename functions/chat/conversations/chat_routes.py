@@ -14,12 +14,13 @@ from functions.chat.agents.posted_responses import read_responses
 from functions.chat.agents.responses import NOT_WAITING, respond
 from functions.chat.agents.step import NO_MODEL
 from functions.chat.agents.store import new_task
+from functions.chat.answers.compose import opening
 from functions.chat.answers.evidence import Mode
 from functions.chat.answers.history import recent_turns
 from functions.chat.conversations import conversations
 from functions.chat.conversations.answer_step import AnswerRequest
 from functions.chat.conversations.answerer import Answerer
-from functions.chat.conversations.model_choice import remember_model
+from functions.chat.conversations.model_choice import remember_choices
 from functions.chat.conversations.questions import ask, go_on
 from functions.chat.retrieval.routes import check_question
 from functions.chat.retrieval.settings import HalfLife
@@ -148,18 +149,20 @@ class ChatRoutes:
                 begun = ask(tx, call.caller, conversation_id, message_id, question, after=request.parent_id)
             else:
                 begun = go_on(tx, call.caller, conversation_id, request.continues)
-            remembered = conversations.remember_filter(tx, call.caller, conversation_id, request.filter)
-            kept, workspace = remember_model(tx, call.caller, conversation_id, request.model)
+            remembered = remember_choices(
+                tx, call.caller, conversation_id, model=request.model, document_filter=request.filter
+            )
+            workspace = remembered.workspace
             model = self.answerer.choose_model(
                 tx,
                 call.caller,
                 begun.question,
                 history=begun.history,
                 given=request.model,
-                remembered=kept,
+                remembered=remembered.model,
                 allowed=workspace.allowed,
             )
-            chosen = request.model or kept
+            chosen = request.model or remembered.model
             if request.mode == "agent":
                 folder = self.answerer.settings.agents_dir
                 agent = choose_agent(tx, call.caller, conversation_id, request.agent, folder)
@@ -167,7 +170,7 @@ class ChatRoutes:
                     call.caller,
                     begun.question,
                     recent_turns(begun.history, self.answerer.settings.chat_history_tokens),
-                    document_filter=remembered,
+                    document_filter=remembered.filter,
                     model=chosen,
                     models=workspace.allowed,
                     instructions=workspace.instructions,
@@ -181,13 +184,14 @@ class ChatRoutes:
                 stored = AnswerRequest(
                     call.caller.subject,
                     call.caller.role,
-                    remembered,
+                    remembered.filter,
                     chosen,
                     request.mode,
                     request.half_life_days,
                     request.continues,
                 )
-                message_log.remember_request(tx, begun.answer, msgspec.json.encode(stored))
+                first = opening(begun.answer, model)
+                events = message_log.remember_request(tx, begun.answer, msgspec.json.encode(stored), first)
         if request.mode == "agent":
             model.close()  # the agent reserves for each of its turns
             return _stream(self.replayer.replay(begun.answer, after=0, request_id=call.request_id))
@@ -195,7 +199,7 @@ class ChatRoutes:
         writer = Writer(
             self.commits, begun.answer, request_id=call.request_id, lifetime=self.lifetime, queue=self.queue
         )
-        return _stream(writer.write(self.answerer.answer(asked, model)))
+        return _stream(writer.write(self.answerer.answer(asked, model, is_open=True), events))
 
     def _respond(self, call: Call, conversation_id: str, message: PostedMessage) -> flask.Response:
         """Store the person's responses to calls of an agent, and stream what follows."""

@@ -75,13 +75,6 @@ class Conversation(msgspec.Struct, frozen=True):
     messages: list[UIMessage]
 
 
-def remember_filter(tx: Connection, caller: Caller, conversation_id: str, given: str | None) -> str:
-    """Set the filter of a conversation, unless None is given; returns the conversation's filter."""
-    values = {**own_values(caller, conversation_id), "given": given}
-    remembered: str = tx.execute(_REMEMBER_FILTER, values).scalar_one()
-    return remembered
-
-
 def shorten(question: str) -> str:
     """Return a title for a question: its first 80 characters at most, cut between words."""
     line = " ".join(question.split())
@@ -140,9 +133,9 @@ def set_current(tx: Connection, caller: Caller, conversation_id: str, message_id
 
 def read_tree(tx: Connection, caller: Caller, conversation_id: str) -> MessageTree:
     """Return the tree of a conversation's messages; an empty one if the caller has no such conversation."""
-    return MessageTree(
-        (row.id, row.parent_id, row.role) for row in tx.execute(_TREE, own_values(caller, conversation_id))
-    )
+    rows = tx.execute(_TREE, own_values(caller, conversation_id)).all()
+    is_running = any(row.is_running for row in rows)
+    return MessageTree(((row.id, row.parent_id, row.role) for row in rows), is_running=is_running)
 
 
 def read_messages(tx: Connection, caller: Caller, conversation_id: str, ids: Sequence[uuid.UUID]) -> list[sa.Row[Any]]:
@@ -177,7 +170,10 @@ def own_values(caller: Caller, conversation_id: str) -> dict[str, Any]:
 
 _IN_CONVERSATION = "workspace_id = :workspace_id and conversation_id = :conversation_id"
 
-_TREE = sa.text(f"select id, parent_id, role from messages where {_IN_CONVERSATION} order by ordinal")
+_TREE = sa.text(f"""
+    select id, parent_id, role, state = 'streaming' as is_running from messages
+    where {_IN_CONVERSATION} order by ordinal
+""")
 
 _MESSAGES = sa.text(f"""
     select id, role, parts, state, notice, created_at, rating, rating_reason from messages
@@ -187,10 +183,6 @@ _MESSAGES = sa.text(f"""
 _OWN = "workspace_id = :workspace_id and id = :conversation_id and subject = :subject"
 
 _CONVERSATION = sa.text(f"select title, filter, current_message_id from conversations where {_OWN}")
-
-_REMEMBER_FILTER = sa.text(f"""
-    update conversations set filter = coalesce(cast(:given as text), filter) where {_OWN} returning filter
-""")
 
 _SET_CURRENT = sa.text(f"update conversations set current_message_id = :message_id where {_OWN}")
 

@@ -46,21 +46,27 @@ def write_allowed(tx: Connection, caller: Caller, allowed: Sequence[str] | None,
     audit_log.record(tx, caller, "models.changed", caller.workspace_id, allowed=names)
 
 
-def remember_model(
-    tx: Connection, caller: Caller, conversation_id: str, given: str | None
-) -> tuple[str, WorkspaceChat]:
-    """Set the model of a conversation, unless None is given.
+class Remembered(NamedTuple):
+    """The model of a conversation, "" for the default, its filter, and what the workspace's owners have set."""
 
-    Returns the conversation's model, "" for the default, and what the workspace's owners have set.
-    """
+    model: str
+    filter: str
+    workspace: WorkspaceChat
+
+
+def remember_choices(
+    tx: Connection, caller: Caller, conversation_id: str, *, model: str | None, document_filter: str | None
+) -> Remembered:
+    """Set the model and the filter of a conversation, unless None is given. Returns what holds then."""
     values = {
         "workspace_id": caller.workspace_id,
         "conversation_id": row_id(caller, conversation_id),
         "subject": caller.subject,
-        "given": given,
+        "model": model,
+        "filter": document_filter,
     }
     row = tx.execute(_REMEMBER, values).one()
-    return row.model or "", WorkspaceChat(row.chat_models, row.chat_instructions)
+    return Remembered(row.model or "", row.filter, WorkspaceChat(row.chat_models, row.chat_instructions))
 
 
 _READ = sa.text("select chat_models, chat_instructions from workspaces where id = :workspace_id")
@@ -68,7 +74,9 @@ _READ = sa.text("select chat_models, chat_instructions from workspaces where id 
 _WRITE = sa.text("update workspaces set chat_models = cast(:allowed as text[]) where id = :workspace_id")
 
 _REMEMBER = sa.text("""
-    update conversations c set model = coalesce(cast(:given as text), c.model) from workspaces w
+    update conversations c set model = coalesce(cast(:model as text), c.model),
+      filter = coalesce(cast(:filter as text), c.filter)
+    from workspaces w
     where c.workspace_id = :workspace_id and c.id = :conversation_id and c.subject = :subject and w.id = c.workspace_id
-    returning c.model, w.chat_models, w.chat_instructions
+    returning c.model, c.filter, w.chat_models, w.chat_instructions
 """)

@@ -40,6 +40,8 @@ class Begun(NamedTuple):
     history: list[Turn]
     text: str = ""
     parts: Sequence[StoredPart] = ()
+    may_have_files: bool = True
+    """False if the conversation is known to have none."""
 
 
 def ask(
@@ -60,10 +62,11 @@ def ask(
         ensure_local_workspace(tx, caller.workspace_id)
     values = {**own_values(caller, conversation_id), "client_id": conversation_id, "title": shorten(question)}
     # Locks the conversation's row until the transaction ends, so that questions are stored one at a time.
-    current: uuid.UUID | None = tx.execute(_UPSERT, values).scalar_one()
+    conversation = tx.execute(_UPSERT, values).one()
     stored_id: str = values["conversation_id"]
-    _check_idle(tx, caller, stored_id)
     tree = read_tree(tx, caller, conversation_id)
+    if tree.is_running:
+        _check_idle(tx, caller, stored_id)
     values["parts"] = msgspec.json.encode([TextPart(text=question)]).decode()
     ids = message_ids(caller.workspace_id, stored_id, message_id)
     if (earlier := next(filter(tree.is_question, ids), None)) is not None:
@@ -71,12 +74,13 @@ def ask(
         own = tx.execute(_FIND_SAME, {**values, "ids": tree.versions(earlier), "id": earlier}).scalar_one_or_none()
         own = own or _insert(tx, values, uuid.uuid4(), parent)
     else:
-        parent = _end_of(tree, current) if after is None else after
+        parent = _end_of(tree, conversation.current_message_id) if after is None else after
         if parent is not None and parent not in tree:
             raise NotFound(f"Message not found: {parent}.")
         own = _insert(tx, values, ids[0], parent)
     answer = _begin(tx, caller, conversation_id, own)
-    return Begun(answer, question, _read_history(tx, caller, conversation_id, tree.path_to(parent)))
+    history = _read_history(tx, caller, conversation_id, tree.path_to(parent))
+    return Begun(answer, question, history, may_have_files=conversation.has_files)
 
 
 def go_on(tx: Connection, caller: Caller, conversation_id: str, answer_id: uuid.UUID) -> Begun:
@@ -86,8 +90,9 @@ def go_on(tx: Connection, caller: Caller, conversation_id: str, answer_id: uuid.
     agent's.
     """
     set_current(tx, caller, conversation_id, answer_id)  # locks the conversation's row, as `ask` does
-    _check_idle(tx, caller, row_id(caller, conversation_id))
     tree = read_tree(tx, caller, conversation_id)
+    if tree.is_running:
+        _check_idle(tx, caller, row_id(caller, conversation_id))
     if answer_id not in tree or tree.is_question(answer_id):
         raise NotFound(f"Answer not found: {answer_id}.")
     [*before, question_id, _] = tree.path_to(answer_id)
@@ -112,9 +117,7 @@ def _check_idle(tx: Connection, caller: Caller, stored_id: str) -> None:
 
 def _begin(tx: Connection, caller: Caller, conversation_id: str, question_id: uuid.UUID) -> message_log.AnswerKey:
     """Start an answer to a stored question, on the current path."""
-    answer = message_log.begin(tx, caller.workspace_id, row_id(caller, conversation_id), question_id)
-    set_current(tx, caller, conversation_id, answer.id)
-    return answer
+    return message_log.begin(tx, caller.workspace_id, row_id(caller, conversation_id), question_id)
 
 
 def _read_history(tx: Connection, caller: Caller, conversation_id: str, path: Sequence[uuid.UUID]) -> list[Turn]:
@@ -179,7 +182,8 @@ _UPSERT = sa.text("""
           select from conversation_files f
           where f.workspace_id = c.workspace_id and f.conversation_id = c.id and left(f.name, 80) = c.title)
         then excluded.title else c.title end
-    returning current_message_id
+    returning current_message_id, exists (
+      select from conversation_files f where f.workspace_id = c.workspace_id and f.conversation_id = c.id) as has_files
 """)
 
 _IN_CONVERSATION = "workspace_id = :workspace_id and conversation_id = :conversation_id"

@@ -20,6 +20,9 @@ from headwater.errors import HeadwaterError
 TITLE_S = 5.0
 """Seconds in which a model has to write a title. Without one, the first words of the question stay."""
 
+MAX_REPLY_CHARS = 200
+"""Of a model that does not keep to a title, only the beginning is read. `clean_title` shortens it."""
+
 MAX_QUESTION_CHARS = 1_000
 """Beginning of the question that the model is shown."""
 
@@ -43,10 +46,10 @@ def with_title(
     titling: _Titling | None = None
     with closing(groups):
         for parts in groups:
+            yield parts
             if titling is None and any(isinstance(part, TextDelta) for part in parts):
                 titling = _Titling(question, model, database)
-                titling.start()
-            yield parts
+                titling.start()  # after the first text is sent, which would wait for the processor
             if titling and (title := titling.take()):
                 yield [TitlePart(Title(title))]
 
@@ -77,7 +80,7 @@ class _Titling:
             Turn("system", INSTRUCTIONS),
             Turn("user", f"Question: {self._question.text[:MAX_QUESTION_CHARS]}"),
         ]
-        writing = ask_briefly(self._model, turns, TITLE_S)
+        writing = ask_briefly(self._model, turns, TITLE_S, MAX_REPLY_CHARS)
         try:
             while True:
                 next(writing)

@@ -14,12 +14,15 @@ Role = Literal["user", "assistant"]
 class MessageTree:
     """The messages of a conversation by what they follow."""
 
-    def __init__(self, messages: Iterable[tuple[uuid.UUID, uuid.UUID | None, Role]] = ()) -> None:
+    def __init__(
+        self, messages: Iterable[tuple[uuid.UUID, uuid.UUID | None, Role]] = (), *, is_running: bool = False
+    ) -> None:
         """Build the tree from the id, the stored parent and the role of each message, in the order of writing.
 
         A first message is its own parent. One without a parent follows the message before it: the revision before the
-        migration that added parents wrote it.
+        migration that added parents wrote it. `is_running`: one of the answers is not complete.
         """
+        self.is_running = is_running
         self._roles: dict[uuid.UUID, Role] = {}
         self._parents: dict[uuid.UUID, uuid.UUID | None] = {}
         self._children: defaultdict[uuid.UUID | None, list[uuid.UUID]] = defaultdict(list)

@@ -2,10 +2,10 @@
 
 import gc
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from functions.chat.answers.pieces import Finish, Piece, Used
 from functions.chat.answers.prompt import ModelInput, ModelMisconfigured, Tool, Turn, build_messages
@@ -21,6 +21,7 @@ from headwater.outbound.deadline import Deadline, is_not_wanted
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel, LanguageModelInput
+    from langchain_core.messages import AIMessageChunk
 
 MAX_RETRIES = 2
 """Retries by a provider's own client before the first token, on 429, 5xx and connection errors."""
@@ -137,7 +138,7 @@ class LanguageModel:
         client, deadline = self._client, Deadline(self.settings.chat_first_token_s)
         chosen = options(client)
         with deadline.apply():
-            for chunk in client.stream(messages, **chosen):
+            for chunk in _stream_chunks(client, messages, chosen):
                 yield from reader.read(chunk)
                 if reader.chars:
                     deadline.restart(self.settings.chat_silence_s)
@@ -177,6 +178,25 @@ def _tool_fields(turn: Turn) -> dict[str, Any]:
     functions = [(call.id, {"name": call.name, "arguments": call.arguments}) for call in turn.calls]
     calls = [{"id": id_, "type": "function", "function": function} for id_, function in functions]
     return {"tool_calls": calls} if calls else {}
+
+
+def _stream_chunks(
+    client: "BaseChatModel", messages: "LanguageModelInput", options: Mapping[str, Any]
+) -> "Iterator[AIMessageChunk]":
+    """Yield the chunks of a reply, as `client.stream` does, which keeps them all until its end.
+
+    With a hundred replies these are so many objects that a garbage collection stops all of them for 0.1 s. Raises
+    ValueError if there are no chunks, as it does.
+    """
+    from langchain_core.language_models._utils import _normalize_messages
+
+    chunk = None
+    for chunk in client._stream(_normalize_messages(client._convert_input(messages).to_messages()), **options):
+        message = cast("AIMessageChunk", chunk.message)
+        message.response_metadata = {**(chunk.generation_info or {}), **message.response_metadata}
+        yield message
+    if chunk is None:
+        raise ValueError("The provider sent no chunks.")
 
 
 def _text(turn: Turn) -> str:

@@ -5,11 +5,10 @@ running answers, each is read less often, so that one read has several tokens.
 """
 
 import threading
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from functions.chat.answers.pace import pace_s
+from functions.chat.answers.pace import paced_reads
 
 if TYPE_CHECKING:
     import httpx2
@@ -36,11 +35,9 @@ def client_that_notes_done(timeout_s: float) -> "httpx2.Client":
 
         def __iter__(self) -> Iterator[bytes]:
             _last.tail = b""
-            for data in self._stream:
+            for data in paced_reads(self._stream):
                 _last.tail = (_last.tail + data)[-_TAIL_BYTES:]
-                next_read = time.monotonic() + pace_s()
                 yield data
-                time.sleep(max(0.0, next_read - time.monotonic()))
 
         def close(self) -> None:
             self._stream.close()

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 CALLS_A_TOOL = frozenset({"groq"})
 """Providers whose structured output can't be streamed."""
 
+_FOR_TRACERS = frozenset({"ls_structured_output_format", "structured_output_format"})
+"""Options that LangChain removes before it calls a provider."""
+
 _ENDS = frozenset({"ContentFilterFinishReasonError", "LengthFinishReasonError"})
 
 
@@ -32,7 +35,8 @@ def json_options(client: "BaseChatModel", provider: str, schema: Mapping[str, An
         except (KeyError, TypeError, ValueError):  # a schema that the provider's structured output has no form for
             pass
         else:
-            return dict(chain.first.steps__["raw"].kwargs), False
+            given: dict[str, Any] = chain.first.steps__["raw"].kwargs
+            return {name: value for name, value in given.items() if name not in _FOR_TRACERS}, False
     name = str(schema["title"])
     function = {"name": name, "description": "Writes the answer.", "parameters": dict(schema)}
     bound: Any = client.bind_tools([{"type": "function", "function": function}], tool_choice=name)

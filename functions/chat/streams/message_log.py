@@ -63,17 +63,23 @@ Rewrite = Callable[[Connection, AnswerKey], bool]
 
 
 def begin(tx: Connection, workspace_id: uuid.UUID, conversation_id: str, question_id: uuid.UUID) -> AnswerKey:
-    """Start an answer to a question of a conversation without a running one. Deletes the events of earlier answers."""
+    """Start an answer to a question of a conversation without a running one, on its current path.
+
+    Deletes the events of earlier answers.
+    """
     values = {"workspace_id": workspace_id, "conversation_id": conversation_id, "lease_s": LEASE_S}
     values["question_id"] = question_id
-    tx.execute(_DELETE_EVENTS, values)
-    return AnswerKey(workspace_id, conversation_id, tx.execute(_INSERT_ANSWER, values).scalar_one())
+    return AnswerKey(workspace_id, conversation_id, tx.execute(_BEGIN, values).scalar_one())
 
 
-def remember_request(tx: Connection, answer: AnswerKey, request: bytes) -> None:
-    """Store what an answer was asked for with, as JSON, so that it can be written anew."""
-    values = {"workspace_id": answer.workspace_id, "id": answer.id, "request": request.decode()}
-    tx.execute(_REMEMBER_REQUEST, values)
+def remember_request(tx: Connection, answer: AnswerKey, request: bytes, first: Sequence[Part] = ()) -> list[Event]:
+    """Store what an answer was asked for with, as JSON, so that it can be written anew, and its first parts.
+
+    Returns the events of those.
+    """
+    data = [encode(part) for part in first]
+    tx.execute(_REMEMBER_REQUEST, {**_values(answer), "request": request.decode(), "data": json_rows(data)})
+    return [Event(seq, text) for seq, text in enumerate(data, 1)]
 
 
 def take_over(tx: Connection, workspace_id: uuid.UUID, answer_id: uuid.UUID) -> tuple[AnswerKey, bytes] | None:
@@ -213,21 +219,29 @@ def _values(answer: AnswerKey) -> dict[str, Any]:
     return {"workspace_id": answer.workspace_id, "id": answer.id, "writing": answer.writing}
 
 
-_DELETE_EVENTS = sa.text("""
-    delete from message_events e using messages m
-    where m.workspace_id = :workspace_id and m.conversation_id = :conversation_id
-      and e.message_id = m.id and e.workspace_id = :workspace_id
-""")
-
-_INSERT_ANSWER = sa.text("""
-    insert into messages (workspace_id, conversation_id, parent_id, role, state, alive_until)
-    values (:workspace_id, :conversation_id, :question_id, 'assistant', 'streaming',
-      clock_timestamp() + make_interval(secs => cast(:lease_s as float)))
-    returning id
+_BEGIN = sa.text("""
+    with deleted as (
+      delete from message_events e using messages m
+      where m.workspace_id = :workspace_id and m.conversation_id = :conversation_id
+        and e.message_id = m.id and e.workspace_id = :workspace_id
+    ), answer as (
+      insert into messages (workspace_id, conversation_id, parent_id, role, state, alive_until)
+      values (:workspace_id, :conversation_id, :question_id, 'assistant', 'streaming',
+        clock_timestamp() + make_interval(secs => cast(:lease_s as float)))
+      returning id
+    )
+    update conversations c set current_message_id = answer.id from answer
+    where c.workspace_id = :workspace_id and c.id = :conversation_id
+    returning answer.id
 """)
 
 _REMEMBER_REQUEST = sa.text("""
-    update messages set request = cast(:request as jsonb) where workspace_id = :workspace_id and id = :id
+    with remembered as (
+      update messages set request = cast(:request as jsonb) where workspace_id = :workspace_id and id = :id
+    )
+    insert into message_events (message_id, workspace_id, seq, data)
+    select :id, :workspace_id, n, text
+    from json_array_elements_text(cast(:data as json)) with ordinality as first (text, n)
 """)
 
 _TAKE_OVER = sa.text("""

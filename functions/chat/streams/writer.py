@@ -6,7 +6,7 @@ it catches every error and ends the answer properly.
 """
 
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Any, Literal
 
@@ -66,9 +66,10 @@ class Writer:
         self.keep_alive_s = keep_alive_s
         self._sent = 0  # number of the last event sent to the client
 
-    def write(self, groups: Generator[list[Part], None, None]) -> Iterator[bytes]:
+    def write(self, groups: Generator[list[Part], None, None], stored: Sequence[Event] = ()) -> Iterator[bytes]:
         """Store and yield groups of parts, then the end: complete, cut if `groups` raises AnswerCut, else failed.
 
+        `stored` are the answer's first events, which the client gets before.
         If another request ends the answer first, its end is yielded. The answer ends as interrupted if the instance
         shuts down. If the client disconnects, which closes this generator, the answer is written anew by a step of the
         queue, or ends as interrupted without a queue.
@@ -78,6 +79,9 @@ class Writer:
         last: Part = message_log.INTERRUPTED
         try:
             with closing(groups):
+                if stored:
+                    self._sent = stored[-1].seq
+                    yield sse(stored)
                 is_complete = yield from self._send(groups)
             if is_complete:
                 ending, last = "complete", FinishPart("stop")

@@ -3,6 +3,7 @@
 Each wait is limited to what the deadline leaves, and to the socket's own time-out. The rest is as with `socket`.
 """
 
+import ipaddress
 import math
 import socket
 import ssl
@@ -133,7 +134,12 @@ def open_socket(
 def look_up(
     host: str, port: int, timeout: float | None, lookup: Lookup = socket.getaddrinfo
 ) -> Sequence[tuple[Any, ...]]:
-    """Look a host up within a time-out and the applied deadline. Raises socket.gaierror or TimeoutError."""
+    """Look a host up within a time-out and the applied deadline. Raises socket.gaierror or TimeoutError.
+
+    The address of a host needs no thread: nothing is waited for.
+    """
+    if _is_address(host):
+        return lookup(host, port, type=socket.SOCK_STREAM)
     answers: SimpleQueue[Sequence[tuple[Any, ...]] | BaseException] = SimpleQueue()
 
     def run() -> None:
@@ -160,3 +166,11 @@ def look_up(
     if isinstance(answer, BaseException):
         raise answer
     return answer
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -38,6 +38,10 @@ MAX_UNSENT_BYTES = 1_000_000
 SMALL_BYTES = 64 * 1024
 """Requests up to this size don't count towards `max_buffered_bytes`, so that large ones can't keep them out."""
 
+SWITCH_S = 0.001
+"""Seconds for which a thread computes while another one waits for the interpreter. With Python's 5 ms, a token waits so
+long for each of the threads that begin an answer, at every step between its provider and its client."""
+
 _READ_BYTES = 64 * 1024
 _POLL_S = 0.5
 _ACCEPTED_AT_A_TIME = 64

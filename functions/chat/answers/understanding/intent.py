@@ -71,10 +71,12 @@ def reply_without_model(message: str) -> str:
     return SMALL_TALK if is_small_talk(message) else ABOUT_THE_ANSWER
 
 
-def ask_briefly(model: ChatModel, turns: Sequence[Turn], within_s: float) -> Generator[list[Part], None, str]:
+def ask_briefly(
+    model: ChatModel, turns: Sequence[Turn], within_s: float, max_chars: int = MAX_REPLY_CHARS
+) -> Generator[list[Part], None, str]:
     """Return a model's short reply, without thoughts; what there is after `within_s`, "" if it fails.
 
-    Yields an empty group for each second of silence.
+    The model is not read beyond `max_chars`. Yields an empty group for each second of silence.
     """
     text, deadline = "", time.monotonic() + within_s
     try:
@@ -82,14 +84,14 @@ def ask_briefly(model: ChatModel, turns: Sequence[Turn], within_s: float) -> Gen
         with closing(batch_tokens(pieces, timeout_s=within_s * 2)) as groups:
             for group in groups:
                 text += "".join(piece for piece in group if isinstance(piece, str))
-                if len(text) > MAX_REPLY_CHARS or time.monotonic() > deadline:
+                if len(text) > max_chars or time.monotonic() > deadline:
                     break
                 if not group:
                     yield []
     except HeadwaterError as error:
         logs.event("model.no_reply", severity=30, error=error, model=model.name)
         return ""
-    return text[:MAX_REPLY_CHARS]
+    return text[:max_chars]
 
 
 def read_reply(reply: str) -> Intent | None:

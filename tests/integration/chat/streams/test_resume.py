@@ -132,6 +132,15 @@ def test_resume_without_an_open_answer_is_204(chat: ChatApp, provider: FakeProvi
     assert resume(chat).status_code == 204
 
 
+def test_first_events_are_stored_with_the_question(chat: ChatApp, provider: FakeProvider) -> None:
+    """In its transaction: no other one comes before the search."""
+    finish(provider)
+    events = chat.ask("c1", QUESTION)
+    stored = chat.rows("select e.seq from message_events e join messages q on q.xmin = e.xmin and q.role = 'user'")
+    assert sorted(n for (n,) in stored) == [1, 2]
+    assert event_types(events[:2]) == ["start", "data-model"]
+
+
 @pytest.mark.parametrize("odd", ["", "x", "-1", "1.5", "9" * 40, "\u00b2"])
 def test_invalid_last_event_id_replays_from_the_start(chat: ChatApp, provider: FakeProvider, odd: str) -> None:
     first = BackgroundReader(chat.post("c1", QUESTION))

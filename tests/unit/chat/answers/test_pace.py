@@ -1,8 +1,9 @@
 """The pace of answers: the more are running, the larger their groups."""
 
+import threading
 from contextlib import ExitStack
 
-from functions.chat.answers.pace import pace_s, running_answer
+from functions.chat.answers.pace import pace_s, paced_reads, reads_are_paced, running_answer
 
 
 def test_pace_slows_with_the_number_of_running_answers() -> None:
@@ -12,3 +13,16 @@ def test_pace_slows_with_the_number_of_running_answers() -> None:
             stack.enter_context(running_answer())
         assert round(pace_s() - before, 6) == 0.1
     assert pace_s() == before
+
+
+def test_paced_reads_are_known_to_their_thread_only() -> None:
+    read: list[object] = []
+
+    def run() -> None:
+        read.extend([reads_are_paced(), *paced_reads([b"a", b"b"]), reads_are_paced()])
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert read == [False, b"a", b"b", True]
+    assert not reads_are_paced()

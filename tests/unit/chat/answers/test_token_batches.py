@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
+from functions.chat.answers import pace
+from functions.chat.answers.pace import paced_reads
 from functions.chat.answers.pieces import Finish, Piece, Thought
 from functions.chat.answers.token_batches import batch_tokens
 from headwater.errors import UpstreamError
@@ -105,3 +107,27 @@ def test_closing_stops_reading_from_the_model() -> None:
     batches.close()
     assert ended.wait(120)
     assert len(produced) < 1_000_000
+
+
+def test_pieces_that_are_read_at_the_pace_do_not_wait_for_others() -> None:
+    """So many answers are running that a group has a minute."""
+    released = threading.Event()
+
+    def pieces() -> Iterator[str]:
+        next(paced_reads([b""]))
+        yield "first "
+        yield "second "
+        released.wait(30)
+        yield "third"
+
+    others = set(range(60_000))
+    pace._running.update(others)
+    try:
+        batches = batch_tokens(pieces(), timeout_s=90, group_s=0)
+        early = ""
+        while not early.endswith("second "):
+            early += joined([next(batches)])
+        released.set()
+        assert (early, joined(batches)) == ("first second ", "third")
+    finally:
+        pace._running.difference_update(others)

@@ -77,3 +77,15 @@ def test_error_of_a_lookup_is_raised() -> None:
 
     with within(30), pytest.raises(UnicodeError, match="label too long"):
         look_up("x" * 70, 443, None, fail)
+
+
+def test_address_is_looked_up_without_a_thread() -> None:
+    threads: list[threading.Thread] = []
+
+    def lookup(*_: object, **__: object) -> list[tuple[object, ...]]:
+        threads.append(threading.current_thread())
+        return []
+
+    for host in ("127.0.0.1", "::1", "docs.example.org"):
+        look_up(host, 443, 30, lookup)
+    assert [thread is threading.current_thread() for thread in threads] == [True, True, False]
