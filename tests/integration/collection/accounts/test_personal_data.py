@@ -69,6 +69,12 @@ FILL = """
     ), extraction_row as (
       insert into extraction_rows (extraction_id, workspace_id, n, document_id, title)
       select id, w, 1, gen_random_uuid(), mark from extraction, p
+    ), server as (
+      insert into mcp_servers (workspace_id, name, url, tools, left_out)
+      select w, md5(s), 'https://x', '[]', '[]' from p returning id
+    ), sign_in as (
+      insert into mcp_authorizations (server_id, workspace_id, subject, state, secret)
+      select id, w, s, cast(mark as bytea), '' from server, p
     ), used as (
       insert into usage (workspace_id, day, kind, model, member_id, calls, input_tokens, cost)
       select w, date '2026-01-01', 'chat', 'm', s, 2, 10, 0.5 from p
