@@ -28,6 +28,7 @@ SECRET = "treasure"
 """Text in every row of Ada's workspace."""
 
 REQUIRED_FIELDS: dict[str, Any] = {
+    "/api/mcp-servers/<uuid:id>/authorize": {"redirect_uri": "https://app.example/callback"},
     "/api/sources/<uuid:id>/removals/accept": {"run_id": UNKNOWN},
     "/api/sources/<uuid:id>/removals/refuse": {"run_id": UNKNOWN},
     "/api/documents/<uuid:id>": {"placement": None},
