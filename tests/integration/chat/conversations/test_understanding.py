@@ -145,13 +145,16 @@ def title_of(chat: ChatApp, conversation_id: str = "c1") -> str:
 def test_model_titles_a_conversation_while_its_first_answer_is_written(
     chat: ChatApp, database: FreshDatabase, provider: FakeProvider
 ) -> None:
+    """The answer goes on after the title has arrived."""
     provider.replies = {TITLE: ['"Compass', ' setup"']}
+    provider.wait, provider.wait_after, provider.waits = threading.Event(), 1, "with pip."
     with titled(database, provider) as titling:
         chunks = iter(titling.post("c1", "How do I install the compass?", "m1").response)
         stream = b""
-        while b"text-delta" not in stream:
+        while b"data-title" not in stream:
             stream += bytes(next(chunks))
-        wait_for_threads()
+        assert b"text-delta" in stream
+        provider.wait.set()
         events = parse_events(stream + b"".join(bytes(chunk) for chunk in chunks))
         assert title_of(titling) == "Compass setup"
         title = {"type": "data-title", "data": {"title": "Compass setup"}, "transient": True}
