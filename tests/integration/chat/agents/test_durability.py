@@ -7,6 +7,8 @@ import sqlalchemy as sa
 
 from functions.chat.agents import step, store
 from functions.chat.agents.calls import INTERRUPTED, Calls
+from functions.chat.streams import message_log
+from functions.chat.streams.tool_parts import ToolInput
 from functions.chat.tools.toolbox import Toolbox
 from headwater.errors import LeaseLost
 from headwater.file_store.places import Quota
@@ -181,7 +183,8 @@ def test_interrupted_call_with_effects_is_not_repeated(chat: ChatApp) -> None:
     [(message_id,)] = chat.rows("select message_id from agents")
     with chat.database.transaction(chat.workspace_id) as tx:
         agent = store.take(tx, chat.workspace_id, message_id)
-    assert agent
+        assert agent
+        message_log.append(tx, agent.answer, [ToolInput(tool_call_id="c", tool_name="pay", input={})])
     context = ToolContext(
         workspace_id=chat.workspace_id,
         caller="someone",

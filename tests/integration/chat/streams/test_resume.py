@@ -70,12 +70,13 @@ class BackgroundReader:
     def until(self, part: str) -> list[StreamEvent]:
         """Wait for an event of this type."""
         with self._grew:
-            assert self._grew.wait_for(lambda: part in event_types(parse_events(self.stream)), 30), self.stream
+            assert self._grew.wait_for(lambda: part in event_types(parse_events(self.stream)), 120), self.stream
         return parse_events(self.stream)
 
     def all(self) -> list[StreamEvent]:
         """Wait for the end and return all events."""
-        self._thread.join(30)
+        self._thread.join(120)
+        assert not self._thread.is_alive(), self.stream
         return parse_events(self.stream)
 
 
