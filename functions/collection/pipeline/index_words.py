@@ -144,17 +144,17 @@ _INSERT_SEGMENT = sa.text(f"""
 """)
 
 # A word's postings are ordered by what they add to a score, the most first: BM25 with k1 = 1.2 and b = .75. A search
-# reads the first ones of a frequent word. The text of a sparse vector is `{word:count,word:count}/dimensions`. chr(58)
-# is a colon that SQLAlchemy does not bind.
+# reads the first ones of a frequent word. A posting is one number, since joining three takes longer: 4 bytes for the
+# chunk, 2 for the count, 2 for the chunk's length. The text of a sparse vector is `{word:count,word:count}/dimensions`.
+# chr(58) is a colon that SQLAlchemy does not bind.
 _INSERT_POSTINGS = sa.text(f"""
     insert into word_postings (segment_id, workspace_id, word, chunks, postings)
-    select :id, cast(:workspace_id as uuid), word, count(*), string_agg(
-      int4send(cast(id - cast(:first_chunk_id as bigint) as integer)) || int2send(n)
-        || int2send(cast(least(word_count, 32767) as smallint)), ''::bytea
-      order by n / (n + .3 + .9 * word_count / cast(:mean_length as float)) desc)
+    select :id, cast(:workspace_id as uuid), word, count(*),
+      string_agg(int8send(chunk_and_length | (n << 16)), ''::bytea order by n / (n + norm) desc)
     from (
-      select c.id, c.word_count, cast(split_part(pair, chr(58), 1) as integer) as word,
-        cast(split_part(pair, chr(58), 2) as smallint) as n
+      select (c.id - cast(:first_chunk_id as bigint)) << 32 | least(c.word_count, 32767) as chunk_and_length,
+        cast(.3 as float) + cast(.9 as float) * c.word_count / cast(:mean_length as float) as norm,
+        cast(split_part(pair, chr(58), 1) as integer) as word, cast(split_part(pair, chr(58), 2) as bigint) as n
       from {_CHOSEN} join chunks c on c.document_id = chosen.id,
         string_to_table(btrim(split_part(cast(c.words as text), '/', 1), '{{}}'), ',') as pair
       where pair <> '') found
