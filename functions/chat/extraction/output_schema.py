@@ -31,6 +31,10 @@ MAX_SLOW_VALUES = 100
 MAX_CHECKS = 200_000
 """Parts of a value, times subschemas and permitted values, up to which errors are looked for."""
 
+MAX_COPIED_BYTES = 10_000_000
+"""Bytes of a value, times how often its errors may copy it, up to which errors are looked for: each has a copy of what
+it is about, which for a missing property or an invalid name is the whole object."""
+
 MAX_ERRORS = 10
 MAX_MESSAGE_CHARS = 300
 
@@ -62,6 +66,8 @@ class OutputSchema:
         resolver = _Resolver(given)
         self.json: dict[str, Any] = resolver.resolve(given, (), ())
         self._subschemas = resolver.subschemas
+        self._required = resolver.required
+        self._names = resolver.names
         _ = self._validator
 
     @cached_property
@@ -85,7 +91,10 @@ class OutputSchema:
         """
         if self._validator.is_valid(value):
             return []
-        if self._subschemas * _count_parts(value, MAX_CHECKS // self._subschemas + 1) > MAX_CHECKS:
+        parts = _count_parts(value, MAX_CHECKS // self._subschemas + 1)
+        copies = self._subschemas + self._required + self._names * parts
+        size = len(msgspec.json.encode(value))
+        if self._subschemas * parts > MAX_CHECKS or size * copies > MAX_COPIED_BYTES:
             return ["/: the value does not match the schema. It is too long to say where."]
         found = []
         for error in self._validator.iter_errors(value):
@@ -126,6 +135,10 @@ class _Resolver:
         }
         self.subschemas = 0
         """Subschemas of what was resolved, and permitted values."""
+        self.required = 0
+        """Names of properties that are required, also by another one."""
+        self.names = 0
+        """Subschemas of names."""
         self._level = 0
         self._schemas = 0
         self._patterns = 0
@@ -176,6 +189,10 @@ class _Resolver:
         permitted = schema.get("enum")
         permitted = permitted if isinstance(permitted, list) else []
         self.subschemas += 1 + len(permitted)
+        dependent = schema.get("dependentRequired")
+        lists = [schema.get("required"), *(dependent.values() if isinstance(dependent, dict) else ())]
+        self.required += sum(len(names) for names in lists if isinstance(names, list))
+        self.names += "propertyNames" in schema
         self._slow_values += sum(isinstance(value, float | list | dict) for value in (*permitted, schema.get("const")))
         tables = {name: table for name in _MAPS if isinstance(table := schema.get(name), dict)}
         self._patterns += ("pattern" in schema) + len(tables.get("patternProperties", ()))

@@ -19,7 +19,7 @@ from headwater.redaction import quote
 MAX_FILES = 200
 MAX_FILE_BYTES = 200_000
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_PLACEHOLDER = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
+_PLACEHOLDER = re.compile(r"\{\{([^{}]*)\}\}")
 
 
 class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,7 +52,7 @@ class PromptFunction(NamedTuple):
         """Return the prompt with an input, which matches the schema. What is inserted is not searched for names."""
 
         def insert(match: re.Match[str]) -> str:
-            value = given.get(match[1])
+            value = given.get(match[1].strip())
             return value if isinstance(value, str) else "" if value is None else msgspec.json.encode(value).decode()
 
         return _PLACEHOLDER.sub(insert, self.file.prompt)
@@ -123,7 +123,7 @@ def read_prompt(name: str, content: bytes) -> PromptFunction:
     if found.input.json.get("type") != "object":
         raise UnprocessableContent('input: the type must be "object".')
     properties = found.input.json.get("properties", {})
-    for placeholder in _PLACEHOLDER.findall(file.prompt):
+    for placeholder in map(str.strip, _PLACEHOLDER.findall(file.prompt)):
         if placeholder not in properties:
             raise UnprocessableContent(f"prompt: {{{{{quote(placeholder, 100)}}}}} is no property of the input.")
     for number, example in enumerate(file.examples, start=1):

@@ -31,8 +31,8 @@ _WEB_NAMES = {
     "utf-7": "utf-8",
 }
 """Encodings that browsers use in place of the declared one (Encoding, 4.2): a declaration in ASCII isn't UTF-16."""
-_CHARACTER_SETS = re.compile(r"ascii|big5|cp\d|euc|gb|hz|iso|johab|koi8|mac|shift|tis|utf")
-"""Python has other codecs, such as `idna` and `unicode_escape`."""
+_CHARACTER_SETS = re.compile(r"ascii|big5|cp\d|euc|gb|hp|hz|iso|johab|koi8|kz|mac|ptcp|shift|tis|utf")
+"""Python has other codecs, such as `unicode_escape`, and `punycode`, which takes quadratic time."""
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _MAX_ERRORS_SHARE = 200
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
@@ -77,11 +77,14 @@ def _declared(content: bytes, media_type: str) -> str | None:
     found = _CHARSET.search(media_type)
     names = [found[1]] if found else []
     names += [(match[1] or match[2]).decode("ascii", "replace") for match in _DECLARED.finditer(content[:_HEAD_BYTES])]
-    for name in names:
-        try:
-            python_name = codecs.lookup(name).name
-        except LookupError:
-            continue
-        if _CHARACTER_SETS.match(python_name):
-            return _WEB_NAMES.get(python_name, python_name)
-    return None
+    known = next(filter(None, map(python_encoding, names)), None)
+    return known and _WEB_NAMES.get(known, known)
+
+
+def python_encoding(name: str) -> str | None:
+    """Return Python's name of a character encoding, None if there is none of this name."""
+    try:
+        python_name = codecs.lookup(name).name
+    except (LookupError, ValueError):
+        return None
+    return python_name if _CHARACTER_SETS.match(python_name) else None

@@ -15,6 +15,8 @@ from typing import Any
 
 import msgspec
 
+from headwater.html.decode import python_encoding
+
 MAX_REFERENCES = 20
 MAX_SUBJECT_CHARS = 300
 MAX_ENCODED_CHARS = 4_000
@@ -116,9 +118,9 @@ def decode_header_text(value: Any) -> str:
 
 
 def _decode_bytes(content: bytes, charset: str | None) -> str:
-    for name in (charset or "utf-8", "utf-8"):
+    for name in (python_encoding(charset or "utf-8"), "utf-8"):
         try:
-            return content.decode(name)
+            return content.decode(name or "utf-8")
         except (LookupError, ValueError):
             continue
     return content.decode("cp1252", "replace")

@@ -1,6 +1,5 @@
 """Read pages, sitemaps and robots.txt of a site. Runs in a process of its own: they are input of strangers."""
 
-import codecs
 import hashlib
 import io
 import re
@@ -12,6 +11,7 @@ from urllib.parse import urljoin, urlsplit
 import msgspec
 
 from headwater.errors import PermanentError
+from headwater.html.decode import python_encoding
 from headwater.outbound import robots
 from headwater.processes.child import limit_memory
 
@@ -110,10 +110,7 @@ def _encoding(content: bytes, media_type: str) -> str | None:
         content.decode()
     except UnicodeDecodeError:
         found = _CHARSET.search(media_type)
-        try:
-            return codecs.lookup(found[1]).name if found else None
-        except LookupError:
-            return None
+        return python_encoding(found[1]) if found else None
     return "utf-8"
 
 

@@ -18,6 +18,7 @@ from functions.collection.parsers.email.quoted_history import Said, cut_html, cu
 from functions.collection.parsers.html_blocks import write_html
 from functions.collection.parsers.writer import InlineLink, MarkdownWriter, Text
 from headwater.errors import PermanentError
+from headwater.html.decode import python_encoding
 from headwater.parsers import Parsed
 
 READS = ("message/rfc822", "multipart/digest", "application/mbox", ".eml", ".mbox", ".mbx")
@@ -240,9 +241,9 @@ def _decode(part: Message) -> str:
         return ""
     if not isinstance(content, bytes):
         return ""
-    for charset in (str(part.get_param("charset", "utf-8")), "utf-8"):
+    for charset in (python_encoding(str(part.get_param("charset", "utf-8"))), "utf-8"):
         try:
-            return content.decode(charset)
+            return content.decode(charset or "utf-8")
         except (LookupError, ValueError):
             continue
     return content.decode("cp1252", "replace")

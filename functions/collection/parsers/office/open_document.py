@@ -71,7 +71,7 @@ class _Document:
             self._end_code()
             if name == "h":
                 level = child.get(f"{_TEXT}outline-level", "1")
-                level_number = int(level) if level.isdigit() and len(level) < 3 else 1
+                level_number = int(level) if level.isdecimal() and len(level) < 3 else 1
                 self._writer.heading(level_number + self._has_title, list(self._inlines(child)))
             elif name == "list":
                 self._write_list(child, 0)
@@ -158,7 +158,7 @@ class _Document:
             for paragraph in cell.iter(f"{_TEXT}p", f"{_TEXT}h"):
                 inlines += [*self._inlines(paragraph), "\n"]
             repeated = cell.get(f"{_TABLE}number-columns-repeated", "1")
-            count = min(int(repeated) if repeated.isdigit() and len(repeated) < 6 else 1, _MAX_REPEATED)
+            count = min(int(repeated) if repeated.isdecimal() and len(repeated) < 6 else 1, _MAX_REPEATED)
             yield from [inlines] * count
 
     def _write_slide(self, page: "_Element", depth: int) -> None:
@@ -185,7 +185,7 @@ class _Document:
             name = local_name(child)
             if name == "s":
                 count = child.get(f"{_TEXT}c", "1")
-                yield " " * (min(int(count), 200) if count.isdigit() and len(count) < 4 else 1)
+                yield " " * (min(int(count), 200) if count.isdecimal() and len(count) < 4 else 1)
             elif name == "tab":
                 yield " "
             elif name == "line-break":

@@ -167,7 +167,7 @@ def _level_and_mark(paragraph: "_Element") -> tuple[int, str]:
     level = properties_of.get("lvl", "0")
     marks = (local_name(one) for one in properties_of)
     mark = next((one for one in marks if one == "buNone" or one in _MARKS), "")
-    return int(level) if level.isdigit() and len(level) < 3 else 0, mark
+    return int(level) if level.isdecimal() and len(level) < 3 else 0, mark
 
 
 def _shapes(tree: "_Element", depth: int) -> Iterator["_Element"]:

@@ -135,7 +135,7 @@ class _Document:
 
     def _heading_level(self, paragraph: "_Element", style_id: str) -> int | None:
         outline = _value(paragraph, "pPr", "outlineLvl")
-        if outline.isdigit() and int(outline) < 9:
+        if outline.isdecimal() and len(outline) == 1 and int(outline) < 9:
             return int(outline) + 1 + self._has_title
         for style in self._style_chain(style_id):
             if style.name.lower() == "title":
@@ -276,7 +276,7 @@ def _read_styles(root: "_Element | None") -> dict[str, _Style]:
         styles[_attribute(one, "styleId")] = _Style(
             _value(one, "name"),
             _value(one, "basedOn"),
-            int(level) if level.isdigit() else None,
+            int(level) if level.isdecimal() and len(level) == 1 else None,
             (number, _integer(_value(one, "pPr", "numPr", "ilvl"))) if number and number != "0" else None,
             _font(one),
         )

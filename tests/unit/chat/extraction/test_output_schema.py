@@ -113,6 +113,26 @@ def test_errors_of_a_large_value_and_schema_are_counted_as_one() -> None:
     assert error.startswith('/0: ["x"] is not valid under any of the schemas')
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"propertyNames": {"maxLength": 1}},
+        {"anyOf": [{"propertyNames": {"maxLength": 1}}] * 30},
+        {"required": [f"absent-{number}" for number in range(5_000)]},
+        {"dependentRequired": {f"{number:035}": ["absent"] for number in range(2_000)}},
+        {"allOf": [{"required": ["absent"]}] * 900},
+    ],
+    ids=["names", "alternatives", "required", "dependent", "together"],
+)
+def test_errors_that_would_copy_a_large_object_are_counted_as_one(schema: dict[str, Any]) -> None:
+    """Each of these errors has a copy of the object. 150,000 of them would have 30 GB."""
+    value = {f"{number:035}": 1 for number in range(5_000)}
+    assert OutputSchema(schema).errors(value) == [
+        "/: the value does not match the schema. It is too long to say where."
+    ]
+    assert OutputSchema(schema).errors({"a" * 35: 1, f"{0:035}": 1})[0].startswith("/: ")
+
+
 def test_many_permitted_values_count_as_subschemas() -> None:
     schema = OutputSchema({"items": {"enum": list(range(8_000))}})
     assert schema.errors(list(range(8_000))) == []

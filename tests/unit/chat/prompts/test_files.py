@@ -7,6 +7,7 @@ import pytest
 
 from functions.chat.prompts.files import MAX_FILE_BYTES, PromptFolder, PromptFunction, read_prompt
 from headwater.errors import NotFound, UnprocessableContent
+from tests.harness.growth import check_linear
 from tests.harness.prompts import CLASSIFY
 
 
@@ -39,6 +40,14 @@ def test_unusable_file_has_its_reason(name: str, change: tuple[str, str], reason
     with pytest.raises(UnprocessableContent) as caught:
         read_prompt(name, CLASSIFY.replace(*change).encode())
     assert reason in caught.value.message
+
+
+def test_placeholders_are_read_in_linear_time() -> None:
+    def make(size: int) -> bytes:
+        return CLASSIFY.replace("{{text}}", "{{" + " " * size + "{{ text }}").encode()
+
+    assert read_prompt("classify", make(10)).prompt_for({"text": "a"}).endswith("{{" + " " * 10 + "a ")
+    check_linear(lambda content: read_prompt("classify", content), make, largest=128_000)
 
 
 def test_byte_order_mark_of_windows_is_left_out() -> None:

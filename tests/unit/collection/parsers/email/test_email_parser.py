@@ -67,6 +67,8 @@ def test_stored_attachment_is_linked_by_its_part(fields: bytes, item: str) -> No
     [
         (b"Content-Type: text/html\n\n<h2>Part</h2><p>a<br>b</p><script>x</script>", "## Part\n\na\nb"),
         (b"Content-Type: text/plain; charset=unknown-8bit\n\nna\xefve", "naïve"),
+        (b"Content-Type: text/plain; charset=kz1048\n\n\xc0", "А"),  # noqa: RUF001
+        (b"Content-Type: text/plain; charset=punycode\n\nza-b", "za-b"),  # would take quadratic time
         (b"Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64\n\nYQ=", "a"),
         (b"Content-Type: multipart/mixed\n\nno boundary", "no boundary"),
         (b"\n", ""),

@@ -84,6 +84,7 @@ def row(*cells: str) -> str:
         ("<w:p><w:r><w:t>a</w:t><w:br/><w:t>b</w:t><w:tab/><w:t>c</w:t></w:r></w:p>", "a\nb c"),
         (f"<w:sdt><w:sdtContent><w:p>{run('in a control')}</w:p></w:sdtContent></w:sdt>", "in a control"),
         (f"<w:p><w:pPr><w:outlineLvl w:val='1'/></w:pPr>{run('By level')}</w:p>", "## By level"),
+        (f"<w:p><w:pPr><w:outlineLvl w:val='²'/></w:pPr>{run('Odd level')}</w:p>", "Odd level"),
         (
             f"<w:tbl><w:tr><w:tc><w:p>{run('only')}</w:p></w:tc></w:tr></w:tbl><w:p>{run('a')}</w:p>",
             "only\n\na",
