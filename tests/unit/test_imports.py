@@ -28,7 +28,7 @@ LIGHT = (
 )
 HEAVY = {"alembic", "cryptography", "dulwich", "jwt", "google.cloud.tasks_v2", "google.cloud.run_v2", "langchain"}
 HEAVY |= {"langchain_core", "marisa_trie", "numpy", "obstore", "onnxruntime", "pyromark", "tokenizers", "requests"}
-HEAVY |= {"urllib3"}
+HEAVY |= {"tomllib", "urllib3"}
 PROVIDERS = ("langchain", "openai", "anthropic", "google.genai", "groq", "mistralai", "cohere", "httpx")
 
 

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import re
-import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
@@ -60,6 +59,8 @@ def load_prices(own: str = "") -> Prices:
 
 
 def _read(text: str, name: str) -> Prices:
+    import tomllib
+
     try:
         content = tomllib.loads(text, parse_float=Decimal)
         return Prices(
