@@ -7,6 +7,7 @@ takes quadratic time. Substitutions may double with each level.
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from docutils import nodes
@@ -28,6 +29,10 @@ MAX_TARGETS = 300
 SUBSTITUTED_SHARE, SUBSTITUTED_CHARS = 2, 100_000
 """Substitutions add at most twice the text and 100,000 characters; the others remain as written."""
 
+MAX_QUOTED_BLOCKS = 300
+"""Blocks of code that aren't indented: for each, docutils copies the rest of the file. Others are paragraphs."""
+
+_QUOTED_BLOCK = re.compile(r"^(?![ \t]*\.\.[ \t])([^\n]*:):[ \t]*+\n(?:[ \t]*+\n)*+(?=\S)", re.MULTILINE)
 _SENTENCE_END = re.compile(r"(?<=[.:;!?])\s")
 _SPACE = re.compile(r"(?<!\\)\s")
 
@@ -75,7 +80,7 @@ class BoundedParser(Parser):  # type: ignore[misc]
         """Parse a text into a document."""
         note, count = document.note_pending, iter(range(MAX_PENDING))
         document.note_pending = lambda *arguments: note(*arguments) if next(count, None) is not None else None
-        super().parse(inputstring, document)
+        super().parse(limit_quoted_blocks(inputstring), document)
 
 
 class _Inliner:
@@ -99,6 +104,14 @@ class _Inliner:
             found.append(nodes.inline("", "", *inlines))
             messages += problems
         return found, messages
+
+
+def limit_quoted_blocks(text: str) -> str:
+    """Take the mark `::` before a block of code that isn't indented for a colon, beyond MAX_QUOTED_BLOCKS."""
+    found = islice(_QUOTED_BLOCK.finditer(text), MAX_QUOTED_BLOCKS, MAX_QUOTED_BLOCKS + 1)
+    if (first := next(found, None)) is None:
+        return text
+    return text[: first.start()] + _QUOTED_BLOCK.sub(r"\1\n\n", text[first.start() :])
 
 
 def pieces(text: str) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from functions.collection.parsers.rst.bounded import MAX_CHARS, MAX_TARGETS
+from functions.collection.parsers.rst.bounded import MAX_CHARS, MAX_QUOTED_BLOCKS, MAX_TARGETS
 from functions.collection.parsers.rst.parser import parse
 from headwater.errors import PermanentError
 
@@ -64,3 +64,12 @@ def test_substitution_of_itself_is_left_as_written() -> None:
 
 def test_reference_within_the_document_is_part_of_its_sentence() -> None:
     assert text(".. _one:\n\nText.\n\nSee one_ or `that <one_>`_ there.") == "Text.\n\nSee one or that there."
+
+
+def test_blocks_of_code_that_are_not_indented_are_limited() -> None:
+    block, directive = "Code::\n\n> a\n\n", ".. note::\n\nText.\n\n"
+    quoted = "Code:\n\n```\n> a\n```"
+    assert text(directive * 400 + block).endswith(quoted)
+    result = text(block * (MAX_QUOTED_BLOCKS + 1))
+    assert result.count(quoted) == MAX_QUOTED_BLOCKS
+    assert result.endswith(f"{quoted}\n\nCode:\n\n\\> a")
