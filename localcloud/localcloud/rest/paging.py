@@ -8,10 +8,19 @@ from localcloud.rest.router import Call, invalid
 T = TypeVar("T")
 
 
+MAX_DIGITS = 18
+"""Of a number that a caller sends: it fits 64 bits."""
+
+
+def is_number(text: str) -> bool:
+    """Return whether a text is a whole number that fits 64 bits."""
+    return text.isdecimal() and len(text) <= MAX_DIGITS
+
+
 def page_size(call: Call, limit: int, name: str = "pageSize") -> int:
     """Return the requested page size, at most `limit`; `limit` if absent or 0."""
     size = call.query.get(name, "0") or "0"
-    if not size.isdecimal():
+    if not is_number(size):
         raise invalid(f"Invalid value at '{name}': {size!r}")
     return min(int(size) or limit, limit)
 

@@ -155,7 +155,7 @@ def enum_member(kind: type[E], value: object) -> E | None:
     """Return the member with this name or number (also as a string), or None."""
     if isinstance(value, str) and value in kind.__members__:
         return kind[value]
-    number = int(value) if isinstance(value, str) and value.isdecimal() else value
+    number = int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 10 else value
     return next((member for member in kind if member.value == number), None)
 
 

@@ -8,7 +8,7 @@ import secrets
 import time
 from dataclasses import dataclass, replace
 
-from localcloud.rest.paging import page_of, page_size
+from localcloud.rest.paging import is_number, page_of, page_size
 from localcloud.rest.protojson import Message, enum_member, masked
 from localcloud.rest.router import ApiError, Call, Handler, JsonObject, Route, invalid
 from localcloud.store import Store
@@ -186,7 +186,7 @@ class CloudTasks:
         """ListTasks, in creation order."""
         queue = self._queue(call.path["parent"])
         token = call.query.get("pageToken", "0")
-        if not token.isdecimal():
+        if not is_number(token):
             raise invalid("Invalid page token.")
         size = page_size(call, self._limits.max_tasks_per_page)
         tasks = self._records.tasks(queue, after_id=int(token), limit=size + 1)

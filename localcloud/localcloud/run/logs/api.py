@@ -1,5 +1,6 @@
 """Methods that return task output: localcloud's own, and ListLogEntries of Cloud Logging for `gcloud run jobs logs`."""
 
+from localcloud.rest.paging import is_number
 from localcloud.rest.protojson import Message
 from localcloud.rest.router import ApiError, Call, JsonObject, Route, invalid
 from localcloud.run.logs.entries import read_entries
@@ -46,7 +47,7 @@ class LogMethods:
             newest_first = body.string("orderBy").endswith("desc")
             size = min(body.integer("pageSize") or MAX_ENTRIES, MAX_ENTRIES)
             token = body.string("pageToken") or "0"
-        if not token.isdecimal():
+        if not is_number(token):
             raise invalid("Invalid page token.")
         entries = [
             entry

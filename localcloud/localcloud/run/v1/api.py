@@ -7,7 +7,7 @@ are rejected.
 
 from typing import TypeVar
 
-from localcloud.rest.paging import page_of, page_size
+from localcloud.rest.paging import is_number, page_of, page_size
 from localcloud.rest.protojson import Message
 from localcloud.rest.router import ApiError, Call, Handler, JsonObject, Route, invalid
 from localcloud.run.overrides import read_overrides
@@ -158,7 +158,7 @@ def _list(call: Call, kind: str, items: list[JsonObject]) -> JsonObject:
     selector = call.query.get("labelSelector", "")
     selected = [item for item in items if matches(selector, item["metadata"]["labels"])]
     skipped = call.query.get("continue", "0")
-    if not skipped.isdecimal():
+    if not is_number(skipped):
         raise invalid("Invalid continuation token.")
     size = page_size(call, MAX_PAGE, "limit")
     page, _ = page_of(selected[int(skipped) :], size, str)

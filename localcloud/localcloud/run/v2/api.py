@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Awaitable
 
-from localcloud.rest.paging import page_of, page_size
+from localcloud.rest.paging import is_number, page_of, page_size
 from localcloud.rest.protojson import Message
 from localcloud.rest.router import ApiError, Call, Handler, JsonObject, Route, invalid
 from localcloud.run.overrides import read_overrides
@@ -240,6 +240,6 @@ def _reject_validate_only(call: Call) -> None:
 
 
 def _number(token: str, default: float) -> float:
-    if token and not token.isdecimal():
+    if token and not is_number(token):
         raise invalid("Invalid page token.")
     return int(token) if token else default
