@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 
 from headwater.database.migrations import downgrade, upgrade
-from headwater.database.transactions import ALL_WORKSPACES, REVISION, NotReady
+from headwater.database.transactions import ALL_WORKSPACES, REVISION, NotReady, owner_transaction, set_search_path
 from scripts.local.postgres import Cluster, temporary_cluster
 from tests.harness.databases import FreshDatabase, connected, describe, run_client
 from tests.harness.paths import ROOT
@@ -84,16 +86,32 @@ def structure(cluster: Cluster, database: FreshDatabase) -> list[str]:
     return [line for line in dump.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
 
 
-@pytest.mark.parametrize("revision", EARLIER_REVISIONS)
-def test_migration_can_be_repeated_after_a_downgrade(database: FreshDatabase, postgres: Cluster, revision: str) -> None:
-    before = sorted(structure(postgres, database))
+def upgrade_to(database: FreshDatabase, revision: str) -> None:
+    """Run the migrations up to one."""
+    with owner_transaction(database.admin_url) as tx:
+        set_search_path(tx)
+        config = Config()
+        config.set_main_option("script_location", str(VERSIONS.parent))
+        config.attributes["connection"] = tx
+        command.upgrade(config, revision)
+
+
+def test_each_migration_can_be_repeated_after_a_downgrade(database: FreshDatabase, postgres: Cluster) -> None:
+    """Down one by one and up again: at each revision the structure is the same both times."""
+    head = structure(postgres, database)
+    structures = {}
     with connected(database.url) as db:
         add_run(db, add_workspace(db))
-        downgrade(database.admin_url, revision)
-        with pytest.raises(NotReady, match=f"at revision {revision}; {REVISION} is required"):
-            db.check_ready()
+        for revision in reversed(EARLIER_REVISIONS):
+            downgrade(database.admin_url, revision)
+            with pytest.raises(NotReady, match=f"at revision {revision}; {REVISION} is required"):
+                db.check_ready()
+            structures[revision] = sorted(structure(postgres, database))
+        for revision in EARLIER_REVISIONS[1:]:
+            upgrade_to(database, revision)
+            assert sorted(structure(postgres, database)) == structures[revision], revision
         upgrade(database.admin_url, database.url)
         db.check_ready()
         with db.transaction(ALL_WORKSPACES) as tx:
             assert tx.execute(sa.text("select count(*) from runs")).scalar_one() == 1
-    assert sorted(structure(postgres, database)) == before
+    assert sorted(structure(postgres, database)) == sorted(head)
