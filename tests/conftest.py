@@ -2,7 +2,7 @@
 
 import gc
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,8 @@ def _has_set(val: object) -> bool:
 
 
 _MAX_ID_CHARS = 60
+AS_SUPABASE = 2
+"""How many of a test's parameters run again as on Supabase: it is the database that differs."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -91,7 +93,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: not (item.get_closest_marker("long") or item.nodeid.startswith(ON_ONE_STACK)))
     selected = items if config.getoption("--every-input") else [*_sample(items)]
     if config.getoption("--as-supabase"):
-        selected = [item for item in selected if _has_pooled_database(item)]
+        selected = [*_first((item for item in selected if _has_pooled_database(item)), AS_SUPABASE)]
     chosen = set(selected)
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = selected
@@ -121,6 +123,16 @@ def _sample(items: list[pytest.Item]) -> Iterator[pytest.Item]:
         test = item.nodeid.partition("[")[0]
         marker = item.get_closest_marker("sampled")
         if marker is None or numbers[test] % marker.args[0] == 0:
+            yield item
+        numbers[test] += 1
+
+
+def _first(items: Iterable[pytest.Item], limit: int) -> Iterator[pytest.Item]:
+    """Yield the first items of each test."""
+    numbers: Counter[str] = Counter()
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        if numbers[test] < limit:
             yield item
         numbers[test] += 1
 
