@@ -25,8 +25,32 @@ PARTS = ("edge", *FUNCTIONS, "localcloud", "postgres")
 
 @pytest.fixture(scope="module")
 def own_stack() -> Iterator[RunningStack]:
-    """A stack whose processes the tests may kill. The last of them ends it."""
-    with temporary_data() as data, running_stack(data, "--embedding-model", "constant") as running:
+    """A stack with the first source, whose processes the tests may kill."""
+    with temporary_data() as data, running_stack(data, "--embedding-model", "constant", first_source=True) as running:
+        wait_until(lambda: b"Try a question" in running.log.read_bytes(), timeout_s=300)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def restarted(own_stack: RunningStack) -> Iterator[RunningStack]:
+    """A stack with --verbose on the data of the first, whose source was removed and whose supervisor was killed."""
+    [source] = sources(own_stack)
+    assert (source["name"], source["documents"] > 0) == ("Headwater docs", True)
+    url = f"{own_stack.url}/api/sources/{source['id']}"
+    request = urllib.request.Request(url, headers=own_stack.authorization, method="DELETE")
+    urllib.request.urlopen(request, timeout=120).close()
+    secrets = (own_stack.data / "secrets.json").read_text()
+    family = own_stack.family()
+    own_stack.supervisor.kill()
+    own_stack.supervisor.wait()
+    assert have_ended(family)
+    with running_stack(
+        own_stack.data,
+        *("--embedding-model", "constant", "--verbose"),
+        base_port=own_stack.base_port,
+        first_source=True,
+    ) as running:
+        assert (running.data / "secrets.json").read_text() == secrets
         yield running
 
 
@@ -39,7 +63,7 @@ def dev(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
 
 def responds(stack: RunningStack, part: str, path: str) -> bool:
     try:
-        stack.get(part, path)
+        stack.get(part, path, timeout_s=10)
     except (urllib.error.URLError, ConnectionError, TimeoutError):
         return False
     return True
@@ -140,14 +164,24 @@ def test_worker_responds_again_after_its_runtime_crashed(own_stack: RunningStack
     wait_until(lambda: responds(own_stack, "edge", "/env"))
 
 
-def test_next_start_ends_orphans_of_a_killed_supervisor_and_ctrl_c_ends_all_processes(own_stack: RunningStack) -> None:
-    family = own_stack.family()
+def test_start_after_a_kill_keeps_data_and_adds_no_first_source(restarted: RunningStack) -> None:
+    assert not (restarted.data / "first-start").exists()
+    assert sources(restarted) == []
+
+
+def test_requests_are_logged_to_the_terminal_with_verbose(restarted: RunningStack) -> None:
+    restarted.get("collection", "/api/sources")
+    wait_until(lambda: b"collection | request service=collection" in restarted.log.read_bytes())
+
+
+def test_next_start_ends_orphans_of_a_killed_supervisor_and_ctrl_c_ends_all_processes(restarted: RunningStack) -> None:
+    family = restarted.family()
     (watcher,) = [process for process in family if "scripts.local.orphan_killer" in process.cmdline()]
-    own_stack.supervisor.kill()
+    restarted.supervisor.kill()
     watcher.kill()
-    own_stack.supervisor.wait()
+    restarted.supervisor.wait()
     assert not have_ended(family, timeout_s=1)
-    with running_stack(own_stack.data, "--embedding-model", "constant", base_port=own_stack.base_port) as stack:
+    with running_stack(restarted.data, "--embedding-model", "constant", base_port=restarted.base_port) as stack:
         assert have_ended(family)
         family = stack.family()
         assert len(family) >= 2 * len(PARTS)
@@ -155,29 +189,6 @@ def test_next_start_ends_orphans_of_a_killed_supervisor_and_ctrl_c_ends_all_proc
         assert stack.supervisor.wait(timeout=60) == 0
         assert have_ended(family)
         assert all(map(is_free, range(stack.base_port, stack.base_port + 6)))
-
-
-def test_start_after_a_kill_keeps_data_and_adds_no_first_source() -> None:
-    arguments = ("--embedding-model", "constant", "--verbose")
-    with temporary_data() as data:
-        with running_stack(data, *arguments, first_source=True) as stack:
-            wait_until(lambda: b"Try a question" in stack.log.read_bytes())
-            [source] = sources(stack)
-            assert (source["name"], source["documents"] > 0) == ("Headwater docs", True)
-            assert b"collection | request service=collection" in stack.log.read_bytes()
-            url = f"{stack.url}/api/sources/{source['id']}"
-            request = urllib.request.Request(url, headers=stack.authorization, method="DELETE")
-            urllib.request.urlopen(request, timeout=30).close()
-            secrets = (data / "secrets.json").read_text()
-            family = stack.family()
-            stack.supervisor.kill()
-            stack.supervisor.wait()
-            assert have_ended(family)
-            base_port = stack.base_port
-        with running_stack(data, *arguments, base_port=base_port, first_source=True) as stack:
-            assert (data / "secrets.json").read_text() == secrets
-            assert not (data / "first-start").exists()
-            assert sources(stack) == []
 
 
 def sources(stack: RunningStack) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,10 +68,10 @@ class RunningStack:
         """Return all descendants of the supervisor."""
         return list(psutil.Process(self.supervisor.pid).children(recursive=True))
 
-    def get(self, part: str, path: str) -> bytes:
+    def get(self, part: str, path: str, timeout_s: float = 120) -> bytes:
         """Return the body of `GET path` from one service."""
         request = urllib.request.Request(f"http://127.0.0.1:{self.ports[part]}{path}", headers=self.authorization)
-        with urllib.request.urlopen(request, timeout=120) as answer:
+        with urllib.request.urlopen(request, timeout=timeout_s) as answer:
             return bytes(answer.read())
 
     def kill(self, part: str) -> None:
@@ -79,7 +79,8 @@ class RunningStack:
         old = self.pids[part]
         children = Path(f"/proc/{old}/task/{old}/children").read_text().split()
         for pid in (old, *map(int, children)):
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # a child that has ended meanwhile
+                os.kill(pid, signal.SIGKILL)
         wait_until(lambda: self.pids[part] not in (old, None))
 
     def log_entries(self, part: str) -> list[dict[str, Any]]:
