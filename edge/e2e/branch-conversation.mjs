@@ -55,8 +55,11 @@ export async function branchConversation(page, question, folder) {
 
   await page.setViewportSize({ ...DESK, height: 420 });
   const scroller = page.locator(".scroller");
-  const isLong = await scroller.evaluate((element) => element.scrollHeight > element.clientHeight + 100);
-  expect(isLong, "the conversation is too short to scroll");
+  // The window's new size arrives later.
+  await page.waitForFunction(() => {
+    const element = document.querySelector(".scroller");
+    return element !== null && element.scrollHeight > element.clientHeight + 100;
+  });
   await scroller.evaluate((element) => {
     element.scrollTop = 0;
   });

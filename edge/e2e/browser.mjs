@@ -67,8 +67,8 @@ export async function open(browser, appearance, errors) {
 }
 
 /**
- * Run `check` in a new browser. If it throws, print the error, save a screenshot of the last page (failed.png) and set
- * exit status 1.
+ * Run `check` in a new browser, and print the number of states that it saw. If it throws, print the error, save a screenshot
+ * of the last page (failed.png) and set exit status 1.
  *
  * @param {string} folder for the screenshots
  * @param {(openPage: (appearance?: Appearance) => Promise<Page>, errors: string[]) => Promise<void>} check
@@ -88,12 +88,13 @@ export async function inBrowser(folder, check) {
     }, errors);
   } catch (error) {
     const last = pages.at(-1);
-    if (last) await screenshot(last, folder, "failed");
+    if (last) await last.screenshot({ path: join(folder, "failed.png"), fullPage: true });
     console.error(error instanceof Error ? error.message : error);
     process.exitCode = 1;
   } finally {
     await browser.close();
   }
+  console.log(`states: ${states}`);
 }
 
 /** @param {string[]} errors */
@@ -106,13 +107,24 @@ export function expect(condition, message) {
   if (!condition) throw new Error(message);
 }
 
-/** Save a screenshot of the whole page. @param {Page} page @param {string} folder @param {string} name */
-export async function screenshot(page, folder, name) {
-  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+/** Whether to save screenshots for people to look at: each takes a quarter of a second of processor time. */
+const SAVES = process.env["SCREENSHOTS"] === "1";
+let states = 0;
+
+/**
+ * Count a state of the page that people may want to see. With SCREENSHOTS=1, save a screenshot of it, of the whole page
+ * unless `fullPage` is false.
+ *
+ * @param {Page} page @param {string} folder @param {string} name
+ */
+export async function screenshot(page, folder, name, fullPage = true) {
+  states++;
+  if (SAVES) await page.screenshot({ path: join(folder, `${name}.png`), fullPage });
+  else await page.evaluate(afterLayout);
 }
 
 /**
- * Check and save a page in light, in dark and on a narrow screen, without violations of axe's rules. Dark pages are checked
+ * Check a page in light, in dark and on a narrow screen, without violations of axe's rules. Dark pages are checked
  * by the rules for colours only: the others' results are those of the light page of this width.
  *
  * @param {Page} page @param {string} folder @param {string} title
@@ -120,7 +132,9 @@ export async function screenshot(page, folder, name) {
 export async function checkAppearances(page, folder, title) {
   await page.waitForLoadState("networkidle");
   for (const name of /** @type {const} */ (["light", "dark", "narrow", "narrow-dark"])) {
-    await page.setViewportSize(APPEARANCES[name].viewport);
+    const { viewport } = APPEARANCES[name];
+    await page.setViewportSize(viewport);
+    await page.waitForFunction((width) => window.innerWidth === width, viewport.width); // it arrives later
     await page.emulateMedia({ colorScheme: APPEARANCES[name].colorScheme, reducedMotion: "reduce" });
     await expectNoHorizontalScroll(page, `${name} ${title}`);
     const isDark = APPEARANCES[name].colorScheme === "dark";
@@ -186,9 +200,10 @@ export async function expectAccessible(page, where, rules) {
 
 /** The focus must be on a part of the page, after the element that had it is gone. @param {Page} page @param {string} after */
 export async function expectFocusKept(page, after) {
-  const isLost = () => page.evaluate(() => document.activeElement === document.body);
-  for (let tries = 0; tries < 20 && (await isLost()); tries++) await page.waitForTimeout(50);
-  expect(!(await isLost()), `after ${after} the focus is lost`);
+  const isKept = page.waitForFunction(() => document.activeElement !== document.body);
+  await isKept.catch((/** @type {unknown} */ error) => {
+    throw new Error(`after ${after} the focus is lost`, { cause: error });
+  });
 }
 
 /**

@@ -6,7 +6,6 @@
 // Prints one line for each stage. On a failure, prints what was expected, saves a screenshot (failed.png) and exits with
 // 1. CHROMIUM is the browser's program (/usr/bin/chromium), COLLECT_TIMEOUT_S the longest time for a collect (300).
 
-import { join } from "node:path";
 import { addSource, ask } from "./actions.mjs";
 import { branchConversation } from "./branch-conversation.mjs";
 import {
@@ -17,6 +16,7 @@ import {
   expectVisibleFocus,
   inBrowser,
   isWithinView,
+  screenshot,
   APPEARANCES,
   LOCAL_TOKEN,
 } from "./browser.mjs";
@@ -37,11 +37,6 @@ if (question === "") {
   process.exit(2);
 }
 
-/** @param {Page} page @param {string} name */
-async function screenshot(page, name) {
-  await page.screenshot({ path: join(folder, `${name}.png`) });
-}
-
 /** Collect the source. Returns the progress bar's values, which must not decrease. @param {Page} page @param {string} name */
 async function collect(page, name) {
   const card = page.getByRole("article", { name }).last();
@@ -56,7 +51,7 @@ async function collect(page, name) {
     new MutationObserver(note).observe(element, { attributes: true, attributeFilter: ["aria-valuenow"] });
     return seen;
   });
-  await screenshot(page, "2-collecting");
+  await screenshot(page, folder, "2-collecting", false);
   const deadline = Date.now() + COLLECT_TIMEOUT_MS;
   const end = card.getByText(/^(Collected|Collected with errors|Failed|Cancelled)$/);
   while (!(await end.isVisible())) {
@@ -69,7 +64,7 @@ async function collect(page, name) {
   const state = await end.innerText();
   expect(state.startsWith("Collected"), `the collect ended as ${state}: ${await card.innerText()}`);
   await card.getByText(/^[1-9][\d,]* documents?$/).waitFor();
-  await screenshot(page, "3-collected");
+  await screenshot(page, folder, "3-collected", false);
   const seen = await values.jsonValue();
   seen.forEach((value, index) => {
     expect(index === 0 || value >= (seen[index - 1] ?? 0), `the progress bar went back: ${seen.join(", ")}`);
@@ -103,14 +98,14 @@ async function openCitation(page) {
   const words = (await panel.locator("mark").allInnerTexts()).join(" ").match(/\w+/g) ?? [];
   expect(words.length > 0, "nothing is marked");
   for (const word of words) expect(passage.text.includes(word), `"${word}" is marked, but is not in the passage`);
-  await screenshot(page, "6-passage");
+  await screenshot(page, folder, "6-passage", false);
 
   const plainText = panel.getByRole("button", { name: "Plain text" });
   if (await plainText.isVisible()) await plainText.click();
   const marked = await mark.textContent();
   expect(marked === passage.text, `marked is ${JSON.stringify(marked)}, cited was ${JSON.stringify(passage.text)}`);
   expect(await isWithinView(mark, body), "the marked passage is not visible as written");
-  await screenshot(page, "7-as-written");
+  await screenshot(page, folder, "7-as-written", false);
 
   await page.keyboard.press("Escape");
   await panel.waitFor({ state: "hidden" });
@@ -155,13 +150,13 @@ async function checkPages(page, { name, chat, passage }) {
     await page.waitForLoadState("networkidle");
     await expectNoHorizontalScroll(page, `${name} ${path}`);
     await expectAccessible(page, `${name} ${path}`);
-    await screenshot(page, `${name}-${place}`);
+    await screenshot(page, folder, `${name}-${place}`, false);
   }
   await page.goto(chat);
   await page.getByRole("article", { name: "Answer" }).last().waitFor();
   await expectNoHorizontalScroll(page, `${name} chat`);
   await expectAccessible(page, `${name} chat`);
-  await screenshot(page, `${name}-chat`);
+  await screenshot(page, folder, `${name}-chat`, false);
   await page
     .getByRole("button", { name: /^Citation \d+: ./ })
     .first()
@@ -169,19 +164,19 @@ async function checkPages(page, { name, chat, passage }) {
   await page.getByRole("dialog").locator("mark").first().waitFor();
   await expectNoHorizontalScroll(page, `${name} passage`);
   await expectAccessible(page, `${name} passage`);
-  await screenshot(page, `${name}-passage`);
+  await screenshot(page, folder, `${name}-passage`, false);
 }
 
 await inBrowser(folder, async (openPage, errors) => {
   const page = await openPage();
-  const name = await addSource(page, base, gitUrl, () => screenshot(page, "1-add-source"));
+  const name = await addSource(page, base, gitUrl, () => screenshot(page, folder, "1-add-source", false));
   console.log(`ok added ${name}`);
   console.log(`ok scheduled: ${(await setSchedule(page, name, errors)).join("; ")}`);
   console.log(`ok collected: ${(await collect(page, name)).join(" ")}`);
   await expectVisibleFocus(page, 8);
   console.log(`ok run: ${await checkRunPage(page, name)}`);
-  await ask(page, question, () => screenshot(page, "4-before-asking"));
-  await screenshot(page, "5-answer");
+  await ask(page, question, () => screenshot(page, folder, "4-before-asking", false));
+  await screenshot(page, folder, "5-answer", false);
   console.log("ok answered with citations");
   await reload(page);
   const passage = await openCitation(page);

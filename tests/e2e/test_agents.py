@@ -134,7 +134,7 @@ def test_person_sees_compares_and_downloads_the_files_of_an_agent(
 ) -> None:
     write = ToolCall("write_file", {"path": "report.md", "content": "# Report\n"})
     provider.script = follow([write], [ToolCall("run_python", {"code": CHART})], "The chart is in chart.png.")
-    browse("agent-files", tmp_path, stack.url, "Draw a chart.", screenshots=8, token=stack.token)
+    browse("agent-files", tmp_path, stack.url, "Draw a chart.", states=8, token=stack.token)
 
 
 INDEX = '<title>Tides</title><div id="root"></div><script type="module" src="main.jsx"></script>'
@@ -168,7 +168,7 @@ def test_person_sees_the_page_that_an_agent_has_built(
     )
     second = follow([write("main.jsx", TIDES.replace("High", "Low"))], [build], "The page is changed.")
     provider.script = lambda messages: (second if "Show low tide" in json.dumps(messages) else first)(messages)
-    browse("page-previews", tmp_path, stack.url, "Make me a page of the tides.", screenshots=6, token=stack.token)
+    browse("page-previews", tmp_path, stack.url, "Make me a page of the tides.", states=6, token=stack.token)
 
 
 @needs_browser
@@ -177,7 +177,7 @@ def test_person_chooses_an_installed_agent(
 ) -> None:
     provider.script = follow([ToolCall("refund_order", {"number": "1001"})], "Done.")
     try:
-        browse("installed-agents", tmp_path, stack.url, "", screenshots=8, token=stack.token)
+        browse("installed-agents", tmp_path, stack.url, "", states=8, token=stack.token)
     finally:
         client.put("/api/agents", json={"allowed": None}).raise_for_status()
 
@@ -191,7 +191,7 @@ def test_person_approves_answers_and_rejects_in_the_web_app(
     provider.requests.clear()
     provider.script = follow([first], [which], [second], "Done.")
     try:
-        browse("agent-approvals", tmp_path, stack.url, "", screenshots=8, token=stack.token)
+        browse("agent-approvals", tmp_path, stack.url, "", states=8, token=stack.token)
     finally:
         client.patch("/api/chat/tools", json={"approvals": {"list_documents": None}}).raise_for_status()
     told = [message["content"] for message in provider.requests[3]["messages"] if message["role"] == "tool"]

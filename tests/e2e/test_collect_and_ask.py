@@ -22,7 +22,7 @@ def test_user_collects_a_repository_and_opens_a_citation(stack: RunningStack, tm
     repository = Repository(tmp_path / "larder")
     repository.write(FILES)
     question = QUESTIONS[0].question
-    browse("collect-and-ask", tmp_path, stack.url, repository.url, question, screenshots=4, token=stack.token)
+    browse("collect-and-ask", tmp_path, stack.url, repository.url, question, states=4, token=stack.token)
 
 
 @pytest.mark.parametrize("stack", ["all-MiniLM-L6-v2"], indirect=True)
@@ -32,7 +32,7 @@ def test_user_uploads_files_and_asks_about_one(stack: RunningStack, tmp_path: Pa
     (files / "pump.md").write_text("# Pump\n\nTorque: tighten the screws of the pump with 12 newton metres.\n")
     (files / "valve.md").write_text("# Valve\n\nOpen the suction valve first.\n")
     shutil.copy(ROOT / "tests" / "data" / "documents" / "handbook.chromium.pdf", files / "manual.pdf")
-    browse("upload-files", tmp_path, stack.url, str(files), screenshots=18, token=stack.token)
+    browse("upload-files", tmp_path, stack.url, str(files), states=18, token=stack.token)
 
 
 @pytest.mark.parametrize("stack", ["all-MiniLM-L6-v2"], indirect=True)
@@ -40,4 +40,4 @@ def test_user_attaches_files_to_a_conversation(stack: RunningStack, tmp_path: Pa
     files = tmp_path / "files"
     files.mkdir()
     (files / "turbine.md").write_text("# Zeppelin\n\nThe zeppelin turbine needs sunflower oil every week.\n")
-    browse("attach-files", tmp_path, stack.url, str(files), screenshots=5, token=stack.token)
+    browse("attach-files", tmp_path, stack.url, str(files), states=5, token=stack.token)

@@ -300,9 +300,7 @@ def test_api_key_works_within_its_scope_until_revoked(edge: Edge) -> None:
 def test_owner_and_reader_use_the_web_app(edge: Edge, tmp_path: Path) -> None:
     repository = Repository(tmp_path / "pantry")
     repository.write({"a.md": "# Pantry\n\nThe key to the pantry hangs behind the clock.\n"})
-    browse(
-        "owner-and-reader", tmp_path, edge.stack.url, repository.url, "Where is the key to the pantry?", screenshots=15
-    )
+    browse("owner-and-reader", tmp_path, edge.stack.url, repository.url, "Where is the key to the pantry?", states=15)
     for subject, role in (("mia", "owner"), ("rolf", "reader")):
         me = edge.request("GET", "/api/me", edge.issuer.token(subject)).json()
         assert (me["role"], len(me["workspaces"])) == (role, 1)
@@ -328,7 +326,7 @@ def test_owner_manages_documents_and_runs_in_the_web_app(edge: Edge, tmp_path: P
     repository.write({"new.md": "# New\n"})
 
     cloud = f"http://127.0.0.1:{edge.stack.ports['localcloud']}"
-    browse("manage-documents", tmp_path, edge.stack.url, cloud, "nora", "otto", edge.stack.token, screenshots=20)
+    browse("manage-documents", tmp_path, edge.stack.url, cloud, "nora", "otto", edge.stack.token, states=20)
     stored = {name: edge.request("GET", f"/api/sources/{ids[name]}", nora).json()["documents"] for name in ids}
     assert stored == {"kept": 30, "gone": 6, "broken": 3}
     assert edge.collect(nora, ids["broken"])["counts"]["added"] == 1

@@ -151,7 +151,7 @@ def test_web_answers_are_shown_as_they_are_written(
     wait_until(lambda: client.get(documents).json()["documents"])
     document = client.get(documents).json()["documents"][0]["id"]
     try:
-        browse("web-answer", tmp_path, stack.url, "-", "".join(PIECES), document, screenshots=5, token=stack.token)
+        browse("web-answer", tmp_path, stack.url, "-", "".join(PIECES), document, states=5, token=stack.token)
     finally:
         is_over.set()
         provider.piece_s = 0.02

@@ -28,4 +28,4 @@ def test_feed_and_site_are_added_previewed_and_collected(stack: RunningStack, tm
             "/manual/pump": manual("Pump", f"The pump is as loud as a fridge. {PROSE}"),
             "/manual/valve": manual("Valve", f"The valve opens to the left. {PROSE}"),
         }
-        browse("add-feed-and-site", tmp_path, stack.url, site.origin, screenshots=5, token=stack.token)
+        browse("add-feed-and-site", tmp_path, stack.url, site.origin, states=5, token=stack.token)

@@ -16,4 +16,4 @@ def test_forms_of_all_kinds_are_accessible_and_fit(stack: RunningStack, tmp_path
     kinds = built_in_kinds()
     source = {"kind": "uploads", "name": "0123456789abcdef" * 6, "config": {}}
     httpx.post(f"{stack.url}/api/sources", json=source, headers=stack.authorization, timeout=60).raise_for_status()
-    browse("source-forms", tmp_path, stack.url, ",".join(kinds), screenshots=4 * len(kinds), token=stack.token)
+    browse("source-forms", tmp_path, stack.url, ",".join(kinds), states=4 * len(kinds), token=stack.token)

@@ -12,5 +12,5 @@ pytestmark = needs_browser
 
 def test_pages_of_other_origins_write_and_read_nothing(stack: RunningStack, tmp_path: Path) -> None:
     before = contents(stack)
-    browse("hostile-pages", tmp_path, stack.url, json.dumps(stack.ports), stack.token, screenshots=0)
+    browse("hostile-pages", tmp_path, stack.url, json.dumps(stack.ports), stack.token, states=0)
     assert contents(stack) == before
