@@ -20,7 +20,8 @@ from tempfile import TemporaryDirectory, TemporaryFile
 from scripts.checks import system_tools
 from scripts.setup import ROOT, npm_command
 
-# More processes than there are cores, because many tests wait for other processes. Each has its own Postgres.
+# More processes than there are cores, because many tests wait for other processes. Each has its own Postgres. Unit
+# tests wait for none, and each process spends seconds on importing and collecting them.
 EXTRA_WORKERS = 2
 MAX_WORKERS = 8
 MAX_SECOND_TRIES = 20
@@ -130,7 +131,9 @@ def distribution(arguments: Sequence[str], cores: int) -> list[str]:
     is_explicit = any(argument.startswith(("-n", "--numprocesses", "--dist")) for argument in arguments)
     if small or is_explicit or not _INTERACTIVE.isdisjoint(arguments):
         return []
-    return [f"--numprocesses={min(cores + EXTRA_WORKERS, MAX_WORKERS)}", "--dist=loadfile", "--no-loadscope-reorder"]
+    folders = selecting_arguments(arguments)
+    extra = 0 if folders and all(folder.startswith("tests/unit") for folder in folders) else EXTRA_WORKERS
+    return [f"--numprocesses={min(cores + extra, MAX_WORKERS)}", "--dist=loadfile", "--no-loadscope-reorder"]
 
 
 def pytest_command(name: str, arguments: Sequence[str], reports: Path | None) -> list[str]:

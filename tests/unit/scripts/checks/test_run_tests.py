@@ -9,10 +9,14 @@ import pytest
 from scripts.checks.run_tests import MAX_SECOND_TRIES, MAX_WORKERS, distribution, run_again, selecting_arguments
 
 
-@pytest.mark.parametrize("arguments", [[], ["-rs", "--durations=20"], ["tests/integration"], ["-x", "tests/unit"]])
+@pytest.mark.parametrize("arguments", [[], ["-rs", "--durations=20"], ["tests/integration"], ["-x", "tests"]])
 def test_folders_run_in_more_processes_than_there_are_cores(arguments: list[str]) -> None:
     assert distribution(arguments, 2)[0] == "--numprocesses=4"
     assert distribution(arguments, 64)[0] == f"--numprocesses={MAX_WORKERS}"
+
+
+def test_unit_tests_run_in_as_many_processes_as_there_are_cores() -> None:
+    assert distribution(["-x", "tests/unit/chat", "tests/unit/job"], 2)[0] == "--numprocesses=2"
 
 
 @pytest.mark.parametrize(
