@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from docutils import nodes
-from docutils.parsers.rst import Parser
+from docutils.parsers.rst import Parser, roles
 from docutils.parsers.rst.states import Inliner
 from docutils.readers.standalone import Reader
 from docutils.transforms.misc import Transitions
@@ -77,10 +77,15 @@ class BoundedParser(Parser):  # type: ignore[misc]
         super().__init__(inliner=_Inliner())
 
     def parse(self, inputstring: str, document: Any) -> None:
-        """Parse a text into a document."""
+        """Parse a text into a document. Roles that it defines end with it: docutils has one list for all files."""
         note, count = document.note_pending, iter(range(MAX_PENDING))
         document.note_pending = lambda *arguments: note(*arguments) if next(count, None) is not None else None
-        super().parse(limit_quoted_blocks(inputstring), document)
+        known = dict(roles._roles)
+        try:
+            super().parse(limit_quoted_blocks(inputstring), document)
+        finally:
+            roles._roles.clear()
+            roles._roles.update(known)
 
 
 class _Inliner:

@@ -73,3 +73,12 @@ def test_blocks_of_code_that_are_not_indented_are_limited() -> None:
     result = text(block * (MAX_QUOTED_BLOCKS + 1))
     assert result.count(quoted) == MAX_QUOTED_BLOCKS
     assert result.endswith(f"{quoted}\n\nCode:\n\n\\> a")
+
+
+def test_roles_of_a_file_do_not_change_how_the_next_one_is_read() -> None:
+    page = "See :ref:`the guide <guide>` and `this`."
+    assert text(page) == "See the guide and this."
+    assert (
+        text(f".. role:: ref(emphasis)\n.. default-role:: literal\n\n{page}") == "See the guide \\<guide> and `this`."
+    )
+    assert text(page) == "See the guide and this."
