@@ -55,6 +55,7 @@ TAGS = (
         r"/v1/(chat|responses|models|rerank)",
     ),
     Tag("Chat models", "Models of the workspace, their usage, cost and budgets.", r"/api/(models|usage|budgets)"),
+    Tag("Standing questions", "Questions that are asked on a schedule or after changes.", r"/api/standing-questions"),
     Tag("Extraction", "Values from documents as JSON by a schema.", r"/api/extract(ions)?"),
     Tag("Prompts", "Functions that are a prompt with an input and an output schema.", r"/api/prompts"),
     Tag("Agents", "Agents that packages and files add.", r"/api/agents"),

@@ -31,6 +31,7 @@ describe("targetOf", () => {
     ["/api/agents", "chat"],
     ["/api/mcp-servers/1/read", "chat"],
     ["/api/extractions/1/rows", "chat"],
+    ["/api/standing-questions/1/run", "chat"],
     ["/api/sources", "collection"],
     ["/api/source-kinds", "collection"],
     ["/api/sources/1/collect", "collection"],

@@ -19,6 +19,7 @@ const SERVICES: readonly (readonly [prefix: string, service: Service])[] = [
   ["/api/search", "chat"],
   ["/api/extract", "chat"],
   ["/api/extractions", "chat"],
+  ["/api/standing-questions", "chat"],
   ["/api/prompts", "chat"],
   ["/api/agents", "chat"],
   ["/api/mcp-servers", "chat"],

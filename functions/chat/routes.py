@@ -31,6 +31,11 @@ from functions.chat.retrieval.routes import SearchRoutes
 from functions.chat.retrieval.search import Search
 from functions.chat.retrieval.support import Support
 from functions.chat.sharing.routes import ShareRoutes
+from functions.chat.standing.ask_step import AskStandingQuestion
+from functions.chat.standing.deliver_step import DeliverAnswer
+from functions.chat.standing.delivery.callback_step import CallBack
+from functions.chat.standing.delivery.mail_step import SendMail
+from functions.chat.standing.routes import StandingRoutes
 from functions.chat.streams.answer_queue import AnswerQueue
 from functions.chat.streams.group_commit import GroupCommit
 from functions.chat.tools.routes import ToolRoutes
@@ -83,6 +88,7 @@ def routes(
         *ExtractRoutes(extractor, settings.max_question_chars).routes(),
         *PromptRoutes(PromptFolder(settings.prompts_dir), extractor, settings.max_question_chars).routes(),
         *BatchRoutes(database, extractor, tickets, settings.max_question_chars).routes(),
+        *StandingRoutes(database, answerer, tickets).routes(),
         *McpServerRoutes(database, settings).routes(),
         *McpOAuthRoutes(database, settings).routes(),
         *McpRoutes(tools, settings.k_revision or "local").routes(),
@@ -90,12 +96,18 @@ def routes(
         *ToolRoutes(database).routes(),
         *AgentRoutes(database, settings.agents_dir).routes(),
         *UsageRoutes(database, settings.prices).routes(),
-        *_drain_routes(settings, answerer, commits, tickets, lifetime),
+        *_drain_routes(settings, answerer, commits, tickets, lifetime, lookup=lookup),
     ]
 
 
 def _drain_routes(
-    settings: Settings, answerer: Answerer, commits: GroupCommit, tickets: Tickets | None, lifetime: Lifetime
+    settings: Settings,
+    answerer: Answerer,
+    commits: GroupCommit,
+    tickets: Tickets | None,
+    lifetime: Lifetime,
+    *,
+    lookup: Lookup,
 ) -> list[Route]:
     """Return the route that runs the steps of the queue `chat`."""
     if tickets is None:
@@ -115,6 +127,10 @@ def _drain_routes(
                 models=answerer.models,
                 lifetime=lifetime,
             ),
+            "ask": AskStandingQuestion(answerer, AnswerQueue(tickets)),
+            "deliver": DeliverAnswer(),
+            "call_back": CallBack(settings, lookup),
+            "send_mail": SendMail(database, settings),
         },
         waker=tickets,
         holder=f"{settings.k_service}/{uuid.uuid4().hex[:8]}",

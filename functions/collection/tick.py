@@ -1,5 +1,5 @@
-"""The tick, called by Cloud Scheduler: start scheduled runs, repair what crashes left, go on with models that are being
-built, delete expired data.
+"""The tick, called by Cloud Scheduler: start scheduled runs and standing questions, repair what crashes left, go on
+with models that are being built, delete expired data.
 
 A tick may be delivered late, repeatedly or concurrently. A schedule advances in the transaction that opens its run, and
 only from the time that the tick has read, so a run starts once. The next time is the first one after now: one run makes
@@ -19,12 +19,13 @@ from functions.collection.models.builds import Builds
 from functions.collection.runs.pause import PAUSED, is_paused
 from functions.collection.runs.retention import sweep
 from functions.collection.runs.start import check_kind, start_run
-from functions.collection.sources.cron import next_time
 from headwater import logs
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.errors import Conflict, UserError
 from headwater.file_store.contents import delete_unused
 from headwater.queue.tickets import Tickets
+from headwater.schedules.cron import next_time
+from headwater.schedules.standing import start_due_questions
 from headwater.web.app import Call, Route
 
 
@@ -51,6 +52,8 @@ def tick_route(database: Database, tickets: Tickets, watch: Callable[[], None], 
         with database.transaction(ALL_WORKSPACES) as tx:
             now = tx.execute(sa.text("select now()")).scalar_one()
         result = start_due(database, tickets, now)
+        if start_due_questions(database, now):
+            tickets.wake(["chat"])
         builds.open_all(retry=False)
         sweep(database, tickets.settings)
         delete_expired_uploads(database, tickets.settings)

@@ -164,7 +164,8 @@ class Stack:
     def environment(self) -> dict[str, str]:
         """Return the environment of the stack's processes."""
         files = read_dotenv(ROOT / ".env") | read_dotenv(self.data / ".env")
-        return default_settings() | files | inherited() | dict(self.overrides) | self.own_settings() | DIRECT
+        defaults = {"APP_URL": self.url("edge"), **default_settings()}
+        return defaults | files | inherited() | dict(self.overrides) | self.own_settings() | DIRECT
 
     def settings(self) -> dict[str, str]:
         """Return Headwater's settings of that environment, as written to `DATA/env`."""

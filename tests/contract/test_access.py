@@ -72,6 +72,9 @@ CHANGEABLE = (
     "extraction_rows",
     "mcp_servers",
     "mcp_authorizations",
+    "standing_questions",
+    "standing_runs",
+    "standing_deliveries",
     "(select id, name, role, revoked_at from api_keys where created_by = 'ada')",
 )
 CONTENTS = " union all ".join(f"select {n}, t::text from {table} t" for n, table in enumerate(CHANGEABLE))

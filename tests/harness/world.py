@@ -192,12 +192,21 @@ FILL = """
     ), extraction_row as (
       insert into extraction_rows (extraction_id, workspace_id, n, document_id, title)
       select id, :w, 1, gen_random_uuid(), :s from extraction
+    ), standing_question as (
+      insert into standing_questions (workspace_id, subject, name, question, mode)
+      values (:w, 'ada', :s, :s, 'documents') returning id
+    ), standing_run as (
+      insert into standing_runs (workspace_id, standing_question_id, trigger, due_at, state, finished_at)
+      select :w, id, 'request', now(), 'complete', now() from standing_question returning id
+    ), standing_delivery as (
+      insert into standing_deliveries (run_id, workspace_id, n, kind, address)
+      select id, :w, 0, 'mail', :s || '@x.example' from standing_run
     ), roles as (
       insert into members (workspace_id, subject, role) select :w, r, r from unnest(cast(:roles as text[])) r
     )
     select source.id, run.id, document.id, key.id, file.id, file_upload.id, attached.id,
-      extraction.id, server.id
-    from source, run, document, key, file, file_upload, attached, extraction, server
+      extraction.id, server.id, standing_question.id
+    from source, run, document, key, file, file_upload, attached, extraction, server, standing_question
 """
 
 
@@ -209,6 +218,6 @@ def _fill(database: Database, workspace_id: uuid.UUID) -> dict[str, str]:
         values["attached_to"] = row_id(Caller(workspace_id, "ada", "owner"), "c1")
         row = tx.execute(sa.text(FILL), values).one()
     kinds = ["sources", "runs", "documents", "keys", "files", "uploads", "conversation-files"]
-    kinds += ["extractions", "mcp-servers"]
+    kinds += ["extractions", "mcp-servers", "standing-questions"]
     ids = {f"/api/{kind}/": str(id_) for kind, id_ in zip(kinds, row, strict=True)}
     return ids | {"/api/members/": "owner", "/api/conversations/": "c1", "/api/chat/": "c1"}

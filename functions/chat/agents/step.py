@@ -36,7 +36,14 @@ from functions.chat.tools.calculate import Calculate
 from functions.chat.tools.code import RunCommand, RunPython
 from functions.chat.tools.delegate import DELEGATE, Delegate
 from functions.chat.tools.files import EditFile, ListFiles, ReadFile, WriteFile
-from functions.chat.tools.knowledge import GrepDocuments, ListDocuments, ReadDocument, Related, SearchKnowledge
+from functions.chat.tools.knowledge import (
+    GrepDocuments,
+    ListDocuments,
+    ReadDocument,
+    RecentChanges,
+    Related,
+    SearchKnowledge,
+)
 from functions.chat.tools.toolbox import Result, Toolbox
 from functions.chat.tools.web import FetchPage, WebSearch
 from functions.chat.web.engines import is_configured
@@ -332,6 +339,7 @@ class RunAgent:
             ListDocuments(self.database, chosen),
             GrepDocuments(self.database, chosen),
             Related(self.database, chosen),
+            RecentChanges(self.database, chosen),
             AskUser(),
             Delegate(),
             *(self._web_tools(agent) if is_configured(self.settings) else []),

@@ -31,6 +31,7 @@ from functions.chat.answers.understanding.intent import (
     retrieval_query,
     understand,
 )
+from functions.chat.changes.passages import Changed, changed_passages
 from functions.chat.retrieval.attached import FileSearch
 from functions.chat.retrieval.search import Passage, Search
 from functions.chat.retrieval.support import Support
@@ -86,6 +87,8 @@ class Question(msgspec.Struct, frozen=True):
     """The title of the conversation if this is its first question, for a language model to replace."""
     instructions: str = ""
     """The workspace's own instructions for the model."""
+    changed: Changed | None = None
+    """The documents whose changes a standing question is about: all passages are theirs."""
 
 
 class Sources(NamedTuple):
@@ -155,6 +158,8 @@ def compose(
 
 def _understand(question: Question, model: ChatModel, *, has_tools: bool) -> Generator[list[Part], None, Intent]:
     """Return what the question needs. With the caller's tools, or to continue an answer, the model isn't asked."""
+    if question.changed:
+        return Intent(True, question.changed.query)
     if has_tools:
         return Intent(True, retrieval_query(question.text, question.history))
     return (yield from understand(question.text, question.history, model))
@@ -167,6 +172,8 @@ def _gather(
     query = intent.query
     if not intent.needs_passages:
         return []
+    if question.changed:
+        return changed_passages(sources.search, question.answer.workspace_id, question.changed)
     find = partial(_find, sources, question, query, with_beginnings=model.configured)
     if question.mode == "documents":
         passages = find()
@@ -199,8 +206,8 @@ def _known_addresses(question: Question, passages: Sequence[Evidence]) -> list[s
 
 
 def _can_do_without(question: Question, model: ChatModel, intent: Intent) -> bool:
-    """Return True if the model may answer without passages: small talk, or in a conversation."""
-    return model.configured and (bool(question.history) or not intent.needs_passages)
+    """Return True if the model may answer without passages: small talk, in a conversation, or about removals."""
+    return model.configured and bool(question.history or question.changed or not intent.needs_passages)
 
 
 def _declined(question: Question, intent: Intent) -> list[Part]:

@@ -11,58 +11,18 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.chat.answers.compose import Question
-from functions.chat.answers.continuation import evidence_of
-from functions.chat.answers.evidence import Mode
 from functions.chat.conversations.answerer import Answerer
-from functions.chat.conversations.conversations import shorten
 from functions.chat.conversations.model_choice import read_workspace_chat
-from functions.chat.conversations.questions import Begun, read_question
+from functions.chat.conversations.questions import AnswerRequest, read_question
 from functions.chat.streams import message_log
 from functions.chat.streams.group_commit import GroupCommit
 from functions.chat.streams.ui_message_stream import ErrorPart
 from functions.chat.streams.writer import Writer
 from functions.chat.usage.metering import MeteredModel
 from headwater import logs
-from headwater.auth.callers import Caller, Role
-from headwater.filters.parse import parse_filter
 from headwater.queue.ledger import Step
 from headwater.queue.worker import StepResult
-from headwater.usage.record import payer_of
 from headwater.web.shutdown import Lifetime
-
-
-class AnswerRequest(msgspec.Struct, frozen=True):
-    """What an answer was asked for with, as it is stored beside the answer. `model`: empty for the default."""
-
-    subject: str
-    role: Role
-    filter: str
-    model: str
-    mode: Mode
-    half_life_days: float | None = None
-    continues: uuid.UUID | None = None
-
-    def caller(self, workspace_id: uuid.UUID) -> Caller:
-        """Return who asked."""
-        return Caller(workspace_id, self.subject, self.role)
-
-    def question(self, caller: Caller, begun: Begun, instructions: str) -> Question:
-        """Return the question to answer. `instructions` are those of the workspace."""
-        return Question(
-            begun.answer,
-            begun.question,
-            begun.history,
-            self.role == "owner",
-            begun=begun.text,
-            may_have_files=begun.may_have_files,
-            evidence=evidence_of(begun.parts),
-            new_title="" if begun.history else shorten(begun.question),
-            half_life_days=self.half_life_days,
-            filter=parse_filter(self.filter),
-            mode=self.mode,
-            payer=payer_of(caller),
-            instructions=instructions,
-        )
 
 
 class Writing(NamedTuple):

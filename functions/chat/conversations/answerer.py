@@ -1,16 +1,26 @@
 """Answer questions with the models of the settings, within the caller's budgets."""
 
+import uuid
 from collections.abc import Generator, Sequence
+from typing import Literal, NamedTuple
 
 import msgspec
 from sqlalchemy.engine import Connection
 
+from functions.chat.agents import store
+from functions.chat.agents.custom.choice import choose_agent
+from functions.chat.agents.step import NO_MODEL
 from functions.chat.answers.compose import MODEL_UNAVAILABLE, Question, Sources, compose, opening
+from functions.chat.answers.evidence import Mode
 from functions.chat.answers.history import recent_turns
 from functions.chat.answers.prompt import CallerInput, Turn
+from functions.chat.changes.passages import Changed
+from functions.chat.conversations.model_choice import remember_choices
+from functions.chat.conversations.questions import AnswerRequest, Begun
 from functions.chat.conversations.titles import with_title
 from functions.chat.models.models import ChatModels
-from functions.chat.streams.ui_message_stream import Part
+from functions.chat.streams import message_log
+from functions.chat.streams.ui_message_stream import Event, ModelName, Part
 from functions.chat.usage.metering import MeteredModel, estimate
 from headwater.auth.callers import Caller
 from headwater.config import Settings
@@ -22,6 +32,31 @@ from headwater.usage.record import Tokens, cost_of, payer_of
 
 SETTLE_S = 60.0
 """Seconds after an answer's time-out until its reservation expires."""
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """How a question is to be answered. `filter`, `model` and `agent`: None for those of the question before."""
+
+    filter: str | None = None
+    model: str | None = None
+    mode: Mode | Literal["agent"] = "documents"
+    agent: str | None = None
+    half_life_days: float | None = None
+    continues: uuid.UUID | None = None
+    changed: Changed | None = None
+    is_titled: bool = False
+
+
+class StartedAnswer(NamedTuple):
+    """An answer that has been started, and its first events.
+
+    `request` is None for an agent's, which steps of the queue write.
+    """
+
+    request: AnswerRequest | None
+    model: MeteredModel
+    instructions: str
+    events: Sequence[Event] = ()
 
 
 class Answerer:
@@ -40,6 +75,15 @@ class Answerer:
             load_prices(self.settings.prices)
         except ConfigError as error:
             raise error if is_owner else UpstreamError(MODEL_UNAVAILABLE) from error
+
+    def check_mode(self, mode: str, agent: str | None, *, has_queue: bool) -> None:
+        """Raise UnprocessableContent if this installation can't run agents, or only an agent's question names one."""
+        if mode != "agent" and agent is not None:
+            raise UnprocessableContent("agent: only a question with `mode: agent` has one.")
+        if mode == "agent" and not self.models.are_configured:
+            raise UnprocessableContent(f"mode: {NO_MODEL}")
+        if mode == "agent" and not has_queue:
+            raise UnprocessableContent("mode: agents need the queue `chat`. Set CHAT_URL.")
 
     def choose_model(
         self,
@@ -90,3 +134,54 @@ class Answerer:
                 yield from groups
         finally:
             model.close()
+
+
+def start_answer(
+    tx: Connection, caller: Caller, conversation_id: str, begun: Begun, wish: Wish, *, answerer: Answerer
+) -> StartedAnswer:
+    """Choose the model of an answer, reserve its estimated cost, and store what it is asked for with.
+
+    An agent's answer gets its first step; the caller wakes the queue, and closes the model. Raises
+    UnprocessableContent, BudgetExceeded.
+    """
+    remembered = remember_choices(tx, caller, conversation_id, model=wish.model, document_filter=wish.filter)
+    workspace = remembered.workspace
+    model = answerer.choose_model(
+        tx,
+        caller,
+        begun.question,
+        history=begun.history,
+        given=wish.model,
+        remembered=remembered.model,
+        allowed=workspace.allowed,
+    )
+    chosen = wish.model or remembered.model
+    if wish.mode != "agent":
+        request = AnswerRequest(
+            caller.subject,
+            caller.role,
+            remembered.filter,
+            chosen,
+            wish.mode,
+            wish.half_life_days,
+            wish.continues,
+            wish.changed,
+            wish.is_titled,
+        )
+        first = opening(begun.answer, model)
+        events = message_log.remember_request(tx, begun.answer, msgspec.json.encode(request), first)
+        return StartedAnswer(request, model, workspace.instructions, events)
+    agent = choose_agent(tx, caller, conversation_id, wish.agent, answerer.settings.agents_dir)
+    task = store.new_task(
+        caller,
+        begun.question,
+        recent_turns(begun.history, answerer.settings.chat_history_tokens),
+        document_filter=remembered.filter,
+        model=chosen,
+        models=workspace.allowed,
+        instructions=workspace.instructions,
+        agent=agent,
+        client_id=conversation_id,
+    )
+    store.begin(tx, begun.answer, task, ModelName(model.name, model.configured, agent=True, agent_name=agent))
+    return StartedAnswer(None, model, workspace.instructions)

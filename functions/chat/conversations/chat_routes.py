@@ -9,18 +9,11 @@ import flask
 import msgspec
 
 from functions.chat.agents import store
-from functions.chat.agents.custom.choice import choose_agent
 from functions.chat.agents.posted_responses import read_responses
 from functions.chat.agents.responses import NOT_WAITING, respond
-from functions.chat.agents.step import NO_MODEL
-from functions.chat.agents.store import new_task
-from functions.chat.answers.compose import opening
 from functions.chat.answers.evidence import Mode
-from functions.chat.answers.history import recent_turns
 from functions.chat.conversations import conversations
-from functions.chat.conversations.answer_step import AnswerRequest
-from functions.chat.conversations.answerer import Answerer
-from functions.chat.conversations.model_choice import remember_choices
+from functions.chat.conversations.answerer import Answerer, Wish, start_answer
 from functions.chat.conversations.questions import ask, go_on
 from functions.chat.retrieval.routes import check_question
 from functions.chat.retrieval.settings import HalfLife
@@ -28,7 +21,7 @@ from functions.chat.streams import message_log
 from functions.chat.streams.answer_queue import AnswerQueue
 from functions.chat.streams.group_commit import GroupCommit
 from functions.chat.streams.replay import Replayer
-from functions.chat.streams.ui_message_stream import CONTENT_TYPE, HEADERS, Abort, ModelName
+from functions.chat.streams.ui_message_stream import CONTENT_TYPE, HEADERS, Abort
 from functions.chat.streams.writer import Writer
 from headwater.conversations import check_conversation_id, row_id
 from headwater.errors import Conflict, UnprocessableContent
@@ -140,66 +133,33 @@ class ChatRoutes:
         parse_filter(request.filter or "")
         is_owner = call.caller.role == "owner"
         self.answerer.check_model(is_owner=is_owner)
-        if request.mode == "agent":
-            self._check_agents(request)
-        elif request.agent is not None:
-            raise UnprocessableContent("agent: only a question with `mode: agent` has one.")
+        if request.mode == "agent" and request.continues is not None:
+            raise UnprocessableContent("continues: an agent's answer can't be continued. Ask for the rest.")
+        self.answerer.check_mode(request.mode, request.agent, has_queue=self.queue.tickets is not None)
         with self.database.transaction(call.workspace_id) as tx:
             if request.continues is None:
                 begun = ask(tx, call.caller, conversation_id, message_id, question, after=request.parent_id)
             else:
                 begun = go_on(tx, call.caller, conversation_id, request.continues)
-            remembered = remember_choices(
-                tx, call.caller, conversation_id, model=request.model, document_filter=request.filter
+            wish = Wish(
+                request.filter,
+                request.model,
+                request.mode,
+                request.agent,
+                request.half_life_days,
+                request.continues,
             )
-            workspace = remembered.workspace
-            model = self.answerer.choose_model(
-                tx,
-                call.caller,
-                begun.question,
-                history=begun.history,
-                given=request.model,
-                remembered=remembered.model,
-                allowed=workspace.allowed,
-            )
-            chosen = request.model or remembered.model
-            if request.mode == "agent":
-                folder = self.answerer.settings.agents_dir
-                agent = choose_agent(tx, call.caller, conversation_id, request.agent, folder)
-                task = new_task(
-                    call.caller,
-                    begun.question,
-                    recent_turns(begun.history, self.answerer.settings.chat_history_tokens),
-                    document_filter=remembered.filter,
-                    model=chosen,
-                    models=workspace.allowed,
-                    instructions=workspace.instructions,
-                    agent=agent,
-                    client_id=conversation_id,
-                )
+            started = start_answer(tx, call.caller, conversation_id, begun, wish, answerer=self.answerer)
+            if started.request is None:
                 self.queue.start(tx)
-                named = ModelName(model.name, model.configured, agent=True, agent_name=agent)
-                store.begin(tx, begun.answer, task, named)
-            else:
-                stored = AnswerRequest(
-                    call.caller.subject,
-                    call.caller.role,
-                    remembered.filter,
-                    chosen,
-                    request.mode,
-                    request.half_life_days,
-                    request.continues,
-                )
-                first = opening(begun.answer, model)
-                events = message_log.remember_request(tx, begun.answer, msgspec.json.encode(stored), first)
-        if request.mode == "agent":
-            model.close()  # the agent reserves for each of its turns
+        if started.request is None:
+            started.model.close()  # the agent reserves for each of its turns
             return _stream(self.replayer.replay(begun.answer, after=0, request_id=call.request_id))
-        asked = stored.question(call.caller, begun, workspace.instructions)
+        asked = started.request.question(call.caller, begun, started.instructions)
         writer = Writer(
             self.commits, begun.answer, request_id=call.request_id, lifetime=self.lifetime, queue=self.queue
         )
-        return _stream(writer.write(self.answerer.answer(asked, model, is_open=True), events))
+        return _stream(writer.write(self.answerer.answer(asked, started.model, is_open=True), started.events))
 
     def _respond(self, call: Call, conversation_id: str, message: PostedMessage) -> flask.Response:
         """Store the person's responses to calls of an agent, and stream what follows."""
@@ -215,15 +175,6 @@ class ChatRoutes:
             if goes_on:
                 self.queue.start(tx)
         return _stream(self.replayer.replay(answer, after=after, request_id=call.request_id))
-
-    def _check_agents(self, request: ChatRequest) -> None:
-        """Raise UnprocessableContent if this installation can't run agents, or a request is not for one."""
-        if request.continues is not None:
-            raise UnprocessableContent("continues: an agent's answer can't be continued. Ask for the rest.")
-        if not self.answerer.models.are_configured:
-            raise UnprocessableContent(f"mode: {NO_MODEL}")
-        if self.queue.tickets is None:
-            raise UnprocessableContent("mode: agents need the queue `chat`. Set CHAT_URL.")
 
     def resume_chat(self, call: Call) -> flask.Response | Reply:
         """Replay the conversation's running answer from its start and follow it to its end. 204 if none is running.

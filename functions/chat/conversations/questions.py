@@ -13,7 +13,11 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from functions.chat.answers.compose import Question
+from functions.chat.answers.continuation import evidence_of
+from functions.chat.answers.evidence import Mode
 from functions.chat.answers.prompt import Turn
+from functions.chat.changes.passages import Changed
 from functions.chat.conversations.conversations import (
     own_values,
     read_messages,
@@ -24,9 +28,11 @@ from functions.chat.conversations.conversations import (
 from functions.chat.conversations.tree import MessageTree
 from functions.chat.streams import message_log
 from functions.chat.streams.ui_message_stream import ModelPart, StoredPart, TextPart
-from headwater.auth.callers import LOCAL, Caller, ensure_local_workspace
+from headwater.auth.callers import LOCAL, Caller, Role, ensure_local_workspace
 from headwater.conversations import row_id
 from headwater.errors import Conflict, NotFound, UnprocessableContent
+from headwater.filters.parse import parse_filter
+from headwater.usage.record import payer_of
 
 MAX_HISTORY_MESSAGES = 100
 """Messages before a question that are read, at most."""
@@ -42,6 +48,47 @@ class Begun(NamedTuple):
     parts: Sequence[StoredPart] = ()
     may_have_files: bool = True
     """False if the conversation is known to have none."""
+
+
+class AnswerRequest(msgspec.Struct, frozen=True):
+    """What an answer was asked for with, as it is stored beside the answer.
+
+    `model`: empty for the default. `changed`: the documents that a standing question is about. `is_titled`: the
+    conversation has a title, which a language model must not replace.
+    """
+
+    subject: str
+    role: Role
+    filter: str
+    model: str
+    mode: Mode
+    half_life_days: float | None = None
+    continues: uuid.UUID | None = None
+    changed: Changed | None = None
+    is_titled: bool = False
+
+    def caller(self, workspace_id: uuid.UUID) -> Caller:
+        """Return who asked."""
+        return Caller(workspace_id, self.subject, self.role)
+
+    def question(self, caller: Caller, begun: Begun, instructions: str) -> Question:
+        """Return the question to answer. `instructions` are those of the workspace."""
+        return Question(
+            begun.answer,
+            begun.question,
+            begun.history,
+            self.role == "owner",
+            begun=begun.text,
+            may_have_files=begun.may_have_files,
+            evidence=evidence_of(begun.parts),
+            new_title="" if begun.history or self.is_titled else shorten(begun.question),
+            half_life_days=self.half_life_days,
+            filter=parse_filter(self.filter),
+            mode=self.mode,
+            payer=payer_of(caller),
+            instructions=instructions,
+            changed=self.changed,
+        )
 
 
 def ask(

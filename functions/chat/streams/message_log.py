@@ -312,10 +312,17 @@ _LOCK_EXPIRED = sa.text("""
     for update
 """)
 
+# The run of a standing question that waits for the answer goes on with its step `deliver`.
 _END = sa.text("""
-    update messages set state = :state, parts = cast(:parts as jsonb), notice = :notice, alive_until = null,
-      waiting_since = null
-    where workspace_id = :workspace_id and id = :id
+    with ended as (
+      update messages set state = :state, parts = cast(:parts as jsonb), notice = :notice, alive_until = null,
+        waiting_since = null
+      where workspace_id = :workspace_id and id = :id returning id)
+    insert into steps (run_id, workspace_id, queue, kind, key)
+    select r.id, r.workspace_id, 'chat', 'deliver', ''
+    from ended join standing_runs s on s.answer_id = ended.id join runs r on r.standing_run_id = s.id
+    where s.workspace_id = :workspace_id and r.state = 'running'
+    on conflict (run_id, kind, key) do nothing
 """)
 
 _READ = sa.text("""

@@ -8,7 +8,14 @@ from functions.chat.tools.calculate import Calculate
 from functions.chat.tools.code import RunCommand, RunPython
 from functions.chat.tools.delegate import Delegate
 from functions.chat.tools.files import EditFile, ListFiles, ReadFile, WriteFile
-from functions.chat.tools.knowledge import GrepDocuments, ListDocuments, ReadDocument, Related, SearchKnowledge
+from functions.chat.tools.knowledge import (
+    GrepDocuments,
+    ListDocuments,
+    ReadDocument,
+    RecentChanges,
+    Related,
+    SearchKnowledge,
+)
 from functions.chat.tools.toolbox import describe_added
 from functions.chat.tools.web import FetchPage, WebSearch
 from headwater.errors import HeadwaterError
@@ -26,6 +33,7 @@ BUILT_IN: Sequence[type[Tool[Any]]] = (
     ListFiles,
     ReadDocument,
     ReadFile,
+    RecentChanges,
     Related,
     RunCommand,
     RunPython,

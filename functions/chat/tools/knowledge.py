@@ -3,6 +3,7 @@
 They read as any search does, by row-level security. None changes anything.
 """
 
+import datetime as dt
 import uuid
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -10,6 +11,9 @@ from typing import Annotated, Any
 import msgspec
 import sqlalchemy as sa
 
+from functions.chat.changes.listing import summarize
+from functions.chat.changes.passages import MAX_PASSAGES, read_beginnings
+from functions.chat.changes.recent import read_changes
 from functions.chat.retrieval.search import Search
 from functions.chat.web.ranking import Evidence
 from headwater.database.transactions import Database
@@ -70,6 +74,42 @@ class SearchKnowledge(Tool[SearchArguments]):
         chosen = where(_both(self._filter, parse_filter(arguments.filter)))
         found = self._search.find(context.workspace_id, arguments.query, arguments.limit, chosen)
         return Found([passage for passage in found.passages if passage.relevant])
+
+
+class ChangesArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Since when, and of which source."""
+
+    since: Annotated[dt.datetime, msgspec.Meta(tz=True, description="A time, as 2026-01-31T08:00:00+00:00.")]
+    source: Annotated[str, msgspec.Meta(max_length=200, description="The name of a source. Empty: all.")] = ""
+
+
+class RecentChanges(Tool[ChangesArguments]):
+    """The documents that were added, changed and removed since a time."""
+
+    name = "recent_changes"
+    description = (
+        "Lists the documents that were added, changed and removed since a time, at most 200, with the beginnings of "
+        "added and changed ones as passages, each with a number [n] to cite. Read on with read_document."
+    )
+    arguments_type = ChangesArguments
+
+    def __init__(self, database: Database, document_filter: Filter | None) -> None:
+        self._database = database
+        self._filter = document_filter
+
+    def run(self, context: ToolContext, arguments: ChangesArguments) -> Found | str:
+        """List the changes, within the filter of the question."""
+        workspace_id, wanted = context.workspace_id, where(self._filter)
+        with self._database.transaction(workspace_id, settings=_SETTINGS) as tx:
+            changes = read_changes(tx, workspace_id, arguments.since, wanted=wanted, source_name=arguments.source)
+            ids = [change.document_id for change in changes.changes if change.document_id is not None]
+            passages = read_beginnings(tx, workspace_id, ids, MAX_PASSAGES)
+        lines = [
+            f"{change.change} {change.document_id or '-'} {change.source}: {change.key} {change.title}".rstrip()
+            for change in changes.changes
+        ]
+        text = "\n".join([summarize(changes, arguments.since), *lines])
+        return Found(passages, text) if passages else text
 
 
 class ReadArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

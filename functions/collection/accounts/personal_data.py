@@ -40,6 +40,9 @@ TABLES: dict[str, Holding] = {
     "share_links": "deleted",
     "extractions": "deleted",
     "extraction_rows": "deleted",
+    "standing_questions": "deleted",
+    "standing_runs": "deleted",
+    "standing_deliveries": "deleted",
     "usage": "anonymous",
     "budgets": "deleted",
     "reservations": "deleted",
@@ -171,8 +174,8 @@ def _delete(tx: Connection, caller: Caller, subject: str, *, leave: bool) -> Del
         subjects += [f"{KEY_PREFIX}{key_id}" for key_id in created]
     values = {"workspace_id": caller.workspace_id, "subject": subject, "subjects": subjects, "keys": key_ids}
     conversations = tx.execute(_DELETE_CONVERSATIONS, values).rowcount
-    statements = (_DELETE_STEPS, _DELETE_EXTRACTIONS, _ANONYMIZE_USAGE, _DELETE_BUDGETS, _DELETE_RESERVATIONS)
-    for statement in (*statements, _DELETE_SIGN_INS):
+    batches = (_DELETE_STEPS, _DELETE_EXTRACTIONS, _DELETE_STANDING, _DELETE_SIGN_INS)
+    for statement in (*batches, _ANONYMIZE_USAGE, _DELETE_BUDGETS, _DELETE_RESERVATIONS):
         tx.execute(statement, values)
     audit_log.record(tx, caller, "data.deleted", subject, conversations=conversations, left=leave)
     if leave:
@@ -204,9 +207,16 @@ _DELETE_CONVERSATIONS = sa.text("""
 # Steps first, as a worker locks its step before the extraction.
 _DELETE_STEPS = sa.text("""
     delete from steps where id in (
-      select s.id from steps s join runs r on r.id = s.run_id join extractions e on e.id = r.extraction_id
-      where e.workspace_id = :workspace_id and e.subject = any(cast(:subjects as text[]))
+      select s.id from steps s join runs r on r.id = s.run_id left join extractions e on e.id = r.extraction_id
+        left join standing_runs t on t.id = r.standing_run_id
+        left join standing_questions q on q.id = t.standing_question_id
+      where r.workspace_id = :workspace_id and r.kind in ('extraction', 'standing')
+        and coalesce(e.subject, q.subject) = any(cast(:subjects as text[]))
       order by s.id for update of s)
+""")
+
+_DELETE_STANDING = sa.text("""
+    delete from standing_questions where workspace_id = :workspace_id and subject = any(cast(:subjects as text[]))
 """)
 
 _DELETE_EXTRACTIONS = sa.text("""
@@ -278,6 +288,18 @@ _SECTIONS = {
           from extraction_rows x where x.workspace_id = e.workspace_id and x.extraction_id = e.id) as rows
         from extractions e where e.workspace_id = :workspace_id and e.subject = :subject
         order by e.created_at, e.id"""),
+    "standing_questions": _rows("""
+        select q.id, q.name, q.question, q.mode, q.agent, q.model, q.filter, q.changes, q.cron, q.time_zone,
+          q.on_change, q.callback_url, q.mail_to, q.paused_at, q.created_at, (
+          select coalesce(json_agg(json_build_object('id', x.id, 'trigger', x.trigger, 'state', x.state,
+            'reason', x.reason, 'conversation_id', x.conversation_id, 'created_at', x.created_at, 'deliveries', (
+              select coalesce(json_agg(json_build_object('kind', y.kind, 'address', y.address, 'state', y.state)
+                order by y.n), '[]')
+              from standing_deliveries y where y.workspace_id = x.workspace_id and y.run_id = x.id))
+            order by x.created_at), '[]')
+          from standing_runs x where x.workspace_id = q.workspace_id and x.standing_question_id = q.id) as runs
+        from standing_questions q where q.workspace_id = :workspace_id and q.subject = :subject
+        order by q.created_at, q.id"""),
     "usage": _rows("""
         select day, kind, model, input_tokens, cached_tokens, output_tokens, reasoning_tokens, calls, cost from usage
         where workspace_id = :workspace_id and (member_id = :subject or key_id = cast(:key_id as uuid))

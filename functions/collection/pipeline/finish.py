@@ -27,6 +27,7 @@ from headwater.embedding.hosted.providers import pause_name
 from headwater.errors import PermanentError, SystemicError, problem
 from headwater.queue.ledger import NewStep, Step
 from headwater.queue.worker import StepResult
+from headwater.schedules.standing import start_for_changes
 
 REFRESH_STATISTICS_ITEMS = 500
 """From this many items on, a run may have filled tables that the planner still takes for empty."""
@@ -80,6 +81,7 @@ class Finish:
             next_steps += [_embed(step, n, piece, provider) for n, piece in enumerate(slices)]
         if not (next_steps or (computed.kind in EXTENDABLE_KINDS and tx.execute(_HAS_PENDING, values).scalar_one())):
             self._end(tx, step, is_embedded=not slices, errors=errors)
+            return StepResult(wakes=["chat"] if start_for_changes(tx, step.run_id) else [])
         return StepResult(next_steps=next_steps)
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:

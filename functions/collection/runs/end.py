@@ -15,6 +15,7 @@ from headwater import logs
 from headwater.database.transactions import after_commit
 from headwater.errors import Conflict
 from headwater.queue import ledger
+from headwater.schedules.standing import lock_askers
 
 ALARM_MIN_FAILURES = 20
 """A partly failed run with fewer failures is not logged as an error."""
@@ -42,6 +43,7 @@ def end_run(tx: Connection, run_id: uuid.UUID, state: State, error: dict[str, An
 
     Returns the id of the run's source, or None if the run had already ended.
     """
+    lock_askers(tx, run_id)
     counts = read_counts(tx, run_id)
     values: dict[str, Any] = {"run_id": run_id, "state": state, "counts": msgspec.json.encode(counts).decode()}
     values["error"] = msgspec.json.encode(error).decode() if error else None

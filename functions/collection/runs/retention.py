@@ -53,7 +53,8 @@ def _sweep_run(database: Database, workspace_id: uuid.UUID, run_id: uuid.UUID, u
     while time.monotonic() < until:
         with database.transaction(workspace_id) as tx:
             if tx.execute(_DELETE_ITEMS, {"run_id": run_id, "limit": _ITEMS}).rowcount < _ITEMS:
-                return tx.execute(_DELETE_RUN, {"run_id": run_id}).rowcount
+                standing = tx.execute(_DELETE_STANDING_RUNS, {"run_id": run_id}).rowcount
+                return tx.execute(_DELETE_RUN, {"run_id": run_id}).rowcount or min(1, standing)
     return 0
 
 
@@ -85,7 +86,7 @@ def _sweep_batches(database: Database, until: float, statement: sa.TextClause, s
 _EXPIRED_RUNS = sa.text("""
     select id, workspace_id from runs r
     where finished_at < now() - make_interval(days => cast(:days as integer))
-      and (kind in ('build', 'answer', 'extraction')
+      and (kind in ('build', 'answer', 'extraction', 'standing')
         or exists (select 1 from runs l where l.source_id = r.source_id and l.created_at > r.created_at))
       and (kind not in ('collect', 'retry') or snapshot is null or exists (
         select 1 from runs l where l.source_id = r.source_id and l.created_at > r.created_at
@@ -103,6 +104,13 @@ _DELETE_ITEMS = sa.text("""
 """)
 
 _DELETE_RUN = sa.text("delete from runs where id = :run_id and state <> 'running'")
+
+# The run of a standing question is deleted with those before it, of which skipped ones have no run.
+_DELETE_STANDING_RUNS = sa.text("""
+    delete from standing_runs s using runs r join standing_runs expired on expired.id = r.standing_run_id
+    where r.id = :run_id and s.standing_question_id = expired.standing_question_id and s.state <> 'running'
+      and s.created_at <= expired.created_at
+""")
 
 # SKIP LOCKED leaves out documents that are being restored.
 _DELETE_TOMBSTONES = sa.text("""

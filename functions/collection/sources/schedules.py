@@ -8,8 +8,8 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.collection.sources.cron import check_schedule, next_time, times_after
 from headwater.errors import UnprocessableContent
+from headwater.schedules.cron import check_schedule, next_time, times_after
 
 NEXT_RUNS = 3
 """Number of next times in a `Source`."""

@@ -10,13 +10,11 @@ import binascii
 import datetime as dt
 import hashlib
 import hmac
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from headwater.auth.webhook_signatures import signature_of
 from headwater.errors import Unauthorized
-
-SECRET_PREFIX = "whsec_"  # noqa: S105 - not a secret
 
 TOLERANCE = dt.timedelta(minutes=5)
 """How far a timestamp of Standard Webhooks may be from now."""
@@ -36,11 +34,6 @@ class Delivery:
 
     id: str
     is_ping: bool = False
-
-
-def make_secret() -> str:
-    """Return a new secret: the prefix of Standard Webhooks, and 32 random bytes as base64."""
-    return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def verify(headers: Mapping[str, str], body: bytes, secret: str, now: dt.datetime) -> Delivery:
@@ -81,8 +74,7 @@ def _verify_standard(headers: Mapping[str, str], body: bytes, secret: str, now: 
             "The delivery needs `webhook-id`, and a `webhook-timestamp` within five minutes of now. Check the clock of "
             "the server that sends the webhook."
         )
-    key = base64.b64decode(secret.removeprefix(SECRET_PREFIX))
-    signed = hmac.digest(key, f"{message_id}.{timestamp}.".encode(errors="surrogateescape") + body, "sha256")
+    signed = signature_of(message_id, timestamp, body, secret)
     given = [_decode(signature) for signature in headers["webhook-signature"].split()]
     if not any(hmac.compare_digest(signed, signature) for signature in given):
         raise Unauthorized(_WRONG)

@@ -17,7 +17,8 @@ from sqlalchemy.engine import Connection
 from functions.collection.connectors.registry import BuiltInKind, find_kind
 from functions.collection.runs.pause import is_paused
 from functions.collection.runs.queued import start_or_queue_run
-from functions.collection.webhooks.signatures import Delivery, make_secret
+from functions.collection.webhooks.signatures import Delivery
+from headwater.auth.webhook_signatures import make_secret
 from headwater.config import Settings
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.encryption import decrypt_token, encrypt_token

@@ -28,6 +28,7 @@ SKIP_CHECK = "--skip-database-check"
 _HINTS = {
     "DATABASE_ADMIN_URL": "URL of the database's owner, in session mode: postgresql://postgres.REF:…@HOST:5432/postgres",
     "AUTH_SECRET": "the secret shared with the issuer of your user tokens",
+    "SMTP_URL": "the server for mails: smtps://USER:PASSWORD@HOST:465",
     "CLOUDFLARE_API_TOKEN": "a token for the pipeline, from the template `Edit Cloudflare Workers`",
 }
 

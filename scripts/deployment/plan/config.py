@@ -34,7 +34,7 @@ max_tickets model_dir run_endpoint sandbox_url secret_key sign_up tasks_endpoint
 """.upper().split()
 )
 _TYPE_NAMES: Mapping[Any, str] = {int: "a whole number", str: "a string"}
-_SECRET = re.compile(r"_(KEY|SECRET|TOKEN|PASSWORD)$")
+_SECRET = re.compile(r"_(KEY|SECRET|TOKEN|PASSWORD)$|^SMTP_URL$")
 
 
 def read_installation(path: Path, environment: str, flags: Mapping[str, str]) -> Installation:

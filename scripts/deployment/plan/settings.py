@@ -91,7 +91,7 @@ def variables(reader: str, installation: Installation, project_number: str) -> M
     if reader == "chat":
         has_sandbox = SANDBOX in installation.services
         sandbox = {"SANDBOX_URL": service_url(SANDBOX, installation, project_number)} if has_sandbox else {}
-        return common | blobs | sandbox
+        return {"APP_URL": f"https://{installation.domain}"} | common | blobs | sandbox
     job = {"JOB_NAME": "headwater", "MAX_JOB_WORKERS": str(installation.limits.job_workers)}
     default = {"MAX_REPO_BYTES": str(_max_repo_bytes(reader, installation))}
     return default | common | job | blobs

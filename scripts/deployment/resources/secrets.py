@@ -70,6 +70,8 @@ def secrets(installation: Installation) -> list[Secret]:
     settings = dict(installation.settings)
     if settings.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").startswith("https://") and not installation.traces_to_google:
         required.append(Secret("OTEL_EXPORTER_OTLP_HEADERS", _ALL_READERS))
+    if settings.get("MAIL_FROM"):
+        required.append(Secret("SMTP_URL", ("chat",)))
     return required + _model_keys(settings)
 
 

@@ -1,6 +1,7 @@
 """Check that settings of the right types can work, alone and together."""
 
 import base64
+import re
 from dataclasses import fields
 from urllib.parse import urlsplit
 
@@ -8,6 +9,8 @@ from headwater.config.settings import Settings
 
 LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
 """Host names of this machine, as `urlsplit` returns them."""
+
+_SENDER = re.compile(r"(?:[^<>@\x00-\x1f]+<)?[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+>?")
 
 _AT_LEAST_ONE = {"database_pool_size", "max_tickets", "lease_s", "watchdog_s", "max_attempts", "max_upstream_attempts"}
 _AT_LEAST_ONE |= {"fetch_batch", "embed_batch", "max_job_workers", "tick_s", "threads", "long_requests"}
@@ -28,6 +31,7 @@ def find_problems(settings: Settings) -> list[str]:
     problems += _find_auth_problems(settings)
     problems += _find_web_problems(settings)
     problems += _find_trace_problems(settings)
+    problems += _find_mail_problems(settings)
     if settings.fetch_proxy and not settings.fetch_proxy.startswith("http://"):
         problems.append("FETCH_PROXY: expected http://host:port")
     if not settings.fetch_contact.isprintable() or not settings.fetch_contact.isascii():
@@ -49,6 +53,27 @@ def _find_trace_problems(settings: Settings) -> list[str]:
         problems.append("OTEL_EXPORTER_OTLP_ENDPOINT: expected http://… or https://…")
     if settings.traces_google_credentials and not _is_private_way(settings.otel_exporter_otlp_endpoint):
         problems.append("TRACES_GOOGLE_CREDENTIALS: needs an OTEL_EXPORTER_OTLP_ENDPOINT that begins with https://")
+    return problems
+
+
+def _find_mail_problems(settings: Settings) -> list[str]:
+    """Find settings of mails that can't work. No problem names the password."""
+    problems = []
+    if settings.app_url and not _is_http(settings.app_url):
+        problems.append("APP_URL: expected http://… or https://…")
+    if not settings.smtp_url:
+        return problems
+    try:
+        parts = urlsplit(settings.smtp_url)
+        is_valid = parts.scheme in ("smtps", "smtp+starttls", "smtp") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_valid = False
+    if not is_valid:
+        return [*problems, "SMTP_URL: expected smtps://…, smtp+starttls://… or smtp://…"]
+    if parts.scheme == "smtp" and parts.password and parts.hostname not in LOOPBACK_HOSTS:
+        problems.append("SMTP_URL: the password would be sent without TLS. Use smtps://… or smtp+starttls://…")
+    if not _SENDER.fullmatch(settings.mail_from):
+        problems.append("MAIL_FROM: expected an address such as answers@example.com or Headwater <answers@example.com>")
     return problems
 
 

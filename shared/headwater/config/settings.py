@@ -287,6 +287,17 @@ class Settings:
     web_blocked_hosts: tuple[str, ...] = _setting(
         "Hosts and domains, separated by commas, whose pages are not read for answers from the web.", ()
     )
+    app_url: str = _setting(
+        "Address of the web app, `https://headwater.example.com`, for links in mails and callbacks. Empty: no links.",
+        "",
+    )
+    smtp_url: str = _setting(
+        "Server for [mails](standing-questions.md#by-mail): `smtps://USER:PASSWORD@HOST:465`, `smtp+starttls://…:587`, "
+        "or `smtp://HOST:25` without TLS. Empty: no mails.",
+        "",
+        secret=True,
+    )
+    mail_from: str = _setting("Sender of mails, such as `Headwater <answers@example.com>`.", "")
     agent_steps: int = _setting(
         "Calls of the model for one answer of an agent, at least 2. The last is for its text.", 25
     )

@@ -196,9 +196,9 @@ def has_open_runs(tx: Connection) -> bool:
     return bool(tx.execute(_HAS_OPEN_RUNS).scalar())
 
 
-def has_open_extractions(tx: Connection) -> bool:
-    """Return True if any extraction is running."""
-    return bool(tx.execute(_HAS_OPEN_EXTRACTIONS).scalar())
+def has_open_chat_steps(tx: Connection) -> bool:
+    """Return True if any step of the queue `chat` is ready or running."""
+    return bool(tx.execute(_HAS_OPEN_CHAT_STEPS).scalar())
 
 
 def rewrite_lost_answers(tx: Connection, overdue_s: float) -> bool:
@@ -371,9 +371,12 @@ TAKE_BACK = sa.text("""
 """)
 
 # Runs of the queue `chat` end with their last step.
-ENDING_THEMSELVES = "('answer', 'extraction')"
+ENDING_THEMSELVES = "('answer', 'extraction', 'standing')"
 
-_HAS_OPEN_EXTRACTIONS = sa.text("select exists (select 1 from runs where state = 'running' and kind = 'extraction')")
+_HAS_OPEN_CHAT_STEPS = sa.text("""
+    select exists (select 1 from steps where queue = 'chat' and state = 'ready')
+      or exists (select 1 from steps where queue = 'chat' and state = 'running')
+""")
 
 _HAS_OPEN_RUNS = sa.text(
     f"select exists (select 1 from runs where state = 'running' and kind not in {ENDING_THEMSELVES})"

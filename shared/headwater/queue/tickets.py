@@ -4,7 +4,7 @@ A ticket is a task that says "drain queue Q". Tickets may be lost, duplicated or
 done. The table `tickets` counts the outstanding tickets of each queue, so that their number is bounded.
 
 While any run is open, a delayed ticket (the watchdog) repairs what a crash left: expired leases, missing tickets. The
-queue `chat` has a watchdog of its own, while any answer is being written or extraction is running. At most two
+queue `chat` has a watchdog of its own, while any answer is being written or a step of that queue is open. At most two
 watchdogs of each kind are scheduled: their times are multiples of half a period, and each time is a task's name, which
 Cloud Tasks accepts once.
 """
@@ -113,14 +113,14 @@ class Tickets:
     def watch(self) -> None:
         """Return expired leases, add missing `finish` steps, have lost answers written anew, and replace lost tickets.
 
-        Rearms while any run is open, or, if it is the watchdog of `chat`, while any answer is being written or
-        extraction is running.
+        Rearms while any run is open, or, if it is the watchdog of `chat`, while any answer is being written or a step
+        of that queue is open.
         """
         with self.database.transaction(ALL_WORKSPACES) as tx:
             taken_back = ledger.take_back(tx)
             ledger.fan_in(tx)
             has_runs = ledger.has_open_runs(tx)
-            has_answers = ledger.rewrite_lost_answers(tx, LOST_ANSWER_S) or ledger.has_open_extractions(tx)
+            has_answers = ledger.rewrite_lost_answers(tx, LOST_ANSWER_S) or ledger.has_open_chat_steps(tx)
             lost = tx.execute(_DELETE_TICKETS).rowcount
         if taken_back or lost:
             logs.event("watchdog", taken_back=taken_back, lost_tickets=lost)

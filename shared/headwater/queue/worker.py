@@ -39,6 +39,7 @@ SPLIT_AFTER = 2
 class StepResult:
     """The result of a step: counts, which the run sums up, and the steps that follow.
 
+    `wakes` are further queues to wake: those of runs that the step has opened.
     `after_commit` is called after the commit. It is skipped if the process dies in between, so the watchdog must be
     able to do the same work.
     """
@@ -46,6 +47,7 @@ class StepResult:
     counts: Mapping[str, int] = field(default_factory=dict)
     next_steps: Sequence[NewStep] = ()
     after_commit: Callable[[], None] | None = None
+    wakes: Sequence[str] = ()
 
 
 class Handler(Protocol):
@@ -156,7 +158,7 @@ class Worker:
                     ledger.complete(tx, step, result.counts, result.next_steps, logs.trace.get())
             if result.after_commit:
                 result.after_commit()
-            self._wake_for(result.next_steps)
+            self._wake_for(result.next_steps, result.wakes)
         except LeaseLost as lost:
             logs.event("step.lost", severity=30, error=lost, step_id=step.id, kind=step.kind, run_id=step.run_id)
         except DatabaseRefuses as error:
@@ -202,9 +204,9 @@ class Worker:
             self.waker.wake(["collection"])
         return is_over
 
-    def _wake_for(self, steps: Sequence[NewStep]) -> None:
-        if steps:
-            self.waker.wake(sorted({new.queue for new in steps}))
+    def _wake_for(self, steps: Sequence[NewStep], queues: Sequence[str] = ()) -> None:
+        if steps or queues:
+            self.waker.wake(sorted({*(new.queue for new in steps), *queues}))
 
     def _handle_failure(self, handler: Handler, step: Step, error: Exception) -> None:
         decision = decide(

@@ -1900,6 +1900,104 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/standing-questions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List standing questions
+         * @description List the caller's standing questions, latest first, each with its last run.
+         */
+        get: operations["listStandingQuestions"];
+        put?: never;
+        /**
+         * Create a standing question
+         * @description Create a question that is asked with the permissions and budgets of its owner, the caller.
+         *
+         *     Requires the role `editor`.
+         */
+        post: operations["createStandingQuestion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/standing-questions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a standing question
+         * @description Get a standing question with its last run.
+         */
+        get: operations["getStandingQuestion"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a standing question
+         * @description Delete a standing question with its history. Its conversations stay; an answer that is running goes on.
+         */
+        delete: operations["deleteStandingQuestion"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a standing question
+         * @description Change, pause or resume a standing question. Times that passed while it was paused are not made up for.
+         *
+         *     Requires the role `editor`.
+         */
+        patch: operations["changeStandingQuestion"];
+        trace?: never;
+    };
+    "/api/standing-questions/{id}/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask a standing question now
+         * @description Ask a standing question now, also one that is paused. Its schedule stays as it is.
+         *
+         *     Requires the role `editor`.
+         */
+        post: operations["runStandingQuestion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/standing-questions/{id}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the runs of a standing question
+         * @description List the runs of a standing question, latest first, with their deliveries.
+         */
+        get: operations["listStandingRuns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/uploads/{id}": {
         parameters: {
             query?: never;
@@ -2261,7 +2359,7 @@ export interface components {
             actor: string;
             actor_name: string | null;
             /** @enum {string} */
-            action: "agents.changed" | "budgets.changed" | "chat.changed" | "data.deleted" | "data.exported" | "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "mcp_server.added" | "mcp_server.changed" | "mcp_server.connected" | "mcp_server.deleted" | "mcp_server.disconnected" | "member.added" | "member.changed" | "member.removed" | "model.building" | "model.deleted" | "model.registered" | "model.switched" | "models.changed" | "search.changed" | "share.created" | "share.revoked" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
+            action: "agents.changed" | "budgets.changed" | "chat.changed" | "data.deleted" | "data.exported" | "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "mcp_server.added" | "mcp_server.changed" | "mcp_server.connected" | "mcp_server.deleted" | "mcp_server.disconnected" | "member.added" | "member.changed" | "member.removed" | "model.building" | "model.deleted" | "model.registered" | "model.switched" | "models.changed" | "search.changed" | "share.created" | "share.revoked" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "standing_question.changed" | "standing_question.created" | "standing_question.deleted" | "workspace.created";
             target: string;
             target_name: string | null;
             details: Record<string, unknown>;
@@ -2372,6 +2470,18 @@ export interface components {
             arguments: string;
         };
         /**
+         * ChangeTrigger
+         * @description Ask after a run has changed documents of one of these sources, by default of any.
+         *
+         *     Changes within `min_interval_minutes` of the last time are asked about together, when it has passed.
+         */
+        ChangeTrigger: {
+            /** @default [] */
+            sources: string[];
+            /** @default 60 */
+            min_interval_minutes: number;
+        };
+        /**
          * ChangedFile
          * @description The current version of a file, and the run that collects it, or that one more run follows.
          *
@@ -2438,11 +2548,12 @@ export interface components {
          * ChatSettings
          * @description `instructions` are added to each question's system prompt, after Headwater's own.
          *
-         *     `share_links`: members may share conversations by links. If not, existing links don't work.
+         *     `share_links`: members may share conversations by links. If not, existing links don't work. `mail_domains`: the domains to whose addresses members may have answers sent, besides those of members.
          */
         ChatSettings: {
             instructions: string;
             share_links: boolean;
+            mail_domains: string[];
         };
         /**
          * ChatSettingsChanges
@@ -2451,6 +2562,7 @@ export interface components {
         ChatSettingsChanges: {
             instructions?: string;
             share_links?: boolean;
+            mail_domains?: string[];
         };
         /**
          * Choice
@@ -3664,6 +3776,38 @@ export interface components {
             time_zone: string;
         };
         /**
+         * NewStandingQuestion
+         * @description A standing question to create. Without `schedule` and `on_change` it is asked only by `…/run`.
+         *
+         *     `changes`: the question is about the documents that were added, changed or removed since the last answer. If there are none, nothing is asked. `mode`, `agent`, `model` and `filter` are those of a question. `new_conversation`: each answer begins a conversation; otherwise all are in one. `callback_url` and `mail_to` also get each answer.
+         */
+        NewStandingQuestion: {
+            name: string;
+            question: string;
+            /** @default documents */
+            mode: ("both" | "documents" | "web") | "agent";
+            /** @default  */
+            agent: string;
+            /** @default  */
+            model: string;
+            /** @default  */
+            filter: string;
+            /** @default false */
+            changes: boolean;
+            /** @default null */
+            schedule: components["schemas"]["StandingSchedule"] | null;
+            /** @default null */
+            on_change: components["schemas"]["ChangeTrigger"] | null;
+            /** @default false */
+            new_conversation: boolean;
+            /** @default null */
+            callback_url: string | null;
+            /** @default [] */
+            mail_to: string[];
+            /** @default false */
+            paused: boolean;
+        };
+        /**
          * NewUpload
          * @description A file to upload in parts: where it shall be, its size, and the SHA-256 of its content in hex.
          */
@@ -4389,6 +4533,120 @@ export interface components {
             data: components["schemas"]["Stage"];
         };
         /**
+         * StandingDelivery
+         * @description Where an answer is sent, and what came of it. `reason` explains a failure, or why it may have come twice.
+         */
+        StandingDelivery: {
+            /** @enum {string} */
+            kind: "callback" | "mail";
+            address: string;
+            /** @enum {string} */
+            state: "failed" | "sent" | "waiting";
+            reason: string | null;
+            finished_at: string | null;
+        };
+        /**
+         * StandingQuestion
+         * @description A standing question. `paused_reason` is null if its owner has paused it.
+         *
+         *     `next_run_at` is null if nothing is due, `conversation_id` if each answer begins a conversation. `callback_secret` is in the response that creates it, and never again.
+         */
+        StandingQuestion: {
+            /** Format: uuid */
+            id: string;
+            name: string;
+            question: string;
+            mode: ("both" | "documents" | "web") | "agent";
+            agent: string;
+            model: string;
+            filter: string;
+            changes: boolean;
+            schedule: components["schemas"]["StandingSchedule"] | null;
+            on_change: components["schemas"]["ChangeTrigger"] | null;
+            new_conversation: boolean;
+            callback_url: string | null;
+            mail_to: string[];
+            paused: boolean;
+            paused_reason: string | null;
+            next_run_at: string | null;
+            conversation_id: string | null;
+            last_run: components["schemas"]["StandingRun"] | null;
+            created_at: string;
+            updated_at: string;
+            callback_secret?: string;
+        };
+        /**
+         * StandingQuestionChanges
+         * @description Changes of a standing question. Omitted fields stay as they are.
+         *
+         *     `new_callback_secret`: replace the secret that signs callbacks.
+         */
+        StandingQuestionChanges: {
+            name?: string;
+            question?: string;
+            mode?: ("both" | "documents" | "web") | "agent";
+            agent?: string;
+            model?: string;
+            filter?: string;
+            changes?: boolean;
+            schedule?: components["schemas"]["StandingSchedule"] | null;
+            on_change?: components["schemas"]["ChangeTrigger"] | null;
+            new_conversation?: boolean;
+            callback_url?: string | null;
+            mail_to?: string[];
+            paused?: boolean;
+            /** @default false */
+            new_callback_secret: boolean;
+        };
+        /**
+         * StandingQuestionList
+         * @description A page of the caller's standing questions, latest first. `next` is the next page's `after`, null on the last.
+         */
+        StandingQuestionList: {
+            standing_questions: components["schemas"]["StandingQuestion"][];
+            next: string | null;
+        };
+        /**
+         * StandingRun
+         * @description One asking of a standing question.
+         *
+         *     `unchanged`: nothing has changed, so nothing was asked. `skipped`: the run before was still open. `reason` explains every state but `complete`. `answer_id` is null while there is no answer, and once its conversation is deleted.
+         */
+        StandingRun: {
+            /** Format: uuid */
+            id: string;
+            /** @enum {string} */
+            trigger: "change" | "request" | "schedule";
+            /** @enum {string} */
+            state: "complete" | "failed" | "running" | "skipped" | "unchanged";
+            reason: string | null;
+            due_at: string;
+            conversation_id: string | null;
+            answer_id: string | null;
+            changes_since: string | null;
+            changes_until: string | null;
+            created_at: string;
+            finished_at: string | null;
+            deliveries: components["schemas"]["StandingDelivery"][];
+        };
+        /**
+         * StandingRunList
+         * @description A page of the runs of a standing question, latest first. `next` is the next page's `after`, null on the last.
+         */
+        StandingRunList: {
+            runs: components["schemas"]["StandingRun"][];
+            next: string | null;
+        };
+        /**
+         * StandingSchedule
+         * @description A cron expression of five fields, and the time zone that it is evaluated in.
+         */
+        StandingSchedule: {
+            cron: string;
+            /** @default UTC */
+            time_zone: string;
+        };
+        /**
          * StartedRun
          * @description The run that was started, or the one that was already open.
          */
@@ -4824,7 +5082,7 @@ export interface operations {
         parameters: {
             query?: {
                 actor?: string;
-                action?: "agents.changed" | "budgets.changed" | "chat.changed" | "data.deleted" | "data.exported" | "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "mcp_server.added" | "mcp_server.changed" | "mcp_server.connected" | "mcp_server.deleted" | "mcp_server.disconnected" | "member.added" | "member.changed" | "member.removed" | "model.building" | "model.deleted" | "model.registered" | "model.switched" | "models.changed" | "search.changed" | "share.created" | "share.revoked" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "workspace.created";
+                action?: "agents.changed" | "budgets.changed" | "chat.changed" | "data.deleted" | "data.exported" | "document.hidden" | "document.pinned" | "document.shown" | "document.unpinned" | "key.created" | "key.refused" | "key.revoked" | "mcp_server.added" | "mcp_server.changed" | "mcp_server.connected" | "mcp_server.deleted" | "mcp_server.disconnected" | "member.added" | "member.changed" | "member.removed" | "model.building" | "model.deleted" | "model.registered" | "model.switched" | "models.changed" | "search.changed" | "share.created" | "share.revoked" | "source.changed" | "source.created" | "source.deleted" | "source.token_changed" | "source.webhook_created" | "source.webhook_removed" | "standing_question.changed" | "standing_question.created" | "standing_question.deleted" | "workspace.created";
                 target?: string;
                 since?: string;
                 until?: string;
@@ -8581,6 +8839,252 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listStandingQuestions: {
+        parameters: {
+            query?: {
+                after?: string;
+                limit?: number;
+            };
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StandingQuestionList"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createStandingQuestion: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewStandingQuestion"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StandingQuestion"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getStandingQuestion: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StandingQuestion"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteStandingQuestion: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeStandingQuestion: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StandingQuestionChanges"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StandingQuestion"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    runStandingQuestion: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StandingRun"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listStandingRuns: {
+        parameters: {
+            query?: {
+                after?: string;
+                limit?: number;
+            };
+            header?: {
+                /** @description The workspace to use. Defaults to the one that the caller joined first. */
+                "X-Workspace"?: components["parameters"]["Workspace"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StandingRunList"];
+                };
             };
             /** @description An error */
             default: {

@@ -42,6 +42,13 @@ export type Extraction = Schemas["ExtractionState"];
 export type ExtractionEstimate = Schemas["ExtractionEstimate"];
 export type ExtractionRequest = Optional<Schemas["ExtractionRequest"], "documents" | "filter" | "model">;
 
+export type StandingQuestion = Schemas["StandingQuestion"];
+export type NewStandingQuestion = Required<Schemas["NewStandingQuestion"]>;
+export type StandingQuestionChanges = Partial<Schemas["StandingQuestionChanges"]>;
+export type StandingQuestionPage = Schemas["StandingQuestionList"];
+export type StandingRun = Schemas["StandingRun"];
+export type StandingRunPage = Schemas["StandingRunList"];
+
 export type McpServer = Schemas["McpServer"];
 export type NewMcpServer = Schemas["NewMcpServer"];
 export type McpSignIn = Schemas["SignInStarted"];

@@ -18,6 +18,8 @@ describe("parseRoute", () => {
     ["/runs/r1", { page: "run", id: "r1" }],
     ["/runs/r1/x", { page: "missing" }],
     ["/workspace", { page: "workspace" }],
+    ["/standing-questions", { page: "standing-questions" }],
+    ["/standing-questions/1", { page: "missing" }],
     ["/workspace/1", { page: "missing" }],
     ["/documents/d1", { page: "document", id: "d1", passage: null }],
     ["/documents/d1?start=0&end=10", { page: "document", id: "d1", passage: { start: 0, end: 10, text: null } }],

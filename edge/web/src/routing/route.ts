@@ -10,6 +10,7 @@ export type Route =
   | { page: "runs"; sourceId: string | null }
   | { page: "run"; id: string }
   | { page: "extraction" }
+  | { page: "standing-questions" }
   | { page: "usage" }
   | { page: "workspace" }
   | { page: "document"; id: string; passage: CitedRange | null }
@@ -29,6 +30,7 @@ export function parseRoute(url: URL): Route {
   if (page === "runs" && id === undefined) return { page: "runs", sourceId: url.searchParams.get("source") };
   if (page === "runs" && id !== undefined) return { page: "run", id };
   if (page === "extraction" && id === undefined) return { page: "extraction" };
+  if (page === "standing-questions" && id === undefined) return { page: "standing-questions" };
   if (page === "usage" && id === undefined) return { page: "usage" };
   if (page === "workspace" && id === undefined) return { page: "workspace" };
   if (page === "shared" && id !== undefined) return { page: "shared", id, token: url.hash.slice(1) };

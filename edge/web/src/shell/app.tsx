@@ -10,6 +10,7 @@ import { RunsPage } from "../runs/runs-page";
 import { SourcesPage } from "../sources/sources-page";
 import { BrandMark } from "../ui/icons";
 import { SharedPage } from "../shared/shared-page";
+import { StandingPage } from "../standing/standing-page";
 import { UsagePage } from "../usage/usage-page";
 import { WorkspacePage } from "../workspace/workspace-page";
 import { AccountMenu } from "./account-menu";
@@ -62,6 +63,9 @@ function Shell(): ReactNode {
           <NavLink href="/extraction" current={route.page === "extraction"}>
             Extract
           </NavLink>
+          <NavLink href="/standing-questions" current={route.page === "standing-questions"}>
+            Standing questions
+          </NavLink>
           <NavLink href="/usage" current={route.page === "usage"}>
             Usage
           </NavLink>
@@ -104,6 +108,8 @@ function Page({ route }: { route: Route }): ReactNode {
       return <RunPage key={route.id} id={route.id} />;
     case "extraction":
       return <ExtractionPage />;
+    case "standing-questions":
+      return <StandingPage />;
     case "usage":
       return <UsagePage />;
     case "workspace":

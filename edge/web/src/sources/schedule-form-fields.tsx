@@ -7,10 +7,12 @@ interface Props {
   fields: ScheduleFields;
   onChange: (change: Partial<ScheduleFields>) => void;
   error: FieldError | null;
+  /** What is done on the schedule. */
+  label?: string;
 }
 
 /** Schedule fields: a rhythm or a cron expression, and a time zone. */
-export function ScheduleFormFields({ fields, onChange, error }: Props): ReactNode {
+export function ScheduleFormFields({ fields, onChange, error, label = "Collect" }: Props): ReactNode {
   const { rhythm, timeZone } = fields;
   const zones = useMemo(
     () => timeZones(timeZone).map((zone): [string, string] => [zone, zone.replaceAll("_", " ")]),
@@ -21,7 +23,7 @@ export function ScheduleFormFields({ fields, onChange, error }: Props): ReactNod
   return (
     <div className="more-fields schedule-fields" role="group" aria-label="Schedule">
       <Choice
-        label="Collect"
+        label={label}
         value={rhythm}
         options={RHYTHMS}
         error={isCron ? null : scheduleError}

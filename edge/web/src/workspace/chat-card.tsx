@@ -32,12 +32,18 @@ export function ChatCard(): ReactNode {
 function SettingsForm({ settings, onSaved }: { settings: ChatSettings; onSaved: () => void }): ReactNode {
   const [instructions, setInstructions] = useState(settings.instructions);
   const [shareLinks, setShareLinks] = useState(settings.share_links);
+  const [domains, setDomains] = useState(settings.mail_domains.join(", "));
   const { perform, isBusy, problem } = useAction();
-  const invalid = problem && fieldError(problem, ["instructions"]);
-  const isSame = instructions === settings.instructions && shareLinks === settings.share_links;
+  const invalid = problem && fieldError(problem, ["instructions", "mail_domains"]);
+  const isSame =
+    instructions === settings.instructions &&
+    shareLinks === settings.share_links &&
+    domains === settings.mail_domains.join(", ");
   const save = (event: SubmitEvent): void => {
     event.preventDefault();
-    perform(changeChatSettings({ instructions, share_links: shareLinks }), onSaved);
+    const mailDomains = domains.split(",").map((domain) => domain.trim());
+    const changes = { instructions, share_links: shareLinks, mail_domains: mailDomains.filter(Boolean) };
+    perform(changeChatSettings(changes), onSaved);
   };
   return (
     <form aria-label="Instructions" onSubmit={save}>
@@ -48,7 +54,7 @@ function SettingsForm({ settings, onSaved }: { settings: ChatSettings; onSaved: 
         maxLength={MAX_CHARS}
         value={instructions}
         onChange={setInstructions}
-        error={invalid ? invalid.message : null}
+        error={invalid?.field === "instructions" ? invalid.message : null}
         hint="Added to every question of the workspace, for example: who asks, which words to use, in which language to answer. Answers keep to their sources whatever you write here."
       />
       <Checkbox
@@ -56,6 +62,14 @@ function SettingsForm({ settings, onSaved }: { settings: ChatSettings; onSaved: 
         checked={shareLinks}
         onChange={setShareLinks}
         hint="If you turn this off, existing links stop working until you turn it on again."
+      />
+      <Field
+        label="Domains that standing questions may send mail to"
+        optional
+        value={domains}
+        onChange={setDomains}
+        error={invalid?.field === "mail_domains" ? invalid.message : null}
+        hint="Such as `example.com`, separated by commas. Members whose name is an e-mail address can always get mail."
       />
       {problem && !invalid && <ProblemNote problem={problem} />}
       <div className="actions">

@@ -39,13 +39,11 @@ export function describeEntry({ action, target, target_name: name, details }: Au
     case "source.token_changed":
       return `${details["removed"] === true ? "removed" : "replaced"} the access token of the source ${what}`;
     case "source.webhook_created":
-      return `created or renewed the webhook of the source ${what}`;
     case "source.webhook_removed":
-      return `removed the webhook of the source ${what}`;
+      return `${action.endsWith("removed") ? "removed" : "created or renewed"} the webhook of the source ${what}`;
     case "document.pinned":
-      return `pinned the document ${what}`;
     case "document.unpinned":
-      return `unpinned the document ${what}`;
+      return `${action.slice("document.".length)} the document ${what}`;
     case "document.hidden":
       return `hid the document ${what} from search`;
     case "document.shown":
@@ -62,6 +60,10 @@ export function describeEntry({ action, target, target_name: name, details }: Au
       return `shared a conversation by the link ${target}`;
     case "share.revoked":
       return `revoked the share link ${target}`;
+    case "standing_question.created":
+    case "standing_question.changed":
+    case "standing_question.deleted":
+      return `${action.replace("standing_question.", "")} the standing question ${what}`;
     case "mcp_server.added":
       return `added the MCP server ${detail("name")} (${detail("url")})`;
     case "mcp_server.changed":
@@ -73,12 +75,11 @@ export function describeEntry({ action, target, target_name: name, details }: Au
     case "budgets.changed":
       return `changed the budgets (now ${String(details["budgets"])})`;
     case "model.registered":
-      return `registered the embedding model ${what}`;
+    case "model.deleted":
+      return `${action.replace("model.", "")} the embedding model ${what}`;
     case "model.building":
       return `began to build the embedding model ${what}`;
     case "model.switched":
       return `switched the embedding model from ${detail("previous")} to ${what}`;
-    case "model.deleted":
-      return `deleted the embedding model ${what}`;
   }
 }

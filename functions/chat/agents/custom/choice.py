@@ -42,8 +42,13 @@ def choose_agent(tx: Connection, caller: Caller, conversation_id: str, given: st
     values = {"workspace_id": caller.workspace_id, "subject": caller.subject, "given": given}
     values["conversation_id"] = row_id(caller, conversation_id)
     name: str = tx.execute(_REMEMBER, values).scalar_one()
-    if not name:
-        return ""
+    if name:
+        check_agent(tx, caller, name, folder)
+    return name
+
+
+def check_agent(tx: Connection, caller: Caller, name: str, folder: str) -> None:
+    """Raise UnprocessableContent if an agent is not installed, or the caller's workspace does not allow it."""
     allowed = read_allowed(tx, caller)
     if allowed is not None and name not in allowed:
         raise UnprocessableContent(f"agent: this workspace does not allow {name}. Choose another one.")
@@ -51,7 +56,6 @@ def choose_agent(tx: Connection, caller: Caller, conversation_id: str, given: st
         find_agent(name, folder)
     except PermanentError as error:
         raise UnprocessableContent(f"agent: {error.message}") from error
-    return name
 
 
 _READ = sa.text("select agents from workspaces where id = :workspace_id")

@@ -63,7 +63,7 @@ def test_instructions_follow_our_own_in_every_prompt_of_the_workspace(app: JwtAp
     ask(app, "rhea")
     assert system_prompt(provider) == INSTRUCTIONS
     changed = ada.patch(PATH, json={"instructions": " Give torques in Nm.\0 "}).get_json()
-    assert changed == {"instructions": "Give torques in Nm.", "share_links": True}
+    assert changed == {"instructions": "Give torques in Nm.", "share_links": True, "mail_domains": []}
     assert app.person("rhea").get(PATH).get_json() == changed
     ask(app, "rhea")
     assert system_prompt(provider).endswith("\n\nGive torques in Nm.")
@@ -79,7 +79,7 @@ def test_instructions_follow_our_own_in_every_prompt_of_the_workspace(app: JwtAp
 
 def test_other_workspaces_have_their_own_settings(app: JwtApp) -> None:
     app.person("ada").patch(PATH, json={"instructions": "Secret", "share_links": False})
-    assert app.person("eve").get(PATH).get_json() == {"instructions": "", "share_links": True}
+    assert app.person("eve").get(PATH).get_json() == {"instructions": "", "share_links": True, "mail_domains": []}
 
 
 def test_only_owners_change_settings_and_the_audit_log_has_it(app: JwtApp) -> None:

@@ -75,6 +75,15 @@ FILL = """
     ), sign_in as (
       insert into mcp_authorizations (server_id, workspace_id, subject, state, secret)
       select id, w, s, cast(mark as bytea), '' from server, p
+    ), standing_question as (
+      insert into standing_questions (workspace_id, subject, name, question, mode)
+      select w, s, mark, mark, 'documents' from p returning id
+    ), standing_run as (
+      insert into standing_runs (workspace_id, standing_question_id, trigger, due_at, reason)
+      select w, id, 'request', now(), mark from standing_question, p returning id
+    ), standing_delivery as (
+      insert into standing_deliveries (run_id, workspace_id, n, kind, address)
+      select id, w, 0, 'mail', mark from standing_run, p
     ), used as (
       insert into usage (workspace_id, day, kind, model, member_id, calls, input_tokens, cost)
       select w, date '2026-01-01', 'chat', 'm', s, 2, 10, 0.5 from p

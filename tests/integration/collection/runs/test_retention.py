@@ -84,6 +84,30 @@ def test_old_runs_are_deleted_with_their_items_and_steps(db: Database, database:
     assert sweep(db, settings_for(database)) == (0, 0)
 
 
+def test_old_runs_of_standing_questions_are_deleted(db: Database, database: FreshDatabase) -> None:
+    question = """
+        with question as (
+          insert into standing_questions (workspace_id, subject, name, question, mode)
+          values (:w, 's', 'n', 'q', 'documents') returning id
+        ), asked as (
+          insert into standing_runs (id, workspace_id, standing_question_id, trigger, due_at, state, reason, created_at,
+            finished_at)
+          select gen_random_uuid(), :w, id, 'schedule', at, case age when 101 then 'skipped' else 'complete' end,
+            age::text, at, at
+          from question, unnest(array[1, 100, 101]) age, lateral (select now() - make_interval(days => age) as at) t
+          returning id, state, created_at
+        )
+        insert into runs (workspace_id, standing_run_id, kind, engine, state, created_at, finished_at)
+        select :w, id, 'standing', 'tickets', 'succeeded', created_at, created_at from asked where state = 'complete'
+    """
+    with db.transaction(WORKSPACE) as tx:
+        tx.execute(sa.text(question), {"w": WORKSPACE})
+    assert sweep(db, settings_for(database, keep_runs_days=90)) == (1, 0)
+    with db.transaction(WORKSPACE) as tx:
+        assert tx.execute(sa.text("select reason from standing_runs")).scalars().all() == ["1"]
+        assert tx.execute(sa.text("select count(*) from runs")).scalar_one() == 1
+
+
 def test_last_run_last_listing_and_open_runs_stay(db: Database, database: FreshDatabase) -> None:
     source_id, other_id = add_source(db), add_source(db)
     add_old_run(db, source_id, 400)

@@ -72,6 +72,15 @@ _FILL = """
     ), extraction_row as (
       insert into extraction_rows (extraction_id, workspace_id, n, document_id, title)
       select id, :w, 1, gen_random_uuid(), 'same text' from extraction
+    ), standing_question as (
+      insert into standing_questions (workspace_id, subject, name, question, mode)
+      values (:w, 's', 'n', 'same text', 'documents') returning id
+    ), standing_run as (
+      insert into standing_runs (workspace_id, standing_question_id, trigger, due_at, state, finished_at)
+      select :w, id, 'request', now(), 'complete', now() from standing_question returning id
+    ), standing_delivery as (
+      insert into standing_deliveries (run_id, workspace_id, n, kind, address)
+      select id, :w, 0, 'mail', 'a@x.example' from standing_run
     ), member as (
       insert into members (workspace_id, subject, role) values (:w, 's', 'owner')
     ), key as (

@@ -7,7 +7,8 @@ import hmac
 
 import pytest
 
-from functions.collection.webhooks.signatures import Delivery, make_secret, verify
+from functions.collection.webhooks.signatures import Delivery, verify
+from headwater.auth.webhook_signatures import make_secret, sign
 from headwater.errors import Unauthorized
 
 NOW = dt.datetime(2026, 11, 28, 12, tzinfo=dt.UTC)
@@ -30,6 +31,13 @@ def test_secret_is_random_and_in_the_form_of_standard_webhooks() -> None:
     first, second = make_secret(), make_secret()
     assert first != second
     assert len(base64.b64decode(first.removeprefix("whsec_"))) == 32
+
+
+def test_signed_delivery_is_verified() -> None:
+    headers = sign("run-1", BODY, SECRET, NOW)
+    assert verify(headers, BODY, SECRET, NOW).id == hashlib.sha256(b"run-1").hexdigest()
+    with pytest.raises(Unauthorized):
+        verify(headers, BODY + b" ", SECRET, NOW)
 
 
 def test_github_example_of_its_documentation() -> None:

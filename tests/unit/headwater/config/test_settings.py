@@ -119,6 +119,26 @@ def test_white_space_around_a_key_is_ignored(value: str, expected: str) -> None:
     assert read_settings({**REQUIRED, "COHERE_API_KEY": value}).cohere_api_key == expected
 
 
+def test_mail_settings_are_checked_and_the_password_is_a_secret() -> None:
+    sender = {"MAIL_FROM": "Headwater <answers@x.example>"}
+    settings = read_settings({**REQUIRED, **sender, "SMTP_URL": "smtps://me:pass%20word@mail.example:465"})
+    assert {"pass word", "smtps://me:pass%20word@mail.example:465"} <= set(settings.secrets)
+    read_settings({**REQUIRED, **sender, "SMTP_URL": "smtp://127.0.0.1:25"})
+    for url in (
+        "mail.example",
+        "http://mail.example",
+        "smtps://",
+        "smtp://me:secret-1@mail.example",
+        "smtps://m:99999",
+    ):
+        with pytest.raises(ConfigError, match="SMTP_URL") as raised:
+            read_settings({**REQUIRED, **sender, "SMTP_URL": url})
+        assert "secret-1" not in str(raised.value)
+    for wrong in ("", "x", "a@x.example\r\nBcc: b@x.example", "<a@x.example> b"):
+        with pytest.raises(ConfigError, match="MAIL_FROM"):
+            read_settings({**REQUIRED, "MAIL_FROM": wrong, "SMTP_URL": "smtps://mail.example"})
+
+
 def test_error_of_a_broken_key_does_not_quote_it() -> None:
     with pytest.raises(ConfigError) as raised:
         read_settings({**REQUIRED, "GROQ_API_KEY": "gsk\u2026secret"})

@@ -68,6 +68,11 @@ def test_collector_on_the_internet_has_secret_headers() -> None:
     assert not asked("http://10.0.0.7:4318")
 
 
+def test_installation_that_sends_mail_has_a_secret_mail_server() -> None:
+    assert "SMTP_URL" not in readers(SUPABASE)
+    assert readers(replace(SUPABASE, settings=(("MAIL_FROM", "a@x.example"),)))["SMTP_URL"] == ("chat",)
+
+
 def test_google_gets_traces_with_the_functions_own_accounts() -> None:
     settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://telemetry.googleapis.com", "TRACES_GOOGLE_CREDENTIALS": "true"}
     installation = replace(SUPABASE, settings=tuple(settings.items()))

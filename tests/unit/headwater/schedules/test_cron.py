@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.collection.sources.cron import check_schedule, min_interval_s, times_after
 from headwater.errors import UnprocessableContent
+from headwater.schedules.cron import check_schedule, min_interval_s, times_after
 from tests.harness.cron_reference import scan_minutes
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)

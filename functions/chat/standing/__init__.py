@@ -1,0 +1,1 @@
+"""Standing questions: asked on a schedule or after changes, their answers delivered."""

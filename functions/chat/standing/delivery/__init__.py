@@ -1,0 +1,1 @@
+"""Send the answers to standing questions: to callbacks and by mail."""

@@ -1,0 +1,1 @@
+"""Schedules: cron expressions, and the standing questions that are due."""
