@@ -110,7 +110,8 @@ class AgentClient:
         `may_repeat`: the stream begins where the responses are in the log, whatever the client has read.
         """
         is_first = id_ % MAX_EVENTS == 1
-        if self._last and (id_ - 1) // MAX_EVENTS > (self._last - 1) // MAX_EVENTS:
+        is_new_writing = self._last > 0 and (id_ - 1) // MAX_EVENTS > (self._last - 1) // MAX_EVENTS
+        if is_new_writing and (is_first or not may_repeat):
             self.events.clear()  # the answer is written anew, with numbers above all earlier ones
             if not is_first:
                 self.problems.append(f"event {id_} began a writing")
@@ -151,7 +152,12 @@ class AgentClient:
         ids = sorted(self.events)
         if ids != [*range(ids[0], ids[0] + len(ids))] or ids[0] % MAX_EVENTS != 1:
             self.problems.append("events are missing")
-        folded = msgspec.json.decode(msgspec.json.encode(fold(self.events[id_] for id_ in ids)))
+        try:
+            parts = fold(self.events[id_] for id_ in ids)
+        except KeyError as error:
+            self.problems.append(f"an event has no beginning: {error}")
+            return
+        folded = msgspec.json.decode(msgspec.json.encode(parts))
         if len(stored) != 1:
             self.problems.append(f"{len(stored)} answers")
         elif json.loads(stored[0][0]) != folded:
