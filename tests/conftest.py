@@ -99,15 +99,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = selected
 
 
-def pytest_collection() -> None:
-    """Collect no garbage while tests are collected: that takes a fifth of the time and finds nothing."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect no garbage while tests are collected: that takes a third of the time and finds nothing."""
     gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 def pytest_collection_finish() -> None:
     """Leave the collected tests and imported modules out of garbage collections: that is a million objects."""
     gc.freeze()
-    gc.enable()
 
 
 def _has_pooled_database(item: pytest.Item) -> bool:
