@@ -53,7 +53,7 @@ const CALLS = [
  *
  * @param {{ targets: string[], calls: [string, string, unknown?][] }} arguments_
  */
-// eslint-disable-next-line max-lines-per-function -- the page gets this function alone
+// oxlint-disable-next-line max-lines-per-function -- the page gets this function alone
 async function attack({ targets, calls }) {
   /** @type {string[]} */
   const read = [];

@@ -157,7 +157,7 @@ export type MessageMetadata = Pick<Schemas["MessageMetadata"], "state"> &
 export type RatedQuestion = Schemas["RatedQuestion"];
 export type Rating = NonNullable<Schemas["Feedback"]["rating"]>;
 // A type, not an interface: the AI SDK needs an index signature, which only a type alias has implicitly.
-// eslint-disable-next-line @typescript-eslint/consistent-type-definitions
+// oxlint-disable-next-line typescript/consistent-type-definitions
 export type MessageData = {
   model: Model;
   thinking: Model;
