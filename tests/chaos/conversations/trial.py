@@ -113,7 +113,7 @@ def _outcome(world: AgentWorld, client: AgentClient) -> Outcome:
     for key, count in world.orders.requests_of.items():
         if key.startswith(f"{id_}/") and count > 1:
             problems.append(f"the order {key} was sent {count} times")
-    told = [each for each in world.provider.requests if f"Question of {name}" in str(each["messages"][1]["content"])]
+    told = [each for each in world.provider.requests if each["messages"][1]["content"] == f"Question of {name}"]
     contents = {
         "messages": [message["role"] for message in messages],
         "text": [part["text"] for part in answer["parts"] if part["type"] == "text"],
