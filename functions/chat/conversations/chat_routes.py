@@ -159,7 +159,9 @@ class ChatRoutes:
         writer = Writer(
             self.commits, begun.answer, request_id=call.request_id, lifetime=self.lifetime, queue=self.queue
         )
-        return _stream(writer.write(self.answerer.answer(asked, started.model, is_open=True), started.events))
+        response = _stream(writer.write(self.answerer.answer(asked, started.model, is_open=True), started.events))
+        response.call_on_close(started.model.close)  # if the client goes before the search
+        return response
 
     def _respond(self, call: Call, conversation_id: str, message: PostedMessage) -> flask.Response:
         """Store the person's responses to calls of an agent, and stream what follows."""

@@ -78,6 +78,14 @@ def test_failed_call_is_not_counted_and_frees_its_reservation(chat: ChatApp, pro
     assert chat.rows("select count(*) from reservations") == [(0,)]
 
 
+def test_client_that_leaves_before_the_search_frees_its_reservation(chat: ChatApp) -> None:
+    put(chat, "/api/budgets", {"budgets": [{"applies_to": "workspace", "period": "day", "amount": 1}]})
+    response = chat.post("c1", QUESTION)
+    assert chat.rows("select count(*) from reservations") == [(1,)]
+    response.close()
+    assert chat.rows("select count(*) from reservations") == [(0,)]
+
+
 def test_member_sees_only_their_own_usage(chat: ChatApp) -> None:
     chat.ask("c1", QUESTION)
     with chat.database.transaction(chat.workspace_id) as tx:
