@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 # They change nothing about packages that are locked with their hashes.
 _WITHOUT_EFFECT = {
-    *("break-system-packages", "cache-dir", "constraint", "disable-pip-version-check", "no-cache-dir", "no-color"),
+    *("break-system-packages", "config-file", "constraint", "disable-pip-version-check", "no-color"),
     *("no-input", "no-warn-script-location", "prefer-binary", "progress-bar", "quiet", "require-virtualenv"),
     *("require-hashes", "root-user-action", "only-binary", "verbose"),
 }
@@ -20,9 +20,11 @@ _OPTIONS = {
     "trusted-host": "--allow-insecure-host",
 }
 _VARIABLES = {
+    "cache-dir": ("UV_CACHE_DIR",),
     "cert": ("SSL_CERT_FILE",),
     "client-cert": ("SSL_CLIENT_CERT",),
     "default-timeout": ("UV_HTTP_TIMEOUT",),
+    "no-cache-dir": ("UV_NO_CACHE",),
     "proxy": ("HTTP_PROXY", "HTTPS_PROXY"),
     "retries": ("UV_HTTP_RETRIES",),
     "timeout": ("UV_HTTP_TIMEOUT",),

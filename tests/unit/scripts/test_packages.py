@@ -71,6 +71,15 @@ def test_uv_is_configured_for_a_proxy_and_for_no_index() -> None:
     assert variables["HTTPS_PROXY"] == variables["HTTP_PROXY"] == "http://proxy:3128"
 
 
+def test_uv_keeps_its_cache_where_pip_does() -> None:
+    listing = ":env:.config-file='/etc/pip.conf'\nglobal.cache-dir='/var/cache/pip'\nglobal.no-cache-dir='true'\n"
+    assert settings_for_uv(listing)[1] == {
+        "UV_SYSTEM_CERTS": "1",
+        "UV_CACHE_DIR": "/var/cache/pip",
+        "UV_NO_CACHE": "true",
+    }
+
+
 @pytest.mark.parametrize("listing", ["global.keyring-provider='import'", "global.no-binary=':all:'", "global.cert=x"])
 def test_settings_without_a_counterpart_are_left_to_pip(listing: str) -> None:
     with pytest.raises(ValueError, match=r"no counterpart|malformed"):
