@@ -2,8 +2,8 @@
 
     python -m bench.streams [--streams N] [--tokens-per-s N] [--seconds N] [--questions N]
 
-What is added to the first token is its time without that of the provider alone and that of a search, which is asked for
-just before; `/heartbeat` tells what the request of the search takes, which is no part of an answer.
+The time added to the first token is the time until it arrives, less the provider's own and less that of a search. The
+search is measured just before each question, without the time of a request, which `/heartbeat` takes.
 
 One run compares the chat function (without the Worker), FastAPI with LangChain's `astream`, and the provider alone, all
 on the same fake provider. Prints the machine's load: figures of a busy machine compare only with each other.
