@@ -86,8 +86,7 @@ def run_all(world: AgentWorld, plans: Mapping[str, Plan], *, at_once: int, leave
 def _outcome(world: AgentWorld, client: AgentClient) -> Outcome:
     """Return what has become of a conversation, without ids, times, numbers of passages and names."""
     name, problems = client.name, [*client.problems]
-    with world.client() as http:
-        messages = http.get(f"/api/conversations/{name}").raise_for_status().json()["messages"]
+    messages = world.until(lambda http: http.get(f"/api/conversations/{name}").raise_for_status().json()["messages"])
     answer = messages[-1]
     interrupted, calls, repeated = set(), [], 0
     for part in answer["parts"]:

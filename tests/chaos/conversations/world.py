@@ -9,8 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -116,6 +116,18 @@ class AgentWorld:
             return bool(found)
 
         wait_until(look, START_S)
+        return found[0]
+
+    def until(self, ask: Callable[[httpx.Client], Any]) -> Any:
+        """Return what a request returns, again and again while the function can't answer."""
+        found: list[Any] = []
+
+        def attempt() -> bool:
+            with suppress(httpx.HTTPError), self.client() as client:
+                found.append(ask(client))
+            return bool(found)
+
+        wait_until(attempt, START_S)
         return found[0]
 
     def victims(self, name: str) -> list[psutil.Process]:
