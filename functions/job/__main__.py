@@ -21,6 +21,7 @@ from functions.job.owner import add_owner_command
 from headwater import logs, tracing
 from headwater.config import Settings, get_settings
 from headwater.errors import HeadwaterError
+from headwater.processes.protect import protect_memory
 
 _EPILOG = """\
 Settings are read from environment variables, see docs/settings.md.
@@ -148,4 +149,5 @@ def _migrate(settings: Settings, options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
+    protect_memory()  # the processes of extensions run as the same user
     sys.exit(main(sys.argv[1:]))

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy.engine import Connection
 
 from functions.chat.agents import answer_log, call_store, store
+from functions.chat.agents.posted_responses import MAX_INPUT_BYTES
 from functions.chat.agents.store import Agent
 from functions.chat.answers.answer_parts import AnswerParts
 from functions.chat.answers.pieces import Thought
@@ -117,5 +119,6 @@ def close_calls(tx: Connection, agent: Agent) -> None:
 
 
 def _input(call: ToolStarted | AskPerson) -> ToolInput:
-    shown = {} if has_nul(call.input) else call.input
+    is_large = len(msgspec.json.encode(call.input)) > MAX_INPUT_BYTES
+    shown = {} if is_large or has_nul(call.input) else call.input
     return ToolInput(tool_call_id=call.call_id, tool_name=clean(call.name, 100), input=shown)

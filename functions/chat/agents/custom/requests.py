@@ -16,6 +16,7 @@ from functions.chat.agents.calls import Calls, Waiting
 from functions.chat.agents.checkpoints import Checkpoints
 from functions.chat.agents.custom import parts
 from functions.chat.agents.limits import LimitReached, Limits
+from functions.chat.agents.posted_responses import MAX_INPUT_BYTES
 from functions.chat.agents.store import Agent
 from functions.chat.agents.turns import ANSWER_TOKENS, SETTLE_S, Turns
 from functions.chat.tools.text import clean
@@ -200,6 +201,8 @@ class Requests:
 
     def _ask_person(self, call: ask.AskPerson) -> ask.PersonAnswer | None:
         self._count_call()
+        if has_nul(call.input) or len(msgspec.json.encode(call.input)) > MAX_INPUT_BYTES:
+            raise PermanentError(f"The agent asked the person about more than {MAX_INPUT_BYTES:,} bytes, or with NUL.")
         with self._transaction() as tx:
             return parts.ask_person(tx, self._agent, call)
 

@@ -31,7 +31,7 @@ def read_state(tx: Connection, agent: Agent) -> Blob | None:
 
 def write_state(tx: Connection, agent: Agent, state: Blob | None) -> None:
     """Keep the state at the end of an answer. One that is too large is left out."""
-    if state is not None and len(state.content) <= MAX_STATE_BYTES:
+    if state is not None and len(state.content) + len(state.format) <= MAX_STATE_BYTES:
         kept = msgspec.msgpack.encode(_Kept(agent.task.agent, state))
         tx.execute(_WRITE, {**_values(agent), "state": kept})
 

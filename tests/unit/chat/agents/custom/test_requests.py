@@ -6,6 +6,7 @@ import pytest
 
 from functions.chat.agents.custom.requests import MAX_CALLS, MAX_ID_CHARS, MAX_METADATA_BYTES, MAX_WRITES, Requests
 from functions.chat.agents.limits import Limits
+from functions.chat.agents.posted_responses import MAX_INPUT_BYTES
 from headwater.agents import messages as ask
 from headwater.config import Settings
 from headwater.errors import PermanentError
@@ -50,6 +51,8 @@ def requests() -> Requests:
         ask.StoreWrites("", "1", [ask.TaskWrite("t", 0, "c", BLOB)] * (MAX_WRITES + 1)),
         ask.ModelStarted(LONG, "model", 1),
         ask.AskPerson(LONG, "ask", {}, False),
+        ask.AskPerson("a", "delete", {"x": "y" * MAX_INPUT_BYTES}, True),
+        ask.AskPerson("a", "delete", {"x": "\0"}, True),
     ],
     ids=lambda call: type(call).__name__,
 )
