@@ -131,7 +131,7 @@ class McpServerRoutes:
         """Delete a server. Agents lose its tools with their next step. Tokens of OAuth are revoked."""
         with self.database.transaction(call.workspace_id) as tx:
             servers.read(tx, call.workspace_id, call.path["id"])
-            stored = connections.lock(tx, call.workspace_id, call.path["id"], self.settings)
+            stored = connections.lock_if_readable(tx, call.workspace_id, call.path["id"], self.settings)
             servers.delete(tx, call.caller, call.path["id"])
         if stored is not None:
             revoke_all(http_client(self.settings), stored)

@@ -21,9 +21,15 @@ export async function readToolsAgain(id: string): Promise<void> {
   await send("POST", `${PATH}/${id}/read`);
 }
 
+/** A client of an authorization server that registers none by itself. Both are empty for one that does. */
+export interface OAuthClient {
+  client_id: string;
+  client_secret: string;
+}
+
 /** Begin to sign in to a server that uses OAuth. `redirectUri`: where its authorization server sends the person back. */
-export async function authorizeMcpServer(id: string, redirectUri: string): Promise<McpSignIn> {
-  const response = await send("POST", `${PATH}/${id}/authorize`, { redirect_uri: redirectUri });
+export async function authorizeMcpServer(id: string, redirectUri: string, client: OAuthClient): Promise<McpSignIn> {
+  const response = await send("POST", `${PATH}/${id}/authorize`, { redirect_uri: redirectUri, ...client });
   return (await response.json()) as McpSignIn;
 }
 

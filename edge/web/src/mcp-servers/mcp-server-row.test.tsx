@@ -51,7 +51,9 @@ it("offers to connect a server that uses OAuth, and to disconnect it", () => {
   const disconnected = html({ ...SERVER, uses_oauth: true, connected: false });
   expect(disconnected).toContain("needs to be connected again");
   expect(disconnected).toContain("Connect issues");
+  expect(disconnected).toContain("/mcp-servers/callback</code>");
   expect(disconnected).not.toContain("Read its tools again");
   expect(html({ ...SERVER, uses_oauth: true })).toContain("Disconnect issues");
   expect(html(SERVER)).not.toContain("onnect issues");
+  expect(html(SERVER)).not.toContain("Client ID");
 });

@@ -5,10 +5,11 @@ import {
   deleteMcpServer,
   disconnectMcpServer,
   readToolsAgain,
+  type OAuthClient,
 } from "../api/mcp-servers";
 import type { McpServer } from "../api/types";
 import { ConfirmDialog } from "../ui/confirm-dialog";
-import { Checkbox } from "../ui/field";
+import { Checkbox, Field } from "../ui/field";
 import { ProblemNote } from "../ui/problem-note";
 import { useAction, type Action } from "../ui/use-action";
 import { callbackUrl, openSignIn } from "./sign-in";
@@ -17,6 +18,7 @@ import { callbackUrl, openSignIn } from "./sign-in";
 export function McpServerRow({ server, onChange }: { server: McpServer; onChange: () => void }): ReactNode {
   const stored = server.tools.filter(({ allowed }) => allowed).map(({ name }) => name);
   const [allowed, setAllowed] = useState<readonly string[]>(stored);
+  const [client, setClient] = useState<OAuthClient>({ client_id: "", client_secret: "" });
   const [isDeleting, setIsDeleting] = useState(false);
   const { perform, isBusy, problem } = useAction();
   const act = (promise: Promise<void>): void => {
@@ -42,6 +44,7 @@ export function McpServerRow({ server, onChange }: { server: McpServer; onChange
           }}
         />
       ))}
+      {!server.connected && <ClientFields client={client} onChange={setClient} />}
       {problem && <ProblemNote problem={problem} />}
       <div className="actions">
         <button
@@ -53,7 +56,7 @@ export function McpServerRow({ server, onChange }: { server: McpServer; onChange
         >
           Save allowed tools
         </button>
-        <ConnectionButtons server={server} isBusy={isBusy} act={act} perform={perform} />
+        <ConnectionButtons server={server} client={client} isBusy={isBusy} act={act} perform={perform} />
         <button
           type="button"
           className="plain"
@@ -86,13 +89,14 @@ export function McpServerRow({ server, onChange }: { server: McpServer; onChange
 
 interface ConnectionProps {
   server: McpServer;
+  client: OAuthClient;
   isBusy: boolean;
   act: (promise: Promise<void>) => void;
   perform: Action["perform"];
 }
 
 /** Buttons that read a server's tools again, and that connect and disconnect one that uses OAuth. */
-function ConnectionButtons({ server, isBusy, act, perform }: ConnectionProps): ReactNode {
+function ConnectionButtons({ server, client, isBusy, act, perform }: ConnectionProps): ReactNode {
   const { id, name, connected, uses_oauth: usesOauth } = server;
   if (!connected)
     return (
@@ -100,7 +104,7 @@ function ConnectionButtons({ server, isBusy, act, perform }: ConnectionProps): R
         type="button"
         disabled={isBusy}
         onClick={() => {
-          perform(authorizeMcpServer(id, callbackUrl()), openSignIn);
+          perform(authorizeMcpServer(id, callbackUrl(), client), openSignIn);
         }}
       >
         Connect {name}
@@ -129,6 +133,43 @@ function ConnectionButtons({ server, isBusy, act, perform }: ConnectionProps): R
         </button>
       )}
     </>
+  );
+}
+
+/** Fields for a client that the owner has registered with the authorization server. */
+function ClientFields({
+  client,
+  onChange,
+}: {
+  client: OAuthClient;
+  onChange: (client: OAuthClient) => void;
+}): ReactNode {
+  return (
+    <details className="more">
+      <summary>Use a client of your own</summary>
+      <div className="more-fields">
+        <Field
+          label="Client ID"
+          hint="For authorization servers that register no clients. Its redirect address is this app's, with `/mcp-servers/callback`."
+          optional
+          value={client.client_id}
+          maxLength={1000}
+          onChange={(id) => {
+            onChange({ ...client, client_id: id });
+          }}
+        />
+        <Field
+          label="Client secret"
+          optional
+          type="password"
+          value={client.client_secret}
+          maxLength={2000}
+          onChange={(secret) => {
+            onChange({ ...client, client_secret: secret });
+          }}
+        />
+      </div>
+    </details>
   );
 }
 

@@ -117,7 +117,7 @@ def request_tokens(
         if status != 200 or not answer.access_token:
             reason = quote(answer.error_description or answer.error or f"HTTP {status}")
             kind = InvalidGrant if answer.error in ("invalid_grant", "invalid_client") else PermanentError
-            raise kind(f"{host} gave no access token ({reason}).")
+            raise kind(f"{host} gave no access token ({reason}). Connect the server again.")
         if answer.token_type.lower() != "bearer":
             raise PermanentError(f"{host} gave a token of another kind than `Bearer`.")
         for token in (answer.access_token, answer.refresh_token):

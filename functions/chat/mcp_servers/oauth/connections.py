@@ -19,7 +19,7 @@ from headwater.auth.callers import Caller
 from headwater.config import Settings
 from headwater.database.transactions import Database
 from headwater.encryption import decrypt_token, encrypt_token
-from headwater.errors import NotFound, PermanentError
+from headwater.errors import NotFound, PermanentError, SystemicError
 
 if TYPE_CHECKING:
     from headwater.outbound.guarded_http import GuardedHttp
@@ -75,7 +75,11 @@ def encode(value: OAuthConnection | SignIn, settings: Settings) -> bytes:
 
 def decode_connection(stored: bytes, settings: Settings) -> OAuthConnection:
     """Decrypt a connection. Raises SystemicError if it was encrypted with another key."""
-    return msgspec.json.decode(decrypt_token(stored, settings), type=OAuthConnection)
+    try:
+        return msgspec.json.decode(decrypt_token(stored, settings), type=OAuthConnection)
+    except SystemicError as error:
+        message = "SECRET_KEY has changed since this MCP server was connected. Disconnect it, then connect it again."
+        raise SystemicError(message) from error
 
 
 def lock(tx: Connection, workspace_id: uuid.UUID, server_id: uuid.UUID, settings: Settings) -> OAuthConnection | None:
@@ -84,6 +88,21 @@ def lock(tx: Connection, workspace_id: uuid.UUID, server_id: uuid.UUID, settings
     if row is None:
         raise NotFound(f"MCP server not found: {server_id}.")
     return None if row.oauth is None else decode_connection(row.oauth, settings)
+
+
+def lock_if_readable(
+    tx: Connection, workspace_id: uuid.UUID, server_id: uuid.UUID, settings: Settings
+) -> OAuthConnection | None:
+    """Do as `lock`, but return None for a connection of another `SECRET_KEY`, which is to be replaced or deleted."""
+    try:
+        return lock(tx, workspace_id, server_id, settings)
+    except SystemicError:
+        return None
+
+
+def delete(tx: Connection, workspace_id: uuid.UUID, server_id: uuid.UUID) -> None:
+    """Delete the connection of a server that uses OAuth."""
+    tx.execute(_DELETE, {"workspace_id": workspace_id, "id": server_id})
 
 
 def store(
@@ -152,7 +171,9 @@ def access_token(
             logs.event("mcp_server.disconnected", severity=30, server_id=server_id, error=error)
             store(tx, workspace_id, server_id, connection.without_tokens(), settings, is_connected=False)
         else:
-            store(tx, workspace_id, server_id, connection.with_tokens(tokens), settings, is_connected=True)
+            # A demand for more scopes stays: the same ones come with the new token.
+            is_connected = not connection.missing_scope
+            store(tx, workspace_id, server_id, connection.with_tokens(tokens), settings, is_connected=is_connected)
             return tokens.access_token
     raise PermanentError(NOT_CONNECTED.format(name))
 
@@ -194,6 +215,8 @@ _NAME = sa.text(f"select name from mcp_servers {_HERE}")
 _STORE = sa.text(f"""
     update mcp_servers set oauth = :oauth, is_connected = :is_connected, uses_oauth = true, token = null {_HERE}
 """)
+
+_DELETE = sa.text(f"update mcp_servers set oauth = null, is_connected = false {_HERE}")
 
 _DELETE_EXPIRED = sa.text("""
     delete from mcp_authorizations

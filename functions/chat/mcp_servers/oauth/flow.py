@@ -50,7 +50,7 @@ def begin(
         raise UnprocessableContent("redirect_uri: use an address of https, or of http on this computer.")
     with database.transaction(caller.workspace_id) as tx:
         url = servers.read(tx, caller.workspace_id, server_id).url
-        stored = connections.lock(tx, caller.workspace_id, server_id, settings)
+        stored = connections.lock_if_readable(tx, caller.workspace_id, server_id, settings)
     missing = stored.missing_scope if stored else ""
     resource, challenge, server = discover(client, url, None, allow_plain=settings.fetch_private)
     if client_id:
@@ -110,7 +110,8 @@ def finish(
     if issuer != server.issuer and (issuer is not None or is_named):
         raise UnprocessableContent("iss: the answer is of another authorization server. Connect the server again.")
     if error or not code:
-        raise UnprocessableContent(f"The authorization server refused the sign-in ({quote(error or 'no code')}).")
+        reason = quote(error or "no code")
+        raise UnprocessableContent(f"The authorization server refused the sign-in ({reason}). Connect it again.")
     fields = {
         "grant_type": "authorization_code",
         "code": code,
@@ -120,7 +121,7 @@ def finish(
     }
     tokens = request_tokens(client, server, begun.connection.client, fields)
     with database.transaction(caller.workspace_id) as tx:
-        connections.lock(tx, caller.workspace_id, begun.server_id, settings)
+        connections.lock_if_readable(tx, caller.workspace_id, begun.server_id, settings)
         connected = begun.connection.with_tokens(tokens)
         connections.store(tx, caller.workspace_id, begun.server_id, connected, settings, is_connected=True)
         name = servers.read(tx, caller.workspace_id, begun.server_id).name
@@ -133,14 +134,18 @@ def disconnect(
 ) -> None:
     """Delete a server's tokens, and revoke them where its authorization server does that. Raises NotFound."""
     with database.transaction(caller.workspace_id) as tx:
-        stored = connections.lock(tx, caller.workspace_id, server_id, settings)
+        stored = connections.lock_if_readable(tx, caller.workspace_id, server_id, settings)
+        server = servers.read(tx, caller.workspace_id, server_id)
+        if not server.uses_oauth:
+            raise UnprocessableContent("The server does not use OAuth. Delete it to delete its token.")
         if stored is None:
-            raise UnprocessableContent("The server is not connected by OAuth.")
-        without = msgspec.structs.replace(stored.without_tokens(), missing_scope="")
-        connections.store(tx, caller.workspace_id, server_id, without, settings, is_connected=False)
-        name = servers.read(tx, caller.workspace_id, server_id).name
-        audit_log.record(tx, caller, "mcp_server.disconnected", server_id, name=name)
-    revoke_all(client, stored)
+            connections.delete(tx, caller.workspace_id, server_id)
+        else:
+            without = msgspec.structs.replace(stored.without_tokens(), missing_scope="")
+            connections.store(tx, caller.workspace_id, server_id, without, settings, is_connected=False)
+        audit_log.record(tx, caller, "mcp_server.disconnected", server_id, name=server.name)
+    if stored is not None:
+        revoke_all(client, stored)
 
 
 def revoke_all(client: "GuardedHttp", connection: OAuthConnection) -> None:

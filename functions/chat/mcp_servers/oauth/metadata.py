@@ -105,6 +105,9 @@ def server_metadata_urls(issuer: str) -> list[str]:
 
 def check_resource(found: ProtectedResource, url: str) -> None:
     """Raise PermanentError if the metadata is not of the MCP server at `url`, or names no authorization server."""
+    for address in (found.resource, *found.authorization_servers[:1]):
+        if not is_web_address(address, allow_plain=True):
+            raise PermanentError(f"The server's metadata has an invalid address: {quote(address)}.")
     named, asked = urlsplit(found.resource), urlsplit(url)
     is_above = f"{asked.path.rstrip('/')}/".startswith(f"{named.path.rstrip('/')}/")
     if (named.scheme, named.netloc.lower()) != (asked.scheme, asked.netloc.lower()) or not is_above:

@@ -5,12 +5,14 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+from uuid import UUID
 
 import httpx
 import pytest
 from cryptography.fernet import Fernet
 
 from functions.chat.mcp_servers.oauth.authorization_server import discover
+from functions.chat.mcp_servers.oauth.connections import decode_connection, disconnect
 from functions.chat.mcp_servers.remote_tools import read_remote_tools
 from headwater.errors import HeadwaterError, PermanentError
 from headwater.outbound.guarded_http import guarded_http
@@ -116,6 +118,37 @@ def test_agent_is_told_when_an_owner_has_to_sign_in_again(chat: ChatApp, server:
     # The tools are as before, so they stay allowed.
     assert send(chat, "/oauth/callback", 200, **agree(begun["authorization_url"]))["tools"][0]["allowed"]
     assert note(chat) == "kept: hello"
+
+
+def test_server_is_connected_again_or_deleted_after_the_key_has_changed(chat: ChatApp, server: OAuthMcpServer) -> None:
+    server_id = connect(chat, server)
+
+    def change_key() -> None:
+        chat.rows("update mcp_servers set oauth = :other", other=Fernet(Fernet.generate_key()).encrypt(b"{}"))
+
+    change_key()
+    with pytest.raises(PermanentError, match="SECRET_KEY has changed"):
+        note(chat)
+    begun = send(chat, f"/{server_id}/authorize", 200, redirect_uri=CALLBACK)
+    send(chat, "/oauth/callback", 200, **agree(begun["authorization_url"]))
+    assert note(chat) == "kept: hello"
+    change_key()
+    assert not send(chat, f"/{server_id}/disconnect", 200)["connected"]
+    change_key()
+    assert chat.client.delete(f"/api/mcp-servers/{server_id}").status_code == 204
+
+
+def test_demand_for_scopes_outlasts_a_refresh(chat: ChatApp, server: OAuthMcpServer) -> None:
+    server.control(lifetime_s=5)
+    server_id = UUID(connect(chat, server))
+    server.control(lifetime_s=LIFETIME_S)
+    [(stored,)] = chat.rows("select oauth from mcp_servers")
+    token = decode_connection(stored, chat.settings).access_token
+    disconnect(chat.database, chat.settings, chat.workspace_id, server_id, refused=token, scope="more")
+    assert note(chat) == "kept: hello"
+    assert not is_connected(chat)
+    begun = send(chat, f"/{server_id}/authorize", 200, redirect_uri=CALLBACK)
+    assert "scope=notes+more" in begun["authorization_url"]
 
 
 def test_disconnecting_revokes_the_tokens(chat: ChatApp, server: OAuthMcpServer) -> None:

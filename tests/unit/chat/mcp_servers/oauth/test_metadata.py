@@ -63,6 +63,8 @@ def test_metadata_of_the_server_or_of_what_is_above_it_is_accepted(resource: str
         ("https://other.example.com/tenant/mcp", [ISSUER]),
         ("http://mcp.example.com/tenant/mcp", [ISSUER]),
         ("https://mcp.example.com/ten", [ISSUER]),
+        ("https://[", [ISSUER]),
+        (URL, ["https://["]),
         (URL, []),
     ],
 )
