@@ -204,6 +204,8 @@ class ChatRoutes:
                 if answer:
                     message_log.end(tx, answer, "stopped", Abort())
                     store.delete(tx, answer.workspace_id, answer.id)
+                    if answer.is_waiting and self.queue.tickets:  # no step runs that would deliver it
+                        self.queue.start(tx)
             except message_log.AnswerEnded:
                 answer = None
         return Stopped(answer is not None)

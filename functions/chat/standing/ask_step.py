@@ -21,6 +21,7 @@ from functions.chat.standing.standing_runs import conversation_of, lock_run
 from functions.chat.streams.answer_queue import AnswerQueue
 from headwater.auth.callers import Caller
 from headwater.database.transactions import after_commit
+from headwater.errors import Conflict, UpstreamError
 from headwater.filters.parse import parse_filter
 from headwater.filters.sql import where
 from headwater.queue.ledger import Step
@@ -81,7 +82,10 @@ class AskStandingQuestion:
             text = (for_agent if row.mode == "agent" else with_changes)(text, changes, since)
         self.answerer.check_model(is_owner=caller.role == "owner")
         self.answerer.check_mode(row.mode, row.agent or None, has_queue=self.queue.tickets is not None)
-        begun = ask(tx, caller, conversation_id, str(row.id), text)
+        try:
+            begun = ask(tx, caller, conversation_id, str(row.id), text)
+        except Conflict as busy:  # the owner has asked in this conversation: try again when that answer has ended
+            raise UpstreamError(busy.message) from busy
         named = {**own_values(caller, conversation_id), "name": row.name, "is_first": not begun.history}
         tx.execute(_SET_TITLE, named)
         wish = Wish(

@@ -132,7 +132,9 @@ class StandingRoutes:
             fields = msgspec.structs.asdict(changes)
             is_replaced = fields.pop("new_callback_secret")
             given = {name: value for name, value in fields.items() if value is not UNSET}
-            after = self._check(tx, call.caller, msgspec.structs.replace(before, **given))
+            after = msgspec.structs.replace(before, **given)
+            if is_replaced or given != {"paused": True}:  # one whose model or source is gone can be paused
+                after = self._check(tx, call.caller, after)
             if after.callback_url is None:
                 encrypted = None
             elif encrypted is None or is_replaced:

@@ -280,12 +280,36 @@ def test_deleted_question_ends_its_run(chat: ChatApp, provider: ScriptedProvider
     assert_nothing_is_open(chat)
 
 
-def test_conversation_with_a_running_answer_is_told(chat: ChatApp) -> None:
+def test_question_waits_for_a_running_answer_of_its_conversation(chat: ChatApp) -> None:
     question = create(chat)
     run_now(chat, question)
     chat.rows("""insert into messages (workspace_id, conversation_id, role, state, alive_until)
         select workspace_id, id, 'assistant', 'streaming', clock_timestamp() + interval '1 hour' from conversations""")
-    assert "running answer" in run_now(chat, question)["reason"]
+    assert run_now(chat, question)["state"] == "running"
+    assert "running answer" in chat.rows("select error from steps where state = 'ready'")[0][0]
+    chat.rows("delete from messages where state = 'streaming'")
+    chat.rows("update steps set not_before = now() where state = 'ready'")
+    chat.drain()
+    assert [run["state"] for run in runs(chat, question)] == ["complete", "complete"]
+    assert_nothing_is_open(chat)
+
+
+def test_stopped_answer_that_waits_wakes_the_queue(chat: ChatApp, provider: ScriptedProvider) -> None:
+    provider.script = follow([ToolCall("ask_user", {"question": "Which compass?"})], "With pip.")
+    question = create(chat, mode="agent")
+    assert run_now(chat, question)["state"] == "running"
+    chat.rows("delete from tickets")
+    assert chat.client.post(f"/api/chat/{question['conversation_id']}/stop").get_json() == {"stopped": True}
+    assert chat.rows("select queue from tickets") == [("chat",)]
+    chat.drain()
+    assert runs(chat, question)[0]["reason"] == "The answer was stopped."
+
+
+def test_question_whose_source_is_gone_can_be_paused(chat: ChatApp) -> None:
+    question = create(chat)
+    chat.rows("update standing_questions set on_change = true, change_sources = array[gen_random_uuid()]")
+    assert call(chat, "PATCH", f"/{question['id']}", paused=True)["paused"]
+    assert "sources not found" in call(chat, "PATCH", f"/{question['id']}", 422, paused=False)["detail"]
 
 
 def test_run_goes_on_after_a_kill_at_each_commit(chat: ChatApp) -> None:
