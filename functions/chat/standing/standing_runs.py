@@ -121,7 +121,10 @@ def add_deliveries(
 
 
 def take_delivery(tx: Connection, workspace_id: uuid.UUID, run_id: uuid.UUID, n: int) -> Any | None:
-    """Return a delivery that waits, with its question and answer; None if it is done."""
+    """Return a delivery that waits, with its question and answer; None if it is done.
+
+    `is_wanted` is false if the question has its address no more.
+    """
     return tx.execute(_TAKE_DELIVERY, {"workspace_id": workspace_id, "id": run_id, "n": n}).one_or_none()
 
 
@@ -213,7 +216,8 @@ _ADD_DELIVERY = sa.text("""
 _TAKE_DELIVERY = sa.text("""
     select d.kind, d.address, d.handed_over_at, s.id, s.trigger, s.due_at, s.conversation_id, s.answer_id,
       s.changes_since, s.changes_until, q.id as question_id, q.subject, q.name, q.callback_secret,
-      m.parts, m.state as ending, m.notice, asked.parts as asked
+      m.parts, m.state as ending, m.notice, asked.parts as asked,
+      d.address = any(array_append(q.mail_to, q.callback_url)) as is_wanted
     from standing_deliveries d join standing_runs s on s.id = d.run_id
       join standing_questions q on q.id = s.standing_question_id
       left join messages m on m.id = s.answer_id left join messages asked on asked.id = m.parent_id
@@ -230,9 +234,11 @@ _END_DELIVERY = sa.text(f"""
     update standing_deliveries set state = :state, reason = :reason, finished_at = clock_timestamp() {_ONE}
 """)
 
+# The reason is logged: without the address of a callback, which may contain a secret.
 _DELIVERIES = sa.text("""
     select count(*) filter (where state = 'waiting') as waiting, count(*) filter (where state = 'failed') as failed,
-      string_agg(address || ': ' || reason, ' ' order by n) filter (where state = 'failed') as reason
+      string_agg(case kind when 'callback' then 'Callback' else address end || ': ' || reason, ' ' order by n)
+        filter (where state = 'failed') as reason
     from standing_deliveries where workspace_id = :workspace_id and run_id = :id
 """)
 

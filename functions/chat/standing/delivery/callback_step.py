@@ -25,9 +25,9 @@ from headwater.queue.worker import StepResult
 from headwater.retry_after import read_retry_after
 
 CALLBACK_S = 30.0
-"""Time for one call, redirects and body included."""
+"""Time for one call, until the headers of the response."""
 
-GONE = "The answer or the callback was deleted before it was sent."
+GONE = "The answer or this address was deleted before it was sent."
 
 _PASSING = frozenset({408, 425, 429})
 
@@ -66,7 +66,7 @@ class CallBack:
         row = standing_runs.take_delivery(tx, step.workspace_id, run.standing_run_id, int(step.key))
         if row is None:
             return None
-        if row.parts is None or row.callback_secret is None:
+        if row.parts is None or not row.is_wanted:
             raise PermanentError(GONE)
         secret = decrypt_token(row.callback_secret, self.settings)
         return Sending(row.address, secret, str(row.id), _body(row, self.settings))

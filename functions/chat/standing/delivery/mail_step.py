@@ -64,7 +64,7 @@ class SendMail:
         row = standing_runs.take_delivery(tx, step.workspace_id, run.standing_run_id, int(step.key))
         if row is None:
             return None
-        if row.parts is None:
+        if row.parts is None or not row.is_wanted:
             raise PermanentError(GONE)
         if not self.settings.smtp_url:
             raise PermanentError(NO_SERVER)

@@ -15,7 +15,7 @@ _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([A-Za-z0-9-]{1,63
 def check_address(address: str) -> str:
     """Return the domain of an address, in lower case. Raises UnprocessableContent if it is no address."""
     found = _ADDRESS.fullmatch(address)
-    if found is None or ".." in address or len(address) > 254:
+    if found is None or ".." in address or "=?" in address or len(address) > 254:  # `=?`: an encoded word
         raise UnprocessableContent(f"mail_to: {address!r} is not an e-mail address. Enter one such as ann@example.com.")
     return found[1].lower()
 

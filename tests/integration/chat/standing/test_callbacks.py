@@ -149,6 +149,18 @@ def test_answer_that_was_deleted_is_not_sent(chat: ChatApp, target: Target) -> N
     assert len(target.hits) == 1
 
 
+def test_answer_is_not_sent_to_a_callback_that_was_replaced(chat: ChatApp, target: Target) -> None:
+    target.reply_in_turn(Reply(500))
+    question = create(chat, callback_url=f"{target.url}/hooks/secret-1")
+    run_now(chat, question)
+    call(chat, "PATCH", f"/{question['id']}", callback_url=f"{target.url}/other")
+    retry_now(chat)
+    [run] = runs(chat, question)
+    assert (run["state"], len(target.hits)) == ("failed", 1)
+    assert run["reason"] == "Callback: The answer or this address was deleted before it was sent."
+    assert_nothing_is_open(chat)
+
+
 def test_callback_comes_after_a_kill_at_each_commit(chat: ChatApp, target: Target) -> None:
     for at in range(8, 18, 2):
         target.hits.clear()

@@ -58,7 +58,13 @@ def test_recipients_are_members_or_of_allowed_domains(chat: ChatApp) -> None:
     given = {"name": "n", "question": "q"}
     for address in ("eve@other.example", "ann@example.com.other.example", "ann@sub.example.com"):
         assert "are not allowed" in call(chat, "POST", status=422, mail_to=[address], **given)["detail"]
-    for address in ("ann", "ann@example.com\r\nBcc: eve@other.example", "<ann@example.com>", "a@b@example.com"):
+    for address in (
+        "ann",
+        "ann@example.com\r\nBcc: eve@other.example",
+        "<ann@example.com>",
+        "a@b@example.com",
+        "=?utf-8?q?a?=@example.com",
+    ):
         assert "not an e-mail address" in call(chat, "POST", status=422, mail_to=[address], **given)["detail"]
     values = {"w": chat.workspace_id}
     chat.rows("insert into members values (:w, 's', 'reader', 'Eve@other.example')", **values)
@@ -99,6 +105,17 @@ def test_mail_with_an_unknown_result_is_sent_again_with_the_same_id(chat: ChatAp
     assert "may have arrived twice" in run["deliveries"][0]["reason"]
     assert len({read(mail.content)["Message-ID"] for mail in server.mails}) == 1
     assert len(server.mails) == 2
+
+
+def test_mail_is_not_sent_to_an_address_that_was_removed(chat: ChatApp, server: SmtpServer) -> None:
+    server.replies["RCPT"] = [b"451 later"]
+    question = create(chat, mail_to=[ANN])
+    assert run_now(chat, question)["state"] == "running"
+    call(chat, "PATCH", f"/{question['id']}", mail_to=[])
+    chat.rows("update steps set not_before = now() where state = 'ready'")
+    chat.drain()
+    assert "this address was deleted" in runs(chat, question)[0]["reason"]
+    assert server.mails == []
 
 
 def test_server_that_hangs_is_given_up_in_time(
