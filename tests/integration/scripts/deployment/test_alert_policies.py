@@ -5,20 +5,23 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import flask
 import pytest
 import sqlalchemy as sa
 
+from functions.chat.standing import standing_runs
 from functions.collection.models.builds import Builds
 from functions.collection.runs.end import end_run
 from functions.collection.tick import tick_route
 from headwater import logs
-from headwater.database.transactions import Database
+from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.queue import ledger
 from headwater.queue.ledger import NewStep
 from headwater.queue.tickets import Tickets
+from headwater.schedules.standing import open_standing_run
 from headwater.web.app import App, Route
 from scripts.deployment.plan.installation import FUNCTIONS
 from scripts.deployment.resources import alarms
@@ -91,6 +94,27 @@ def test_failed_run_raises_the_alarm(db: Database, stream: io.StringIO) -> None:
         with db.transaction(WORKSPACE) as tx:
             end_run(tx, run_id, state)
     assert [matches(filter_of("failed-runs"), entry) for entry in entries(stream)] == [True, False]
+
+
+def test_failed_standing_question_raises_the_alarm(db: Database, stream: io.StringIO) -> None:
+    for state in ("failed", "complete"):
+        with db.transaction(WORKSPACE) as tx:
+            question_id = tx.execute(_STANDING_QUESTION, {"w": WORKSPACE}).scalar_one()
+            open_standing_run(tx, WORKSPACE, question_id, "request", datetime.now(UTC))
+        with db.transaction(ALL_WORKSPACES) as tx:
+            step = ledger.claim(tx, "chat", ["ask"], "test", 30)
+        assert step
+        with db.transaction(WORKSPACE) as tx:
+            ledger.lock(tx, step)
+            standing_runs.end(tx, step, standing_runs.lock_run(tx, step), state, "reason")
+            ledger.complete(tx, step, {})
+    assert [matches(filter_of("standing-questions"), entry) for entry in entries(stream)] == [True, False]
+
+
+_STANDING_QUESTION = sa.text("""
+    insert into standing_questions (workspace_id, subject, name, question, mode)
+    values (:w, 'ann', 'n', 'q', 'documents') returning id
+""")
 
 
 @pytest.mark.parametrize(("waited", "alarming"), [("1 minute", False), ("16 minutes", True)])

@@ -44,5 +44,5 @@ def test_label_is_the_hash_of_the_layout() -> None:
 def test_tiles_do_not_overlap() -> None:
     layout = dashboard.read_file()["mosaicLayout"]
     places = [(tile["xPos"], tile["yPos"]) for tile in layout["tiles"]]
-    assert len(set(places)) == len(places) == 12
+    assert len(set(places)) == len(places) == 13
     assert all(tile["xPos"] + tile["width"] <= layout["columns"] for tile in layout["tiles"])
