@@ -10,7 +10,9 @@ from headwater.config.settings import Settings
 LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
 """Host names of this machine, as `urlsplit` returns them."""
 
-_SENDER = re.compile(r"(?:[^<>@\x00-\x1f]+<)?[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+>?")
+_ADDRESS = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+"
+_NAME = r"""(?:"[^"\\<>@\x00-\x1f]+" ?|[^"\\<>@,:;()\x00-\x1f]+)"""
+_SENDER = re.compile(rf"{_ADDRESS}|{_NAME}<{_ADDRESS}>")
 
 _AT_LEAST_ONE = {"database_pool_size", "max_tickets", "lease_s", "watchdog_s", "max_attempts", "max_upstream_attempts"}
 _AT_LEAST_ONE |= {"fetch_batch", "embed_batch", "max_job_workers", "tick_s", "threads", "long_requests"}
@@ -73,7 +75,8 @@ def _find_mail_problems(settings: Settings) -> list[str]:
     if parts.scheme == "smtp" and parts.password and parts.hostname not in LOOPBACK_HOSTS:
         problems.append("SMTP_URL: the password would be sent without TLS. Use smtps://… or smtp+starttls://…")
     if not _SENDER.fullmatch(settings.mail_from):
-        problems.append("MAIL_FROM: expected an address such as answers@example.com or Headwater <answers@example.com>")
+        example = "answers@example.com, Headwater <answers@example.com> or, with a comma, quotes"
+        problems.append(f'MAIL_FROM: expected {example}: "Acme, Inc." <answers@example.com>')
     return problems
 
 

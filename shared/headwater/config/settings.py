@@ -295,7 +295,6 @@ class Settings:
         "Server for [mails](standing-questions.md#by-mail): `smtps://USER:PASSWORD@HOST:465`, `smtp+starttls://…:587`, "
         "or `smtp://HOST:25` without TLS. Empty: no mails.",
         "",
-        secret=True,
     )
     mail_from: str = _setting("Sender of mails, such as `Headwater <answers@example.com>`.", "")
     agent_steps: int = _setting(
