@@ -273,7 +273,7 @@ def read_dotenv(path: Path) -> dict[str, str]:
             words = [word for word in shlex.split(line, comments=True) if word != "export"]
             settings |= dict(word.split("=", 1) for word in words)
         except ValueError as error:
-            raise StackError(f"{path}, line {number}: expected NAME=value") from error
+            raise StackError(f"{path}, line {number}: expected NAME=value, or NAME='a value' with spaces") from error
     return settings
 
 
