@@ -32,7 +32,7 @@ SUBSTITUTED_SHARE, SUBSTITUTED_CHARS = 2, 100_000
 MAX_QUOTED_BLOCKS = 300
 """Blocks of code that aren't indented: for each, docutils copies the rest of the file. Others are paragraphs."""
 
-_QUOTED_BLOCK = re.compile(r"^(?![ \t]*\.\.[ \t])([^\n]*:):[ \t]*+\n(?:[ \t]*+\n)*+(?=\S)", re.MULTILINE)
+_QUOTED_BLOCK = re.compile(r"^(?![ \t]*\.\.[ \t])([^\n]*:):[ \t]*+\n(?:[ \t]*+\n)*(?=\S)", re.MULTILINE)
 _SENTENCE_END = re.compile(r"(?<=[.:;!?])\s")
 _SPACE = re.compile(r"(?<!\\)\s")
 
