@@ -21,6 +21,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the API page (needs chromium)", () => {
   });
 
   async function expand(tag: string, id: string): Promise<Locator> {
+    await page.locator(`#operations-tag-${tag}`).click();
     const operation = page.locator(`#operations-${tag}-${id}`);
     await operation.locator(".opblock-summary-control").click();
     return operation;

@@ -26,6 +26,7 @@ NOT_CALLED = {
     "embedding": {
         *_OF_AGENTS,
         "alembic",
+        "cronsim",
         "fasttext-predict",
         "lxml",
         "onnx",

@@ -2,6 +2,8 @@
 
 import pytest
 
+from functions.chat.mcp_servers.client import TokenRefused
+from functions.chat.mcp_servers.oauth.metadata import Challenge
 from functions.collection.connectors.api_values import AccessDenied, Refused
 from headwater import errors
 from headwater.filters.parse import FilterError
@@ -23,6 +25,7 @@ SPECIAL: dict[type[errors.HeadwaterError], errors.HeadwaterError] = {
     Refused: Refused("what to do", 404),
     AccessDenied: AccessDenied("what to do", 403),
     OtherParserNeeded: OtherParserNeeded("what to do", "application/pdf"),
+    TokenRefused: TokenRefused("what to do", Challenge(), 401),
 }
 """Errors that need more than a message."""
 

@@ -192,7 +192,7 @@ def test_owner_is_notified_by_each_alarm_and_of_the_budget(deployment: Deploymen
     [channel] = [each["name"] for path, each in resources.items() if "/notificationChannels/" in path]
     policies = [each for path, each in resources.items() if "/alertPolicies/" in path]
     [budget] = [each for path, each in resources.items() if "/budgets/" in path]
-    assert len(policies) == 5
+    assert len(policies) == 6
     assert all(policy["notificationChannels"] == [channel] for policy in policies)
     assert budget["notificationsRule"]["monitoringNotificationChannels"] == [channel]
     amount = budget["amount"]["specifiedAmount"]
