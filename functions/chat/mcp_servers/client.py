@@ -34,10 +34,10 @@ _CHUNK_BYTES = 65_536
 class TokenRefused(PermanentError):
     """The server wants another token, or one with more scopes."""
 
-    def __init__(self, message: str, challenge: Challenge, status: int) -> None:
+    def __init__(self, message: str, challenge: Challenge, http_status: int) -> None:
         super().__init__(message)
         self.challenge = challenge
-        self.status = status
+        self.http_status = http_status
 
 
 class McpClient:

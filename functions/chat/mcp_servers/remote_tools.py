@@ -73,13 +73,13 @@ def ask_server(
             raise connections.disconnect(
                 database, settings, workspace_id, server.id, refused=token, scope=scope
             ) from None
-        if error.status != 401:
+        if error.http_status != 401:
             raise
     token = connections.access_token(database, settings, client, workspace_id, server.id, refused=token)
     try:
         return ask(McpClient(client, server.url, token))
     except TokenRefused as error:
-        if error.status != 401:
+        if error.http_status != 401:
             raise
         raise connections.disconnect(database, settings, workspace_id, server.id, refused=token) from None
 
