@@ -231,7 +231,9 @@ def uv(*arguments: "str | Path", on_line: Callable[[str], None]) -> bool:
     listing = subprocess.run([PYTHON, "-m", "pip", "config", "list"], stdout=subprocess.PIPE, text=True, check=False)
     try:
         options, variables = packages.settings_for_uv(listing.stdout)
-        command = (UV, "pip", "install", "--no-config", "--no-deps", "--python", PYTHON, *options, *arguments)
+        # Where PYTHONDONTWRITEBYTECODE is set, each process would compile all that it imports.
+        options += ["--compile-bytecode", "--no-config", "--no-deps", "--python", str(PYTHON)]
+        command = (UV, "pip", "install", *options, *arguments)
         call(*command, environment=os.environ | variables, on_line=on_line)
     except (SetupError, SyntaxError, ValueError):
         return False

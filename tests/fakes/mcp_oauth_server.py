@@ -1,7 +1,7 @@
 """An MCP server that needs OAuth, with its authorization server, both of the official package, in a process of its own.
 
 The authorization server registers clients, verifies PKCE, redirect addresses and resources, rotates refresh tokens, and
-takes a second use of one for a theft: it then revokes all tokens. Whoever opens its authorization address agrees.
+takes a second use of one for a theft: it then revokes all tokens. A request to its authorization address is consent.
 `control` changes how it behaves and reads what it has seen.
 """
 
