@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 from functions.chat.standing.pages import PageQuery, cursor_of, position_of
 from headwater import logs
 from headwater.database.transactions import after_commit
+from headwater.errors import PermanentError
 from headwater.queue.ledger import Step
 from headwater.schedules.standing import StandingTrigger, start_if_due
 
@@ -120,12 +121,16 @@ def add_deliveries(
         tx.execute(_ADD_DELIVERY, values)
 
 
-def take_delivery(tx: Connection, workspace_id: uuid.UUID, run_id: uuid.UUID, n: int) -> Any | None:
-    """Return a delivery that waits, with its question and answer; None if it is done.
+def take_delivery(tx: Connection, step: Step) -> Any | None:
+    """Return the delivery that a step makes, with its question and answer; None if it is done.
 
-    `is_wanted` is false if the question has its address no more.
+    `id` is the run's. Raises PermanentError if the answer is deleted, or the question has the address no more.
     """
-    return tx.execute(_TAKE_DELIVERY, {"workspace_id": workspace_id, "id": run_id, "n": n}).one_or_none()
+    values = {"workspace_id": step.workspace_id, "run_id": step.run_id, "n": int(step.key)}
+    row = tx.execute(_TAKE_DELIVERY, values).one_or_none()
+    if row is not None and (row.parts is None or not row.is_wanted):
+        raise PermanentError("The answer or this address was deleted before it was sent.")
+    return row
 
 
 def note_hand_over(tx: Connection, workspace_id: uuid.UUID, run_id: uuid.UUID, n: int) -> None:
@@ -191,8 +196,6 @@ _LOCK = sa.text("""
     for no key update of s
 """)
 
-RUN_OF_STEP = sa.text("select standing_run_id from runs where id = :run_id")
-
 _READ = """
     select s.id, s.trigger, s.state, s.reason, s.due_at, s.conversation_id, s.answer_id, s.changes_since,
       s.changes_until, s.created_at, s.finished_at, (
@@ -221,7 +224,8 @@ _TAKE_DELIVERY = sa.text("""
     from standing_deliveries d join standing_runs s on s.id = d.run_id
       join standing_questions q on q.id = s.standing_question_id
       left join messages m on m.id = s.answer_id left join messages asked on asked.id = m.parent_id
-    where d.workspace_id = :workspace_id and d.run_id = :id and d.n = :n and d.state = 'waiting'
+    where d.workspace_id = :workspace_id and d.n = :n and d.state = 'waiting'
+      and d.run_id = (select standing_run_id from runs where id = :run_id)
 """)
 
 _ONE = "where workspace_id = :workspace_id and run_id = :id and n = :n and state = 'waiting'"

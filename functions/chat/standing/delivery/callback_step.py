@@ -27,8 +27,6 @@ from headwater.retry_after import read_retry_after
 CALLBACK_S = 30.0
 """Time for one call, until the headers of the response."""
 
-GONE = "The answer or this address was deleted before it was sent."
-
 _PASSING = frozenset({408, 425, 429})
 
 
@@ -62,12 +60,9 @@ class CallBack:
 
     def gather(self, tx: Connection, step: Step) -> Sending | None:
         """Read what to send. Returns None if it has been sent."""
-        run = tx.execute(standing_runs.RUN_OF_STEP, {"run_id": step.run_id}).one()
-        row = standing_runs.take_delivery(tx, step.workspace_id, run.standing_run_id, int(step.key))
+        row = standing_runs.take_delivery(tx, step)
         if row is None:
             return None
-        if row.parts is None or not row.is_wanted:
-            raise PermanentError(GONE)
         secret = decrypt_token(row.callback_secret, self.settings)
         return Sending(row.address, secret, str(row.id), _body(row, self.settings))
 

@@ -15,7 +15,6 @@ from sqlalchemy.engine import Connection
 
 from functions.chat.standing import standing_runs
 from functions.chat.standing.delivery.answered import read_answered
-from functions.chat.standing.delivery.callback_step import GONE
 from functions.chat.standing.delivery.mail_message import compose_mail
 from functions.chat.standing.delivery.recipients import check_recipients
 from functions.chat.standing.delivery.smtp import MailDeferred, MailRefused, read_server, send_mail
@@ -60,16 +59,13 @@ class SendMail:
 
     def gather(self, tx: Connection, step: Step) -> Sending | None:
         """Read what to send. Returns None if it has been sent."""
-        run = tx.execute(standing_runs.RUN_OF_STEP, {"run_id": step.run_id}).one()
-        row = standing_runs.take_delivery(tx, step.workspace_id, run.standing_run_id, int(step.key))
+        row = standing_runs.take_delivery(tx, step)
         if row is None:
             return None
-        if row.parts is None or not row.is_wanted:
-            raise PermanentError(GONE)
         if not self.settings.smtp_url:
             raise PermanentError(NO_SERVER)
         check_recipients(tx, step.workspace_id, [row.address])
-        return Sending(step.workspace_id, run.standing_run_id, int(step.key), row)
+        return Sending(step.workspace_id, row.id, int(step.key), row)
 
     def compute(self, gathered: Sending | None) -> Sending | None:
         """Send. Raises UpstreamError for failures that pass, PermanentError for others."""
