@@ -3,6 +3,7 @@ reject a port or a data folder that is in use.
 """
 
 import json
+import re
 import shlex
 import signal
 import subprocess
@@ -87,6 +88,10 @@ def test_ready_is_followed_by_addresses(own_stack: RunningStack) -> None:
         f" (password in {own_stack.data}/pg/password)",
         f"  Logs      {own_stack.data}/logs/",
     ]
+
+
+def test_first_start_prints_no_error(own_stack: RunningStack) -> None:
+    assert not re.search("FATAL|ERROR|Traceback", own_stack.log.read_text().partition("ready ")[0])
 
 
 def test_requests_are_logged_to_files_and_not_to_the_terminal(own_stack: RunningStack) -> None:

@@ -52,11 +52,13 @@ def can_log_in(url: str, root_certificate: str = "") -> bool:
     return True
 
 
-def ensure_role(tx: Connection, role: str) -> None:
-    """Create the role if it doesn't exist, and let it use our schema."""
-    if not tx.execute(sa.text("select 1 from pg_roles where rolname = :role"), {"role": role}).scalar():
+def ensure_role(tx: Connection, role: str) -> bool:
+    """Create the role if it doesn't exist, and let it use our schema. Return True if it was created."""
+    missing = tx.execute(sa.text("select 1 from pg_roles where rolname = :role"), {"role": role}).scalar() is None
+    if missing:
         tx.execute(sa.text(f'create role "{role}" login'))
     tx.execute(sa.text(f'grant usage on schema headwater to "{role}"'))
+    return missing
 
 
 def set_password(tx: Connection, role: str, password: str) -> None:

@@ -40,14 +40,14 @@ def upgrade(admin_url: str, app_url: str, root_certificate: str = "", *, role: s
     check_name(role, str(app["user"]))
     if connect_arguments(admin_url, root_certificate)["user"] == app["user"]:
         raise ConfigError(f"DATABASE_ADMIN_URL connects as the role `{role}`. Use the role that owns the database.")
-    password = "" if can_log_in(app_url, root_certificate) else str(app["password"] or "")
+    password = str(app["password"] or "")
     with owner_transaction(admin_url, root_certificate) as tx:
         tx.execute(_LOCK)
         vector_schema = _ensure_vector(tx)
         set_search_path(tx)
         tx.execute(sa.text("create schema if not exists headwater"))
-        ensure_role(tx, role)
-        if password:
+        created = ensure_role(tx, role)
+        if password and (created or not can_log_in(app_url, root_certificate)):
             set_password(tx, role, password)
         ensure_usage(tx, role, vector_schema)
         grant_to(tx, role)
