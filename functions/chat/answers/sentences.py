@@ -18,8 +18,11 @@ _MARK = re.compile(
 )
 _FENCE = re.compile(r"^[ \t>]*(?:```|~~~)(.*)$", re.MULTILINE)
 _SENTENCE_END = re.compile(
-    r"(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)[.!?][\"')\]*_\u201d]*+\s++(?=[\"'(\[`*_\u201cA-Z0-9]|[^\x00-\x7f])|[\u3002\uff01\uff1f]"
+    r"(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)[.!?\u061f\u06d4][\"')\]*_\u00bb\u201d]*+\s++"
+    r"(?=[\"'(\[`*_\u00a1\u00ab\u00bf\u2018\u201c\u201eA-Z]|[^\W_a-z])"
+    r"|[\u3002\uff01\uff1f\u0964][\u201d\u300d\u300f\uff09]*+"
 )
+"""In any script that ends sentences with a mark. After those of Chinese, Japanese and Hindi, no space is needed."""
 
 
 def sentences(text: str) -> Iterator[tuple[int, int]]:

@@ -5,9 +5,9 @@ citation.
 """
 
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from math import log
 from typing import Any
 
@@ -17,18 +17,20 @@ from functions.chat.answers.citations import CitationFilter
 from functions.chat.answers.pieces import Finish, Piece
 from functions.chat.answers.prompt import ModelInput, Turn
 from functions.chat.answers.sentences import sentences
+from functions.chat.answers.understanding.cues import likely_languages
 from functions.chat.web.ranking import Evidence, WebPassage
+from headwater.words.analysis import DEFAULT_LANGUAGE, common_words, count_words, query_words
 
 MAX_QUOTES = 5
 MAX_QUOTES_PER_PASSAGE = 3
 MIN_SHARE_OF_BEST = 0.25
 LONG_WORDS = 40
-_MIN_CHARS, _MAX_CHARS = 20, 600
+_MIN_COLUMNS, _MAX_CHARS = 20, 600
 _MIN_LETTERS = 0.7  # code whose fence is in another chunk has fewer
 _UNINFORMATIVE = re.compile(r"\[[^\]]*\]\([^)]*\)\.?|.*:", re.DOTALL)  # only a link; an introduction
 _BLOCK_LINES, _BLOCK_CHARS = 12, 600
 
-_INTRODUCTION = "No language model is configured (`CHAT_MODEL`), so these are quotations from {}:\n\n"
+_INTRODUCTION = "No language model is configured (`CHAT_MODELS`), so these are quotations from {}:\n\n"
 INTRODUCTION = _INTRODUCTION.format("your documents")
 
 
@@ -48,7 +50,7 @@ class Extractive:
     configured = False
 
     def warm(self) -> None:
-        """Do nothing: the stemmer and the stop words load in milliseconds."""
+        """Do nothing: the stemmers and the stop words load in milliseconds."""
 
     def stream(self, _: Sequence[Turn]) -> Generator[Piece, None, None]:
         """Yield no reply."""
@@ -76,9 +78,9 @@ def choose_quotes(question: str, passages: Sequence[Evidence]) -> list[Quote]:
 
     score = c · p · min(1, 40 / words), where
 
-    - c = Σ idf(t) · w(t) / Σ idf(t) over the question's terms t that occur in any sentence; w(t) = 1 if this sentence
-      has t, ½ if only the passage's title or headings have it, else 0; idf(t) = ln(1 + N / n(t)), with t in n(t) of N
-      sentences;
+    - c = Σ idf(t) · w(t) / Σ idf(t) over the question's words t, without stop words, that occur in any sentence;
+      w(t) = 1 if this sentence has t, ½ if only the passage's title or headings have it, else 0; idf(t) = ln(1 + N /
+      n(t)), with t in n(t) of N sentences. Words are cut and stemmed as for the search, in the passages' language;
     - p = the passage's own score / the best passage's score.
 
     Sentences below a quarter of the best score are dropped, and so are more than three of one passage. If no sentence
@@ -94,7 +96,7 @@ def choose_quotes(question: str, passages: Sequence[Evidence]) -> list[Quote]:
         if _can_be_quoted(passage.excerpt[start:end])
     ]
     quotes = _without_repeats(quotes, passages)
-    scored = _score(terms(question), quotes, passages)
+    scored = _score(question, quotes, passages)
     best = max((quote.score for quote in scored), default=0.0)
     if best == 0.0:
         return list({quote.n: quote for quote in reversed(quotes)}.values())[::-1][:MAX_QUOTES_PER_PASSAGE]
@@ -107,23 +109,38 @@ def choose_quotes(question: str, passages: Sequence[Evidence]) -> list[Quote]:
     return sorted(chosen, key=lambda quote: (order[quote.n], quote.start))
 
 
-def _score(question: set[str], quotes: Sequence[Quote], passages: Sequence[Evidence]) -> list[Quote]:
-    words = [_words(passages[quote.n - 1].excerpt[quote.start : quote.end]) for quote in quotes]
-    stem = _new_stemmer()
-    matches = [question & set(map(stem, of_quote)) for of_quote in words]
-    heading_matches = [question & terms(" ".join([passage.title, *passage.heading_path])) for passage in passages]
-    counts = Counter(term for terms_of_quote in matches for term in terms_of_quote)
-    idf = {term: log(1 + len(quotes) / count) for term, count in counts.items()}
+def _score(question: str, quotes: Sequence[Quote], passages: Sequence[Evidence]) -> list[Quote]:
+    language = _language(passages)
+    terms = _terms(question, language)
+    counts = [count_words(passages[quote.n - 1].excerpt[quote.start : quote.end], language) for quote in quotes]
+    matches = [terms.intersection(words) for words in counts]
+    headings = ["\n".join([passage.title, *passage.heading_path]) for passage in passages]
+    heading_matches = [terms.intersection(count_words(text, language)) for text in headings]
+    quotes_with = Counter(term for terms_of_quote in matches for term in terms_of_quote)
+    idf = {term: log(1 + len(quotes) / n) for term, n in quotes_with.items()}
     total, best = sum(idf.values()) or 1.0, max((passage.score for passage in passages), default=1.0)
     scored = []
-    for quote, of_quote, own in zip(quotes, words, matches, strict=True):
+    for quote, words, own in zip(quotes, counts, matches, strict=True):
         weight = sum(idf[term] for term in own) + sum(
             idf.get(term, 0.0) / 2 for term in heading_matches[quote.n - 1] - own
         )
-        length = min(1.0, LONG_WORDS / max(1, len(of_quote)))
+        length = min(1.0, LONG_WORDS / max(1, sum(words.values())))
         score = weight / total * passages[quote.n - 1].score / best * length
         scored.append(Quote(quote.n, quote.start, quote.end, score))
     return scored
+
+
+def _language(passages: Sequence[Evidence]) -> str:
+    """Return the language of most passages' stop words."""
+    likely = likely_languages("\n".join(passage.excerpt for passage in passages))
+    return DEFAULT_LANGUAGE if DEFAULT_LANGUAGE in likely else likely[0]
+
+
+def _terms(question: str, language: str) -> set[int]:
+    """Return the ids of a question's words, without stop words unless it has no others."""
+    words, common = query_words(question, [language]), common_words((language,))
+    words = [word for word in words if word.text not in common] or words
+    return {word_id for word in words for word_id in word.ids}
 
 
 def _without_repeats(quotes: Iterable[Quote], passages: Sequence[Evidence]) -> list[Quote]:
@@ -136,39 +153,18 @@ def _without_repeats(quotes: Iterable[Quote], passages: Sequence[Evidence]) -> l
 
 def _can_be_quoted(text: str) -> bool:
     """Return True if a span makes sense alone: closed code, and no text that looks like a citation."""
-    if not _MIN_CHARS <= len(text) <= _MAX_CHARS or _UNINFORMATIVE.fullmatch(text):
+    if _columns(text) < _MIN_COLUMNS or len(text) > _MAX_CHARS or _UNINFORMATIVE.fullmatch(text):
         return False
-    if sum(char.isalpha() or char.isspace() for char in text) < _MIN_LETTERS * len(text):
+    letters = "".join(char for char in text if unicodedata.category(char)[0] in "LMZ" or char == "\n")
+    if _columns(letters) < _MIN_LETTERS * _columns(text):
         return False
     citations = CitationFilter(())
     return citations.feed(f"{text} [0]") + citations.finish() == text
 
 
-def terms(text: str) -> set[str]:
-    """Return the stems of a text's words, without stop words unless it has no others."""
-    stem, stop_words, words = _new_stemmer(), _stop_words(), _words(text)
-    return {stem(word) for word in words if word not in stop_words} or {stem(word) for word in words}
-
-
-def _words(text: str) -> list[str]:
-    """Split a text into words and numbers (WSL2 is WSL 2); single ASCII letters and digits are dropped."""
-    return [word for word in re.findall(r"[^\W\d_]+|\d+", text.lower()) if len(word) > 1 or not word.isascii()]
-
-
-def _new_stemmer() -> Callable[[str], str]:
-    """Make a Snowball stemmer for English. It has state, so threads that answer at once can't share one."""
-    from snowballstemmer import stemmer
-
-    stem: Callable[[str], str] = stemmer("english").stemWord
-    return stem
-
-
-@cache
-def _stop_words() -> frozenset[str]:
-    """Load the stop words for English; the package has other languages too."""
-    from stop_words import get_stop_words
-
-    return frozenset(get_stop_words("en"))
+def _columns(text: str) -> int:
+    """Return a text's width in a terminal: a Chinese character takes two columns, and says more than a letter."""
+    return len(text) + sum(unicodedata.east_asian_width(char) in "WF" for char in text)
 
 
 def _quoted(text: str, n: int) -> str:

@@ -21,6 +21,7 @@ from headwater.embedding.hosted.recording import Recorder
 from headwater.embedding.registry import known_languages
 from headwater.passages import excerpt
 from headwater.usage.record import Payer
+from headwater.words.analysis import common_words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,7 +79,7 @@ class FileSearch:
                 return Attached()
             model = read_active_model(tx)
             scales = self._scales.read(tx, model.id, model.name, languages)
-        from functions.chat.retrieval.words import common_words, weigh_words  # imports numpy
+        from functions.chat.retrieval.words import weigh_words  # imports numpy
 
         words = weigh_words(query, languages, common_words(tuple(languages)))
         with tracing.database_span("find passages of files"), self._database.transaction(workspace_id) as tx:

@@ -13,7 +13,7 @@ from headwater.embedding.active_model import read_active_model
 from headwater.embedding.base import Embedder
 from headwater.embedding.hosted.recording import Recorder
 from headwater.usage.record import Payer
-from headwater.words.analysis import DEFAULT_LANGUAGE, count_words
+from headwater.words.analysis import DEFAULT_LANGUAGE, common_words, count_words
 
 if TYPE_CHECKING:
     from functions.chat.retrieval.bm25 import QueryWord
@@ -109,7 +109,7 @@ def overlap(statement: str, passage: str, languages: Sequence[str]) -> float:
 
     A statement with hardly any words, such as "Yes.", can't be judged by them: its share is 1.
     """
-    from functions.chat.retrieval.words import common_words, weigh_words  # imports numpy
+    from functions.chat.retrieval.words import weigh_words  # imports numpy
 
     words: Sequence[QueryWord] = weigh_words(statement, languages, common_words(tuple(languages)))
     ids: set[int] = set()

@@ -9,7 +9,6 @@ word often for their length; the best chunks by all that was read are then score
 import uuid
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -20,7 +19,7 @@ from sqlalchemy.engine import Connection
 
 from functions.chat.retrieval.bm25 import Occurrences, QueryWord, Statistics, WordScores, score, word_weights
 from headwater.database.transactions import to_array
-from headwater.words.analysis import is_pair, query_words, sparse_vector
+from headwater.words.analysis import common_words, is_pair, query_words, sparse_vector
 
 MAX_WORDS = 64
 """Distinct words of a query that are looked up, at most: about as many as the embedder reads."""
@@ -50,18 +49,6 @@ def weigh_words(query: str, languages: Sequence[str], stop_words: Collection[str
         QueryWord(word.ids, COMMON_WEIGHT if word.text in common else 1.0, PAIR_SHARE if is_pair(word.text) else 1.0)
         for word in words
     ]
-
-
-@cache
-def common_words(languages: tuple[str, ...]) -> frozenset[str]:
-    """Return the stop words of languages, and words such as "used" or "need"."""
-    from stop_words import StopWordError, get_stop_words
-
-    words: set[str] = set()
-    for language in languages:
-        with suppress(StopWordError):
-            words.update(get_stop_words(language))
-    return frozenset(words)
 
 
 def read_scores(

@@ -37,7 +37,7 @@ from headwater.errors import PermanentError, UpstreamError
 from headwater.outbound.sockets import Lookup
 from headwater.usage.prices import load_prices
 from headwater.usage.record import Payer, Tokens, record_usage
-from headwater.words.analysis import DEFAULT_LANGUAGE
+from headwater.words.analysis import DEFAULT_LANGUAGE, common_words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -269,7 +269,7 @@ def _decode(cached: dict[bytes, bytes], page_keys: dict[str, bytes]) -> Iterator
 
 
 def _weigh(query: str, languages: Sequence[str]) -> "list[QueryWord]":
-    from functions.chat.retrieval.words import common_words, weigh_words
+    from functions.chat.retrieval.words import weigh_words
 
     return weigh_words(query, languages, common_words(tuple(languages)))
 

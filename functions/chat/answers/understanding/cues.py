@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from headwater.words.analysis import names
+
 MAX_FOLLOW_UP_WORDS = 12
 MAX_FOLLOW_UP_CHARS = 40
 """Of a text without spaces, such as Chinese."""
@@ -70,7 +72,7 @@ def likely_languages(text: str) -> list[str]:
 
     `likely_languages("Und unter Windows?") == ["de"]`.
     """
-    words = re.findall(r"[^\W\d_]+", text.lower())
+    words = names(text.lower())
     counts = {code: sum(word in stop_words for word in words) for code, stop_words in _stop_words().items()}
     most = max(counts.values())
     return [code for code, count in counts.items() if count == most]
