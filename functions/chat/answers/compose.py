@@ -31,6 +31,7 @@ from functions.chat.answers.understanding.intent import (
     retrieval_query,
     understand,
 )
+from functions.chat.answers.understanding.translation import translate
 from functions.chat.changes.passages import Changed, changed_passages
 from functions.chat.retrieval.attached import FileSearch
 from functions.chat.retrieval.search import Passage, Search
@@ -111,7 +112,8 @@ def compose(
     """Yield the parts of an answer in groups, after its `opening`. An empty group means that there is nothing new yet.
 
     Nothing is searched for if the message needs no passages ("Thanks!", "Summarise that."). If no passage is relevant,
-    a language model is called only in a conversation, whose text may be enough, or with the caller's tools. In a
+    and the documents may be in another language, the question is translated. If there still is none, a language model
+    is called only in a conversation, whose text may be enough, or with the caller's tools. In a
     conversation it gets the passages of the previous question.
 
     Raises AnswerCut if the model stops early, UpstreamError if it takes longer than `timeout_s` or returns no text, and
@@ -122,7 +124,10 @@ def compose(
     has_tools = model.configured and bool(question.caller.tools or question.caller.rounds)
     begun, separator = resume_point(question.begun) if model.configured else ("", "")
     intent = yield from _understand(question, model, has_tools=has_tools or bool(begun))
-    passages = question.evidence if begun else (yield from _gather(question, sources, model, intent))
+    passages = question.evidence
+    if not begun:
+        passages, query = yield from _gather(question, sources, model, intent)
+        intent = intent._replace(query=query)
     if not passages and not has_tools and not begun and not _can_do_without(question, model, intent):
         text: list[Part] = [TextStart(), TextDelta(delta=_without_passages(question, intent)), TextEnd()]
         yield [*_declined(question, intent), *text]
@@ -167,32 +172,45 @@ def _understand(question: Question, model: ChatModel, *, has_tools: bool) -> Gen
 
 def _gather(
     question: Question, sources: Sources, model: ChatModel, intent: Intent
-) -> Generator[list[Part], None, Sequence[Evidence]]:
-    """Return the passages that the answer may cite; in a conversation, those of the previous question if need be."""
+) -> Generator[list[Part], None, tuple[Sequence[Evidence], str]]:
+    """Return the passages that the answer may cite, and what was searched for."""
     query = intent.query
     if not intent.needs_passages:
-        return []
+        return [], query
     if question.changed:
-        return changed_passages(sources.search, question.answer.workspace_id, question.changed)
-    find = partial(_find, sources, question, query, with_beginnings=model.configured)
+        return changed_passages(sources.search, question.answer.workspace_id, question.changed), query
+    find = partial(_find, sources, question, with_beginnings=model.configured)
     if question.mode == "documents":
-        passages = find()
-        if not passages and model.configured and question.history:
-            passages = _search(sources.search, question, last_question(question.history))
-        return passages
+        passages = find(query)
+        if not passages and model.configured:
+            return (yield from _look_again(question, sources.search, model, query))
+        return passages, query
     answer = question.answer
     is_local = question.mode == "both" or (
         question.may_have_files and sources.files.has_files(answer.workspace_id, answer.conversation_id)
     )
-    request = Request(
-        answer.workspace_id, " ".join(query.split()), PASSAGES, find if is_local else None, question.payer
-    )
-    return (yield from gather_from_web(sources.research, request, is_owner=question.is_owner))
+    local = partial(find, query) if is_local else None
+    request = Request(answer.workspace_id, " ".join(query.split()), PASSAGES, local, question.payer)
+    return (yield from gather_from_web(sources.research, request, is_owner=question.is_owner)), query
+
+
+def _look_again(
+    question: Question, search: Search, model: ChatModel, query: str
+) -> Generator[list[Part], None, tuple[Sequence[Evidence], str]]:
+    """Search for the question in the documents' language, then, in a conversation, for the question before it."""
+    nearest = [passage.excerpt for passage in _search(search, question, query)]
+    if translated := (yield from translate(query, nearest, model)):
+        query = f"{query}\n{translated}"
+        if passages := _relevant(_search(search, question, translated)):
+            return passages, query
+    if question.history:
+        return _relevant(_search(search, question, last_question(question.history))), query
+    return [], query
 
 
 def _find(sources: Sources, question: Question, query: str, *, with_beginnings: bool) -> Sequence[Passage]:
     """Return the best passages of the documents, unless the answer is from the web, and of the conversation's files."""
-    documents = [] if question.mode == "web" else _search(sources.search, question, query)
+    documents = [] if question.mode == "web" else _relevant(_search(sources.search, question, query))
     if not question.may_have_files:
         return documents
     attached = sources.files(question.answer.workspace_id, question.answer.conversation_id, query)
@@ -226,14 +244,17 @@ def _without_passages(question: Question, intent: Intent) -> str:
 
 
 def _search(search: Search, question: Question, query: str) -> list[Passage]:
-    found = search(
+    return search(
         question.answer.workspace_id,
         query,
         PASSAGES,
         document_filter=question.filter,
         half_life_days=question.half_life_days,
     )
-    return [passage for passage in found if passage.relevant]
+
+
+def _relevant(passages: Sequence[Passage]) -> list[Passage]:
+    return [passage for passage in passages if passage.relevant]
 
 
 _NOTICES: Mapping[FinishReason, str] = {

@@ -81,7 +81,7 @@ def nothing_found(mode: Mode, query: str, *, is_filtered: bool) -> str:
 _NOWHERE: Mapping[Mode, tuple[str, str]] = {
     "documents": (
         "in your documents",
-        "Try the words that the documents would use, or add a source that covers it.",
+        "Try the words that the documents would use, in their language, or add a source that covers it.",
     ),
     "web": ("on the web", "Try other words."),
     "both": ("in your documents or on the web", "Try other words."),

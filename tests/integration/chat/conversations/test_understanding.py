@@ -9,7 +9,7 @@ import pytest
 
 from functions.chat.answers.history import LEFT_OUT
 from functions.chat.answers.prompt import NO_PASSAGES
-from functions.chat.answers.understanding import intent
+from functions.chat.answers.understanding import intent, translation
 from functions.chat.answers.understanding.intent import ABOUT_THE_ANSWER, SMALL_TALK
 from functions.chat.conversations import titles
 from tests.fakes.chat_provider import FakeProvider, fake_provider
@@ -25,11 +25,13 @@ from tests.harness.chat_app import (
 from tests.harness.databases import FreshDatabase
 
 UNDERSTAND = "You prepare a search in a team's documents."
+TRANSLATE = "You translate a question"
 TITLE = "Write a title for a conversation"
 
 
 def test_fake_replies_are_keyed_by_the_real_instructions() -> None:
     assert intent.INSTRUCTIONS.startswith(UNDERSTAND)
+    assert translation.INSTRUCTIONS.startswith(TRANSLATE)
     assert titles.INSTRUCTIONS.startswith(TITLE)
 
 
@@ -91,6 +93,35 @@ def test_first_question_is_not_rewritten(chat: ChatApp, provider: FakeProvider) 
     chat.ask("c1", "How do I install the compass?", "m1")
     assert len(provider.requests) == 1
     assert UNDERSTAND not in json.dumps(provider.requests)
+
+
+def test_question_is_translated_into_the_language_of_the_documents(chat: ChatApp, provider: FakeProvider) -> None:
+    provider.replies = {TRANSLATE: ["How often is", " the pump oiled?\n"]}
+    events = chat.ask("c1", "Wie oft wird das Ding geölt?", "m1")
+    assert sources(events) == ["oil.md"]
+    translated, answered = provider.requests
+    assert "The pump is oiled with sunflower oil every week." in translated["messages"][1]["content"]
+    assert translated["messages"][1]["content"].endswith("Question: Wie oft wird das Ding geölt?")
+    assert answered["messages"][-1]["content"].endswith("Question: Wie oft wird das Ding geölt?")
+
+
+def test_declined_question_says_its_translation(chat: ChatApp, provider: FakeProvider) -> None:
+    provider.replies = {TRANSLATE: ["Who won the match?"]}
+    text = text_of(chat.ask("c1", "Wer hat das Spiel gewonnen?", "m1"))
+    assert "> Wer hat das Spiel gewonnen? Who won the match?" in text
+    assert len(provider.requests) == 1
+
+
+def test_question_in_the_language_of_the_documents_is_not_translated(chat: ChatApp, provider: FakeProvider) -> None:
+    assert "I couldn't find anything" in text_of(chat.ask("c1", "Who has won the match?", "m1"))
+    assert provider.requests == []
+
+
+@pytest.mark.parametrize("reply", ["", "Wer hat das Spiel gewonnen?"])
+def test_question_without_a_translation_is_declined(chat: ChatApp, provider: FakeProvider, reply: str) -> None:
+    provider.replies = {TRANSLATE: [reply]}
+    text = text_of(chat.ask("c1", "Wer hat das Spiel gewonnen?", "m1"))
+    assert "> Wer hat das Spiel gewonnen?\n" in text
 
 
 def test_greeting_is_answered_without_a_search(chat: ChatApp, provider: FakeProvider) -> None:
