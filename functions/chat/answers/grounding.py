@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from functions.chat.answers.sentences import sentences
+from functions.chat.answers.understanding.cues import likely_languages
 from functions.chat.retrieval.search import Passage
 from functions.chat.retrieval.support import Statement, Support, Text
 from functions.chat.streams.ui_message_stream import Grounding, GroundingPart, Part, WeakCitation, WeakReason
@@ -62,13 +63,17 @@ def check_grounding(answer: str, passages: Sequence[Evidence], support: Support,
     """Return the part that marks weak citations, if there are any.
 
     A sentence is weak if none of its passages has its words or its meaning, or a number that it states, or if they only
-    say the opposite in its words. A failure is logged: the answer stays as it is.
+    say the opposite in its words. An answer in another language than the passages is checked for numbers only. A
+    failure is logged: the answer stays as it is.
     """
     cited = list(cited_sentences(answer, len(passages)))[:MAX_SENTENCES]
     texts = {n: _text(passage) for n, passage in enumerate(passages, start=1)}
     statements = [Statement(one.text, [texts[n] for n in one.sources]) for one in cited]
+    is_translated = set(likely_languages(answer)).isdisjoint(
+        likely_languages("\n".join(text.text for text in texts.values()))
+    )
     try:
-        supported = support(workspace_id, statements) if statements else []
+        supported = [True] * len(cited) if is_translated or not cited else support(workspace_id, statements)
     except HeadwaterError as error:
         logs.event("grounding.failed", severity=30, error=error)
         return []

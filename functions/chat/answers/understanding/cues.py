@@ -29,6 +29,9 @@ _WITHOUT_SPACES = "[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
 """Compiled when it is first used: that takes 2 ms, which a cold start would wait for."""
 
 
+_SCRIPTS = {"ko": "[\uac00-\ud7af]", "ja": "[\u3040-\u30ff]", "zh": "[\u3400-\u9fff]"}
+"""Characters that are a third of a text in the language. Japanese has Chinese ones, too."""
+
 _STOP_WORDS_CODES = {"no": "nb"}
 
 
@@ -70,8 +73,11 @@ def is_follow_up(question: str, before: str = "") -> bool:
 def likely_languages(text: str) -> list[str]:
     """Return the codes of the languages of which a text has most stop words; all languages if it has none.
 
-    `likely_languages("Und unter Windows?") == ["de"]`.
+    Chinese, Japanese and Korean are told by their characters. `likely_languages("Und unter Windows?") == ["de"]`.
     """
+    for code, characters in _SCRIPTS.items():
+        if len(re.findall(characters, text)) > len(text) / 3:
+            return [code]
     words = names(text.lower())
     counts = {code: sum(word in stop_words for word in words) for code, stop_words in _stop_words().items()}
     most = max(counts.values())

@@ -48,3 +48,10 @@ def test_supported_and_uncited_answers_have_no_mark(chat: ChatApp, provider: Fak
     for n, pieces in enumerate([[SUPPORTED], ["Sunflower oil keeps every pump quiet for weeks."]]):
         provider.pieces = pieces
         assert "data-grounding" not in event_types(chat.ask(f"c{n}", QUESTION))
+
+
+def test_answer_in_another_language_is_checked_for_numbers_only(chat: ChatApp, provider: FakeProvider) -> None:
+    provider.pieces = ["Den Kompass installiert man mit pip [1]. ", "Das dauert mit pip 19 nicht lange [1]."]
+    events = chat.ask("c1", QUESTION)
+    [part] = [event.part for event in events if event_types([event]) == ["data-grounding"]]
+    assert [one["reason"] for one in part["data"]["weak"]] == ["numbers"]
