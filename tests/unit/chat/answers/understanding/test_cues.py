@@ -104,10 +104,7 @@ def test_words_count_in_likely_languages_only() -> None:
         ("\u6c34\u6cf5\u591a\u4e45\u52a0\u4e00\u6b21\u6cb9?", ["zh"]),
         ("\u30dd\u30f3\u30d7\u306f\u3044\u3064\u7d66\u6cb9\u3057\u307e\u3059\u304b", ["ja"]),
         ("\ud38c\ud504\ub294 \uc5b8\uc81c \uae09\uc720\ud569\ub2c8\uae4c?", ["ko"]),
-        (
-            ("\u0924\u0947\u0932 \u0915\u092c \u0921\u093e\u0932\u093e \u091c\u093e\u0924\u093e \u0939\u0948?", ["hi"]),
-            ["hi"],
-        ),
+        ("\u0924\u0947\u0932 \u0915\u092c \u0921\u093e\u0932\u093e \u091c\u093e\u0924\u093e \u0939\u0948?", ["hi"]),
     ],
     ids=["zh", "ja", "ko", "hi"],
 )
