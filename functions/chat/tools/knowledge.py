@@ -59,7 +59,7 @@ class SearchKnowledge(Tool[SearchArguments]):
     name = "search_knowledge"
     description = (
         "Finds passages of the documents by meaning and by words, best first, each with a number [n] to cite. Search "
-        "again in other words if they don't answer the question."
+        "again in other words, and in the language of the documents, if they don't answer the question."
     )
     arguments_type = SearchArguments
 
