@@ -29,21 +29,22 @@ def check_linear(
 
     `make` makes an input of about a size. Sizes start where the time is measurable, and end at `largest`: with larger
     inputs, the time to get memory from the operating system would count. Other processes can only lengthen a
-    measurement, and a long one more surely than a short one. So the shortest are compared, of 8 small inputs and of the
-    large one, which take about as long; of more measurements if need be. Only this thread's time counts.
+    measurement, and a long one more surely than a short one. So the shortest are compared: of two small inputs and the
+    large one first. If need be, of more measurements, of 8 small inputs and of the large one, which take about as long.
+    Only this thread's time counts.
     """
     factor = 2**DOUBLINGS
     size = smallest
     while size < largest / factor and _time(run, make(size)) < MEASURABLE_S:
         size *= 2
     small, large = make(size), make(factor * size)
-    small_s = large_s = float("inf")
+    small_s, large_s = min(_time(run, small), _time(run, small)), _time(run, large)
     for attempt in range(attempts):
+        if large_s <= MAX_GROWTH**DOUBLINGS * small_s:
+            return
         time.sleep(PAUSE_S if attempt >= ATTEMPTS else 0)
         small_s = min(small_s, _time(run, small, times=factor) / factor)
         large_s = min(large_s, _time(run, large))
-        if large_s <= MAX_GROWTH**DOUBLINGS * small_s:
-            return
     growth = (large_s / small_s) ** (1 / DOUBLINGS)
     raise AssertionError(
         f"the time grows {growth:.2f}-fold when the input doubles: {small_s * 1000:.1f} ms for a size of {size:,}, "

