@@ -21,6 +21,7 @@ const PATHS = {
   run: ["/runs/r1", "/runs/a%2Fb"],
   workspace: ["/workspace", "/workspace/"],
   usage: ["/usage", "/usage/"],
+  prompts: ["/prompts"],
   "standing-questions": ["/standing-questions"],
   extraction: ["/extraction"],
   shared: ["/shared/l1"],

@@ -1,4 +1,5 @@
-"""An agent of the running stack whose chat function is killed: its answer is whole, and its client misses nothing."""
+"""Agents and prompts of a running stack with a scripted model: an agent's answer is whole after the chat function is
+killed, and people use agents and prompts in a browser."""
 
 import json
 import threading
@@ -12,6 +13,7 @@ import pytest
 from tests.fakes.agent_provider import ScriptedProvider, ToolCall, Turn, follow, scripted_provider
 from tests.harness.browser import browse, needs_browser
 from tests.harness.paths import ROOT
+from tests.harness.prompts import CLASSIFY
 from tests.harness.stacks import RunningStack, running_stack, temporary_data, wait_until
 
 QUESTION = "How do I install the compass?"
@@ -35,7 +37,11 @@ def stack(provider: ScriptedProvider) -> Iterator[RunningStack]:
         (data / "agents").mkdir()
         example = (ROOT / "examples" / "agent-support" / "agent_support.py").read_text()
         (data / "agents" / "support.py").write_text(f"{example}\n\nagent = build\n")
-        (data / ".env").write_text(f"{model}LEASE_S=3\nWATCHDOG_S=2\nAGENTS_DIR={data / 'agents'}\n")
+        (data / "prompts").mkdir()
+        (data / "prompts" / "classify.toml").write_text(CLASSIFY)
+        (data / "prompts" / "broken.toml").write_text("prompt = 5")
+        folders = f"AGENTS_DIR={data / 'agents'}\nPROMPTS_DIR={data / 'prompts'}\n"
+        (data / ".env").write_text(f"{model}LEASE_S=3\nWATCHDOG_S=2\n{folders}")
         with running_stack(data, "--embedding-model", "constant") as running:
             yield running
 
@@ -198,3 +204,13 @@ def test_person_approves_answers_and_rejects_in_the_web_app(
     assert told[0].startswith('(The person has changed the arguments to {"path":"guides/**"}.)')
     assert told[1] == "The new one"
     assert told[2].endswith("The person's reason: Once is enough.")
+
+
+@needs_browser
+def test_person_calls_a_prompt_in_the_web_app(stack: RunningStack, provider: ScriptedProvider, tmp_path: Path) -> None:
+    def sort(messages: list[dict[str, Any]]) -> Turn:
+        kind = "praise" if ": ? " in messages[1]["content"] else "refund"
+        return json.dumps({"value": {"kind": kind, "urgent": True}})
+
+    provider.script = sort
+    browse("prompts", tmp_path, stack.url, "", states=8, token=stack.token)

@@ -11,7 +11,7 @@ from functions.chat.conversations.model_choice import read_workspace_chat
 from functions.chat.streams.message_log import AnswerKey
 from functions.chat.streams.ui_message_stream import Part
 from functions.chat.usage.metering import MeteredModel
-from headwater.auth.callers import Caller
+from headwater.auth.callers import Caller, ensure_local_workspace
 from headwater.filters.parse import parse_filter
 
 
@@ -41,6 +41,7 @@ def answer_once(
     is_owner = caller.role == "owner"
     answerer.check_model(is_owner=is_owner)
     with answerer.database.transaction(caller.workspace_id) as tx:
+        ensure_local_workspace(tx, caller.workspace_id)  # usage refers to it
         workspace = read_workspace_chat(tx, caller)
         model = answerer.choose_model(
             tx, caller, text, history=history, given=model_name, allowed=workspace.allowed, added=added

@@ -13,7 +13,7 @@ from functions.chat.extraction.extract import Extracted, Extraction, estimate, e
 from functions.chat.extraction.output_schema import OutputSchema
 from functions.chat.extraction.passages import Evidence
 from functions.chat.usage.metering import MeteredModel
-from headwater.auth.callers import Caller
+from headwater.auth.callers import Caller, ensure_local_workspace
 from headwater.errors import PermanentError, UnprocessableContent
 from headwater.filters.tree import Filter
 
@@ -67,6 +67,7 @@ class Extractor:
         else:
             passages, is_whole = self.evidence.search(caller.workspace_id, task.question, chosen), False
         with self.answerer.database.transaction(caller.workspace_id) as tx:
+            ensure_local_workspace(tx, caller.workspace_id)  # usage refers to it
             workspace = read_workspace_chat(tx, caller)
             extraction = Extraction(task.question, passages, workspace.instructions)
             model = self.answerer.choose_model(

@@ -15,7 +15,7 @@ from functions.chat.extraction.extractor import Extractor, finish
 from functions.chat.extraction.routes import ExtractUsage, json_events
 from functions.chat.prompts.files import Example, PromptFolder, PromptFunction
 from functions.chat.usage.metering import CHARS_PER_TOKEN, MeteredModel
-from headwater.auth.callers import Caller
+from headwater.auth.callers import Caller, ensure_local_workspace
 from headwater.errors import PermanentError, UnprocessableContent
 from headwater.usage.record import Tokens
 from headwater.web.app import Call, Route
@@ -123,6 +123,7 @@ class PromptRoutes:
         self.extractor.check_model(caller)
         answerer = self.extractor.answerer
         with answerer.database.transaction(caller.workspace_id) as tx:
+            ensure_local_workspace(tx, caller.workspace_id)  # usage refers to it
             workspace = read_workspace_chat(tx, caller)
             added = WORKSPACE_INSTRUCTIONS + workspace.instructions if workspace.instructions else ""
             turns = [Turn("system", INSTRUCTIONS + added), Turn("user", prompt)]

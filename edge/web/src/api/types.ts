@@ -42,6 +42,10 @@ export type Extraction = Schemas["ExtractionState"];
 export type ExtractionEstimate = Schemas["ExtractionEstimate"];
 export type ExtractionRequest = Optional<Schemas["ExtractionRequest"], "documents" | "filter" | "model">;
 
+export type PromptDescription = Optional<Schemas["PromptDescription"], "problem">;
+export type PromptRequest = Optional<Omit<Schemas["PromptRequest"], "stream">, "model">;
+export type PromptResponse = Schemas["PromptResponse"];
+
 export type StandingQuestion = Schemas["StandingQuestion"];
 export type NewStandingQuestion = Required<Schemas["NewStandingQuestion"]>;
 export type StandingQuestionChanges = Partial<Schemas["StandingQuestionChanges"]>;

@@ -14,8 +14,27 @@ export const WrittenUpTo = createContext(Infinity);
 /** The `<pre>` element of a code block, and what it contains. */
 export function CodeBlock({ pre, children }: { pre: Element | undefined; children?: ReactNode }): ReactNode {
   const writtenUpTo = useContext(WrittenUpTo);
-  const { name, code } = readBlock(pre);
   const isComplete = (pre?.position?.end.offset ?? 0) < writtenUpTo;
+  return (
+    <CodeText {...readBlock(pre)} isComplete={isComplete}>
+      {children}
+    </CodeText>
+  );
+}
+
+interface TextProps {
+  /** The language, "" if there is none. */
+  name: string;
+  /** The code; null if parts of it are marked: then it can't be copied. */
+  code: string | null;
+  /** Only complete code is highlighted. */
+  isComplete: boolean;
+  /** The code as it is shown until it is highlighted. */
+  children?: ReactNode;
+}
+
+/** Code with its language, a button that copies it, and highlighting. */
+export function CodeText({ name, code, isComplete, children }: TextProps): ReactNode {
   const highlighted = useHighlighted(code, isComplete ? name.toLowerCase() : "");
   return (
     <div className="code-block">

@@ -18,6 +18,8 @@ describe("parseRoute", () => {
     ["/runs/r1", { page: "run", id: "r1" }],
     ["/runs/r1/x", { page: "missing" }],
     ["/workspace", { page: "workspace" }],
+    ["/prompts", { page: "prompts" }],
+    ["/prompts/1", { page: "missing" }],
     ["/standing-questions", { page: "standing-questions" }],
     ["/standing-questions/1", { page: "missing" }],
     ["/workspace/1", { page: "missing" }],

@@ -10,6 +10,7 @@ export type Route =
   | { page: "runs"; sourceId: string | null }
   | { page: "run"; id: string }
   | { page: "extraction" }
+  | { page: "prompts" }
   | { page: "standing-questions" }
   | { page: "usage" }
   | { page: "workspace" }
@@ -30,6 +31,7 @@ export function parseRoute(url: URL): Route {
   if (page === "runs" && id === undefined) return { page: "runs", sourceId: url.searchParams.get("source") };
   if (page === "runs" && id !== undefined) return { page: "run", id };
   if (page === "extraction" && id === undefined) return { page: "extraction" };
+  if (page === "prompts" && id === undefined) return { page: "prompts" };
   if (page === "standing-questions" && id === undefined) return { page: "standing-questions" };
   if (page === "usage" && id === undefined) return { page: "usage" };
   if (page === "workspace" && id === undefined) return { page: "workspace" };

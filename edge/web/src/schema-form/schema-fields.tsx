@@ -66,4 +66,4 @@ function SchemaField({ field, value, error, onChange }: FieldProps): ReactNode {
   );
 }
 
-const LINES: Partial<Record<FormField["control"], number>> = { lines: 2, json: 4 };
+const LINES: Partial<Record<FormField["control"], number>> = { lines: 2, json: 4, paragraphs: 4 };

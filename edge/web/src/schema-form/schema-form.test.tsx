@@ -36,6 +36,7 @@ const SCHEMA: JsonSchema = {
         order: { enum: ["newest", "oldest"], default: "newest" },
         api_token: { title: "Token", format: "password", anyOf: [{ type: "string" }, { type: "null" }], default: null },
         headers: { type: "object", default: {} },
+        sorted_by: { type: ["string", "null"], maxLength: 9 },
         mode: { $ref: "#/$defs/Mode", default: "fast" },
       },
       required: ["url"],
@@ -65,6 +66,7 @@ describe("formFields", () => {
       order: "select",
       api_token: "password",
       headers: "json",
+      sorted_by: "text",
       mode: "select",
     });
   });
@@ -77,6 +79,7 @@ describe("formFields", () => {
       isNullable: false,
     });
     expect(field("branch")).toMatchObject({ label: "Branch", hint: "Leave empty.", isNullable: true, maxLength: 250 });
+    expect(field("sorted_by")).toMatchObject({ isNullable: true, maxLength: 9 });
     expect(field("max_age")).toMatchObject({ label: "Max age", hint: undefined, isNullable: true });
     expect(field("include").hint).toBe("Patterns. One per line. Example: docs/**, README.md");
     expect(field("depth")).toMatchObject({ minimum: 1, maximum: 9, isRequired: false });
@@ -91,6 +94,7 @@ describe("toConfig", () => {
     expect(toConfig(FIELDS, values)).toEqual({
       url: "https://example.com/x",
       branch: null,
+      sorted_by: null,
       include: ["**/*.md", "**/*.mdx"],
       depth: 3,
       delay: 0.5,

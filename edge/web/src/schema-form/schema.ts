@@ -1,4 +1,4 @@
-/** Read form fields from a JSON Schema as msgspec writes it: one object with flat properties. Pure. */
+/** Read form fields from a JSON Schema: one object with flat properties. Pure. */
 
 /** The keywords of JSON Schema (2020-12) that forms use. */
 export interface JsonSchema {
@@ -6,7 +6,7 @@ export interface JsonSchema {
   $defs?: Record<string, JsonSchema>;
   title?: string;
   description?: string;
-  type?: string;
+  type?: string | readonly string[];
   format?: string;
   enum?: readonly unknown[];
   anyOf?: readonly JsonSchema[];
@@ -20,8 +20,11 @@ export interface JsonSchema {
   maxLength?: number;
 }
 
-/** `lines` edits a list of strings, one per line. `json` is the fallback for other types. */
-export type Control = "text" | "password" | "number" | "checkbox" | "select" | "lines" | "json";
+/**
+ * `lines` edits a list of strings, one per line. `json` is the fallback for other types. `paragraphs` is for forms whose
+ * texts may be long: schemas don't say which are.
+ */
+export type Control = "text" | "paragraphs" | "password" | "number" | "checkbox" | "select" | "lines" | "json";
 
 export interface FormField {
   name: string;
@@ -46,7 +49,7 @@ export function formFields(schema: JsonSchema): FormField[] {
   const definitions = schema.$defs ?? {};
   const object = resolve(schema, definitions);
   return Object.entries(object.properties ?? {}).map(([name, property]) =>
-    formField(name, resolve(property, definitions), definitions, object.required?.includes(name) ?? false),
+    formField(name, splitTypes(resolve(property, definitions)), definitions, object.required?.includes(name) ?? false),
   );
 }
 
@@ -81,6 +84,12 @@ function resolve(schema: JsonSchema, definitions: Record<string, JsonSchema>): J
   const { $ref, ...rest } = schema;
   const definition = $ref === undefined ? undefined : definitions[$ref.replace("#/$defs/", "")];
   return definition ? { ...definition, ...rest } : schema;
+}
+
+/** Write `type: ["string", "null"]` as the alternatives that it means. */
+function splitTypes({ type, ...rest }: JsonSchema): JsonSchema {
+  if (typeof type === "object") return { anyOf: type.map((each) => ({ type: each })), ...rest };
+  return { ...rest, ...(type !== undefined && { type }) };
 }
 
 function controlOf(value: JsonSchema, definitions: Record<string, JsonSchema>): Control {

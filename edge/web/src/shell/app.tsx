@@ -4,6 +4,7 @@ import { DocumentPage } from "../document/document-page";
 import { DocumentsPage } from "../documents/documents-page";
 import { ExtractionPage } from "../extraction/extraction-page";
 import { McpSignInPage } from "../mcp-servers/mcp-sign-in-page";
+import { PromptsPage } from "../prompts/prompts-page";
 import { Gate } from "../sign-in/gate";
 import { RunPage } from "../runs/run-page";
 import { RunsPage } from "../runs/runs-page";
@@ -63,6 +64,9 @@ function Shell(): ReactNode {
           <NavLink href="/extraction" current={route.page === "extraction"}>
             Extract
           </NavLink>
+          <NavLink href="/prompts" current={route.page === "prompts"}>
+            Prompts
+          </NavLink>
           <NavLink href="/standing-questions" current={route.page === "standing-questions"}>
             Standing questions
           </NavLink>
@@ -108,6 +112,8 @@ function Page({ route }: { route: Route }): ReactNode {
       return <RunPage key={route.id} id={route.id} />;
     case "extraction":
       return <ExtractionPage />;
+    case "prompts":
+      return <PromptsPage />;
     case "standing-questions":
       return <StandingPage />;
     case "usage":

@@ -34,7 +34,6 @@ def chat(database: FreshDatabase, provider: FakeProvider, tmp_path: Path) -> Ite
     models = ("openai:gpt-5", "openai_compatible:own")
     urls = {"openai_base_url": f"{provider.url}/v1", "openai_compatible_base_url": f"{provider.url}/v1"}
     with running_chat_app(database, chat_models=models, prompts_dir=str(tmp_path), **urls) as made:
-        made.add_document("pump.md", "The pump is made of steel.", title="Pump")  # with its workspace
         yield made
 
 
