@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// Choose an installed agent, ask it, reload while it waits, answer its question, see that the conversation keeps it; then forbid it as an owner.
+// Choose an installed agent, ask it, reload while it waits, answer its question, see that the conversation keeps it, and a standing question, too; then
+// forbid it as an owner.
 //
 //   LOCAL_TOKEN=… node e2e/installed-agents.mjs BASE_URL _ SCREENSHOTS_FOLDER
 //
@@ -49,6 +50,26 @@ async function conversationKeepsTheAgent(page) {
 }
 
 /** @param {Page} page */
+async function standingQuestionHasTheAgent(page) {
+  await page.goto(`${base}/standing-questions`);
+  await page.getByRole("button", { name: "New standing question" }).click();
+  const form = page.getByRole("form", { name: "New standing question" });
+  await form.getByLabel("Answer from").selectOption({ label: "Agent" });
+  await form.getByLabel("Agent").selectOption("support");
+  await form.getByRole("button", { name: "Create" }).click();
+  const card = page.getByRole("region", { name: "What changed this week" });
+  await card.getByText("Answered by the agent support.").waitFor();
+  await card.getByRole("button", { name: "Edit" }).click();
+  const agent = page.getByLabel("Agent");
+  await agent.locator('option[value="support"]').waitFor({ state: "attached" });
+  expect((await agent.inputValue()) === "support", "the form has lost the agent");
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await card.getByRole("button", { name: "Delete" }).click();
+  await page.getByRole("button", { name: "Delete standing question" }).click();
+  await page.getByText("You have no standing questions yet.").waitFor();
+}
+
+/** @param {Page} page */
 async function forbid(page) {
   await page.goto(`${base}/workspace`);
   const agents = page.getByRole("form", { name: "Agents" });
@@ -64,7 +85,7 @@ async function forbid(page) {
 
 await inBrowser(folder, async (open, errors) => {
   const page = await open();
-  for (const step of [ask, answerAfterReload, conversationKeepsTheAgent, forbid]) {
+  for (const step of [ask, answerAfterReload, conversationKeepsTheAgent, standingQuestionHasTheAgent, forbid]) {
     await step(page);
     console.log(step.name);
   }

@@ -31,6 +31,16 @@ export function describeWhen({ schedule, on_change: onChange }: StandingQuestion
   return times.length === 0 ? "Asked on request only" : `Asked ${times.join(", and ")}`;
 }
 
+/** What answers: "Answered from documents by openai:gpt-5", "Answered by the agent support". */
+export function describeAnswerer({ mode, agent, model }: StandingQuestion): string {
+  const from = { documents: "from documents", web: "from the web", both: "from documents and the web", agent: "" }[
+    mode
+  ];
+  const who = mode === "agent" ? [agent === "" ? "by the built-in agent" : `by the agent ${agent}`] : [];
+  const whose = model === "" ? [] : [mode === "agent" ? `with ${model}` : `by ${model}`];
+  return ["Answered", from, ...who, ...whose].filter(Boolean).join(" ");
+}
+
 /** Where the answers go, besides the conversation. */
 export function describeDelivery({ callback_url: url, mail_to: addresses }: StandingQuestion): string | null {
   const targets = [...(url === null ? [] : [url]), ...addresses];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { StandingQuestion } from "../api/types";
-import { describeDelivery, describeNext, describeRun, describeWhen } from "./describe";
+import { describeAnswerer, describeDelivery, describeNext, describeRun, describeWhen } from "./describe";
 import { fieldsOf, newFields, toQuestion } from "./fields";
 
 const QUESTION: StandingQuestion = {
@@ -27,12 +27,15 @@ describe("toQuestion", () => {
   });
 
   it("keeps what the form doesn't show", () => {
-    const before = { ...QUESTION, mode: "agent", agent: "support", model: "openai:gpt-5", paused: true } as const;
-    expect(toQuestion(fieldsOf(before), before)).toMatchObject({
-      agent: "support",
-      model: "openai:gpt-5",
-      paused: true,
-    });
+    const before = { ...QUESTION, paused: true };
+    expect(toQuestion(fieldsOf(before), before)).toMatchObject({ paused: true });
+  });
+
+  it("has the agent and the model", () => {
+    const before = { ...QUESTION, mode: "agent", agent: "support", model: "openai:gpt-5" } as const;
+    expect(toQuestion(fieldsOf(before), before)).toMatchObject({ agent: "support", model: "openai:gpt-5" });
+    const changed = { ...fieldsOf(before), mode: "documents" as const, model: "" };
+    expect(toQuestion(changed, before)).toMatchObject({ agent: "", model: "" });
   });
 
   it("reads lists, and drops what the mode can't have", () => {
@@ -50,6 +53,17 @@ describe("toQuestion", () => {
 });
 
 describe("texts", () => {
+  it("say what answers", () => {
+    expect(describeAnswerer(QUESTION)).toBe("Answered from documents");
+    expect(describeAnswerer({ ...QUESTION, mode: "both", model: "openai:gpt-5" })).toBe(
+      "Answered from documents and the web by openai:gpt-5",
+    );
+    expect(describeAnswerer({ ...QUESTION, mode: "agent" })).toBe("Answered by the built-in agent");
+    expect(describeAnswerer({ ...QUESTION, mode: "agent", agent: "support", model: "openai:gpt-5" })).toBe(
+      "Answered by the agent support with openai:gpt-5",
+    );
+  });
+
   it("say when it is asked", () => {
     expect(describeWhen(QUESTION)).toBe("Asked every Monday at 08:00 (Europe/Berlin)");
     const onChange = { sources: ["a", "b"], min_interval_minutes: 60 };

@@ -10,6 +10,10 @@ export interface StandingFields {
   name: string;
   question: string;
   mode: AskMode;
+  /** The installed agent of the mode `agent`, "" for the built-in one. */
+  agent: string;
+  /** "" for the workspace's first one. */
+  model: string;
   filter: string;
   changes: boolean;
   schedule: ScheduleFields;
@@ -34,6 +38,8 @@ export function newFields(timeZone = localTimeZone()): StandingFields {
     name: "What changed this week",
     question: "Summarise what changed in the sources this week. Group it by source.",
     mode: "documents",
+    agent: "",
+    model: "",
     filter: "",
     changes: true,
     schedule: scheduleFields("0 8 * * 1", timeZone),
@@ -52,6 +58,8 @@ export function fieldsOf(question: StandingQuestion): StandingFields {
     name: question.name,
     question: question.question,
     mode: question.mode,
+    agent: question.agent,
+    model: question.model,
     filter: question.filter,
     changes: question.changes,
     schedule: scheduleFields(schedule?.cron ?? null, schedule?.time_zone ?? localTimeZone()),
@@ -72,8 +80,8 @@ export function toQuestion(fields: StandingFields, before: StandingQuestion | nu
     name: fields.name,
     question: fields.question,
     mode: fields.mode,
-    agent: fields.mode === "agent" ? (before?.agent ?? "") : "",
-    model: before?.model ?? "",
+    agent: fields.mode === "agent" ? fields.agent : "",
+    model: fields.model,
     filter: fields.filter,
     changes: fields.changes && canAskAboutChanges,
     schedule: cron === null ? null : { cron, time_zone: fields.schedule.timeZone },

@@ -6,7 +6,7 @@ import { Link } from "../routing/router";
 import { ConfirmDialog } from "../ui/confirm-dialog";
 import { ProblemNote } from "../ui/problem-note";
 import { useAction } from "../ui/use-action";
-import { describeDelivery, describeNext, describeWhen } from "./describe";
+import { describeAnswerer, describeDelivery, describeNext, describeWhen } from "./describe";
 import { fieldsOf, toQuestion } from "./fields";
 import { StandingForm } from "./standing-form";
 import { RunLine, StandingHistory } from "./standing-history";
@@ -48,6 +48,7 @@ export function StandingCard({ question, isEditor, onChange }: Props): ReactNode
       <p className="small muted">
         {describeWhen(question)}. {describeNext(question)}
       </p>
+      <p className="small muted">{describeAnswerer(question)}.</p>
       {delivery !== null && <p className="small muted">{delivery}.</p>}
       <div className="small" role="status">
         {last === null ? "Not asked yet." : <RunLine run={last} />}

@@ -2,6 +2,8 @@ import { useState, type ReactNode, type SubmitEvent } from "react";
 import { fieldError } from "../api/problem";
 import { listSources } from "../api/sources";
 import type { StandingQuestion } from "../api/types";
+import { AgentField } from "../chat/agent-field";
+import { ModelField } from "../chat/model-field";
 import { FilterBar } from "../filter/filter-bar";
 import { ScheduleFormFields } from "../sources/schedule-form-fields";
 import { Checkbox, Choice, Field } from "../ui/field";
@@ -19,7 +21,7 @@ interface Props {
   onCancel: () => void;
 }
 
-const NAMES = ["name", "question", "schedule", "time_zone", "callback_url", "mail_to"];
+const NAMES = ["name", "question", "agent", "model", "schedule", "time_zone", "callback_url", "mail_to"];
 
 /** A form that creates or changes a standing question. */
 export function StandingForm({ title, initial, submit, save, onSaved, onCancel }: Props): ReactNode {
@@ -105,6 +107,22 @@ function QuestionFields({ fields, onChange, errorOf }: ErrorProps): ReactNode {
         options={MODES}
         onChange={(mode) => {
           onChange({ mode: mode as AskMode });
+        }}
+      />
+      {fields.mode === "agent" && (
+        <AgentField
+          agent={fields.agent}
+          error={errorOf("agent")}
+          onChange={(agent) => {
+            onChange({ agent });
+          }}
+        />
+      )}
+      <ModelField
+        model={fields.model}
+        error={errorOf("model")}
+        onChange={(model) => {
+          onChange({ model });
         }}
       />
       {(fields.mode === "documents" || fields.mode === "agent") && (
