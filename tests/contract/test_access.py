@@ -72,6 +72,7 @@ CHANGEABLE = (
     "extraction_rows",
     "mcp_servers",
     "mcp_authorizations",
+    "agent_items",
     "standing_questions",
     "standing_runs",
     "standing_deliveries",

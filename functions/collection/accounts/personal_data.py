@@ -38,6 +38,7 @@ TABLES: dict[str, Holding] = {
     "sub_agent_writes": "deleted",
     "agent_writes": "deleted",
     "share_links": "deleted",
+    "agent_items": "deleted",  # but for those that agents share in the workspace
     "extractions": "deleted",
     "extraction_rows": "deleted",
     "standing_questions": "deleted",
@@ -174,7 +175,7 @@ def _delete(tx: Connection, caller: Caller, subject: str, *, leave: bool) -> Del
         subjects += [f"{KEY_PREFIX}{key_id}" for key_id in created]
     values = {"workspace_id": caller.workspace_id, "subject": subject, "subjects": subjects, "keys": key_ids}
     conversations = tx.execute(_DELETE_CONVERSATIONS, values).rowcount
-    batches = (_DELETE_STEPS, _DELETE_EXTRACTIONS, _DELETE_STANDING, _DELETE_SIGN_INS, _DISCONNECT)
+    batches = (_DELETE_STEPS, _DELETE_ITEMS, _DELETE_EXTRACTIONS, _DELETE_STANDING, _DELETE_SIGN_INS, _DISCONNECT)
     for statement in (*batches, _ANONYMIZE_USAGE, _DELETE_BUDGETS, _DELETE_RESERVATIONS):
         tx.execute(statement, values)
     audit_log.record(tx, caller, "data.deleted", subject, conversations=conversations, left=leave)
@@ -217,6 +218,10 @@ _DELETE_STEPS = sa.text("""
 
 _DELETE_STANDING = sa.text("""
     delete from standing_questions where workspace_id = :workspace_id and subject = any(cast(:subjects as text[]))
+""")
+
+_DELETE_ITEMS = sa.text("""
+    delete from agent_items where workspace_id = :workspace_id and subject = any(cast(:subjects as text[]))
 """)
 
 _DELETE_EXTRACTIONS = sa.text("""
@@ -297,6 +302,9 @@ _SECTIONS = {
           from extraction_rows x where x.workspace_id = e.workspace_id and x.extraction_id = e.id) as rows
         from extractions e where e.workspace_id = :workspace_id and e.subject = :subject
         order by e.created_at, e.id"""),
+    "agent_items": _rows("""
+        select agent, namespace, key, value, created_at, updated_at, expires_at from agent_items
+        where workspace_id = :workspace_id and subject = :subject order by agent, namespace, key"""),
     "standing_questions": _rows("""
         select q.id, q.name, q.question, q.mode, q.agent, q.model, q.filter, q.changes, q.cron, q.time_zone,
           q.on_change, q.callback_url, q.mail_to, q.paused_at, q.created_at, (

@@ -1,5 +1,5 @@
-"""Delete expired runs, audit entries, blocks of providers, share links and entries of the web's cache, and purge
-documents removed long ago. Called by the tick.
+"""Delete expired runs, audit entries, blocks of providers, share links, items of agents and entries of the web's cache,
+and purge documents removed long ago. Called by the tick.
 
 A run is deleted with its items and steps. Open runs stay, and so do each source's last run and last listing: a retry or
 a decision about withheld removals needs them. Transactions are small and the time per tick is bounded; the next tick
@@ -27,6 +27,7 @@ _DOCUMENTS = 200
 _AUDIT_ENTRIES = 5000
 _WEB_ENTRIES = 1000
 _LINKS = 1000
+_AGENT_ITEMS = 1000
 """Rows deleted per transaction."""
 
 
@@ -43,8 +44,17 @@ def sweep(database: Database, settings: Settings, for_s: float = SWEEP_S) -> tup
     entries = _sweep_batches(database, until, _DELETE_AUDIT_ENTRIES, _AUDIT_ENTRIES, days=days)
     pages = _sweep_batches(database, until, _DELETE_WEB_ENTRIES, _WEB_ENTRIES)
     links = _sweep_batches(database, until, _DELETE_LINKS, _LINKS)
-    if runs or documents or entries or pages or links:
-        logs.event("sweep", runs=runs, documents=documents, audit_entries=entries, web_entries=pages, share_links=links)
+    items = _sweep_batches(database, until, _DELETE_AGENT_ITEMS, _AGENT_ITEMS)
+    if runs or documents or entries or pages or links or items:
+        logs.event(
+            "sweep",
+            runs=runs,
+            documents=documents,
+            audit_entries=entries,
+            web_entries=pages,
+            share_links=links,
+            agent_items=items,
+        )
     return runs, documents
 
 
@@ -127,3 +137,5 @@ _DELETE_AUDIT_ENTRIES = sa.text("""
 _DELETE_WEB_ENTRIES = sa.text("select delete_expired_web_entries(cast(:limit as integer))")
 
 _DELETE_LINKS = sa.text("select delete_expired_share_links(cast(:limit as integer))")
+
+_DELETE_AGENT_ITEMS = sa.text("select delete_expired_agent_items(cast(:limit as integer))")

@@ -10,6 +10,8 @@ from langchain_core.runnables import Runnable
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import MessagesState, StateGraph
 from langgraph.pregel import Pregel
+from langgraph.store.base import BaseStore
+from langgraph.store.memory import InMemoryStore
 
 from headwater.agents import chat_model, workspace_tools
 from headwater.agents.messages import Turn
@@ -22,8 +24,11 @@ Graph = Any
 """A compiled graph of LangGraph. Its type has four variables, which are the author's."""
 
 
-async def compile_graph(target: Any, checkpoints: BaseCheckpointSaver[Any]) -> Graph:
-    """Return a compiled graph with our checkpoints. Raises PermanentError for what is no agent."""
+async def compile_graph(target: Any, checkpoints: BaseCheckpointSaver[Any], store: BaseStore) -> Graph:
+    """Return a compiled graph with our checkpoints and, unless it has one that lasts, our store.
+
+    Raises PermanentError for what is no agent.
+    """
     if not isinstance(target, Runnable) and not hasattr(target, "compile"):
         if not callable(target):
             raise PermanentError(f"The agent is {type(target).__name__}, no LangGraph graph or LangChain runnable.")
@@ -33,11 +38,13 @@ async def compile_graph(target: Any, checkpoints: BaseCheckpointSaver[Any]) -> G
     if isinstance(target, Pregel):
         if target.interrupt_before_nodes or target.interrupt_after_nodes:
             raise PermanentError("interrupt_before and interrupt_after aren't supported. Call interrupt() in the node.")
-        return target.copy({"checkpointer": checkpoints})
+        own = target.store
+        kept = store if own is None or isinstance(own, InMemoryStore) else own
+        return target.copy({"checkpointer": checkpoints, "store": kept})
     if isinstance(target, StateGraph):
-        return target.compile(checkpointer=checkpoints)
+        return target.compile(checkpointer=checkpoints, store=store)
     if isinstance(target, Runnable):
-        return _graph_of(target).compile(checkpointer=checkpoints)
+        return _graph_of(target).compile(checkpointer=checkpoints, store=store)
     raise PermanentError(f"The agent is {type(target).__name__}, no LangGraph graph or LangChain runnable.")
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from headwater.agents.items import Operation
 from headwater.processes.messages import Failure
 from headwater.tools import ToolDescription
 
@@ -198,6 +199,12 @@ class PersonAnswer(msgspec.Struct, frozen=True):
     input: dict[str, Any] | None = None
 
 
+class UseStore(_Call, frozen=True):
+    """Read and change what the agent remembers, in one transaction. Answered by a Found for each operation."""
+
+    operations: Sequence[Operation]
+
+
 class Outcome(_Call, frozen=True):
     """The last message: how far the agent has come. `text` is the answer of a graph without messages in its state,
     `state` the rest of the state, for the next answer."""
@@ -219,6 +226,7 @@ Call = (
     | ModelStarted
     | ModelEnded
     | AskPerson
+    | UseStore
     | Outcome
 )
 

@@ -60,9 +60,10 @@ async def _run(methods: AgentMethods, connection: Connection) -> Outcome:
     from headwater.agents.checkpoints import RemoteCheckpoints, TimeIsUp
     from headwater.agents.graphs import compile_graph, first_input, kept_state
     from headwater.agents.interrupts import answers_of
+    from headwater.agents.stores import RemoteStore
 
     checkpoints = RemoteCheckpoints(connection)
-    graph = await compile_graph(target, checkpoints)
+    graph = await compile_graph(target, checkpoints, RemoteStore(connection))
     context = connection.context
     thread = {"thread_id": context.conversation_id, "checkpoint_ns": "", "user_id": context.subject}
     config: Any = {

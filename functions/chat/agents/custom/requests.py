@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from functions.chat.agents import store
 from functions.chat.agents.calls import Calls, Waiting
 from functions.chat.agents.checkpoints import Checkpoints
-from functions.chat.agents.custom import parts
+from functions.chat.agents.custom import items, parts
 from functions.chat.agents.limits import LimitReached, Limits
 from functions.chat.agents.posted_responses import MAX_INPUT_BYTES
 from functions.chat.agents.store import Agent
@@ -23,6 +23,7 @@ from functions.chat.tools.text import clean
 from functions.chat.usage.metering import CHARS_PER_TOKEN
 from headwater import logs
 from headwater.agents import messages as ask
+from headwater.agents.items import Found, PutItem
 from headwater.database.transactions import Database
 from headwater.errors import PermanentError, UnprocessableContent
 from headwater.schemas import has_nul
@@ -102,6 +103,7 @@ class Requests:
             ask.ToolStarted: self._show_tool,
             ask.ToolEnded: self._show_tool,
             ask.AskPerson: self._ask_person,
+            ask.UseStore: self._use_store,
         }
         self._reservations: dict[str, uuid.UUID | None] = {}
         self._after_limit = 0
@@ -205,6 +207,12 @@ class Requests:
             raise PermanentError(f"The agent asked the person about more than {MAX_INPUT_BYTES:,} bytes, or with NUL.")
         with self._transaction() as tx:
             return parts.ask_person(tx, self._agent, call)
+
+    def _use_store(self, call: ask.UseStore) -> list[Found]:
+        with self._transaction() as tx:
+            if any(isinstance(each, PutItem) for each in call.operations):
+                store.lock(tx, self._agent)
+            return items.run(tx, self._agent, call.operations)
 
     def _start_model(self, call: ask.ModelStarted) -> None:
         """Reserve the cost of a model of the agent's own, which can't be told to conclude: a limit ends the answer."""

@@ -69,6 +69,9 @@ FILL = """
     ), extraction_row as (
       insert into extraction_rows (extraction_id, workspace_id, n, document_id, title)
       select id, w, 1, gen_random_uuid(), mark from extraction, p
+    ), item as (
+      insert into agent_items (workspace_id, agent, subject, namespace, key, value, bytes)
+      select w, 'support', s, array['memories'], 'name', jsonb_build_object('name', mark), 1 from p
     ), server as (
       insert into mcp_servers (workspace_id, name, url, tools, left_out)
       select w, md5(s), 'https://x', '[]', '[]' from p returning id

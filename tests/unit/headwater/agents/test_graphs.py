@@ -9,6 +9,7 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import MessagesState, StateGraph
+from langgraph.store.memory import InMemoryStore
 
 from headwater.agents.graphs import compile_graph, first_input, last_answer
 from headwater.agents.messages import Turn
@@ -37,7 +38,7 @@ def run(target: Any) -> dict[str, Any]:
     """Run an agent's graph to its end, and return its state."""
 
     async def answer() -> dict[str, Any]:
-        graph = await compile_graph(target, InMemorySaver())
+        graph = await compile_graph(target, InMemorySaver(), InMemoryStore())
         values: dict[str, Any] = await graph.ainvoke(first_input(graph, TURNS), {"configurable": {"thread_id": "t"}})
         return values
 
