@@ -9,6 +9,9 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+FEW = 10
+"""Running answers up to which each piece is read and sent as it comes."""
+
 GROUPS_PER_S = 1000
 """Groups of all answers of an instance in a second, which take most of a processor's time."""
 
@@ -30,7 +33,7 @@ def running_answer() -> Iterator[None]:
 
 def pace_s() -> float:
     """Return the seconds between two groups of one answer, at least."""
-    return len(_running) / GROUPS_PER_S
+    return len(_running) / GROUPS_PER_S if len(_running) > FEW else 0.0
 
 
 def paced_reads(reads: Iterable[bytes]) -> Iterator[bytes]:
@@ -39,7 +42,8 @@ def paced_reads(reads: Iterable[bytes]) -> Iterator[bytes]:
     for data in reads:
         next_read = time.monotonic() + pace_s()
         yield data
-        time.sleep(max(0.0, next_read - time.monotonic()))
+        if (wait_s := next_read - time.monotonic()) > 0:
+            time.sleep(wait_s)
 
 
 def reads_are_paced() -> bool:
