@@ -141,7 +141,7 @@ class Calls:
         ]
         if state == "approval":
             parts.append(ApprovalRequest(approval_id=call_id, tool_call_id=call_id))
-        message_log.append(tx, self._agent.answer, parts)
+        message_log.append_locked(tx, self._agent.answer, parts)
         return state != "running"
 
     def _first_state(self, tx: Connection, name: str, arguments: dict[str, Any]) -> CallState:
@@ -186,7 +186,7 @@ class Calls:
                 parts.append(ToolOutput(tool_call_id=call_id, output=ToolText(text, seconds)))
             if written:
                 parts.append(FilesPart(id=call_id, data=Files(call_id, [_written(version) for version in written])))
-            message_log.append(tx, self._agent.answer, parts)
+            message_log.append_locked(tx, self._agent.answer, parts)
         return for_model, result.is_error
 
     def _lock_files(self, tx: Connection) -> None:

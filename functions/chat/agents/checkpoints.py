@@ -3,9 +3,10 @@
 
 Row-level security and the agent's fence apply to every write. Imports LangGraph: import it when an agent runs.
 
-Commits cost more than anything else that an agent does. So a checkpoint is stored with what comes next: in the
-transaction in which its calls begin, or before the next call of the model. What tasks have written is stored only when
-the run ends before their step does: the results of calls are stored with the calls.
+Commits and serialising cost more than anything else that an agent does. So a checkpoint is stored in the transaction
+in which its calls begin, and the one after the calls is not: the results of calls are stored with the calls, and a step
+that goes on from the checkpoint before makes them again, which returns the stored results. What is not stored when the
+run ends, the last checkpoint and what tasks have written, is stored then.
 """
 
 import threading
@@ -38,10 +39,10 @@ Writes = Sequence[tuple[int, str, tuple[str, bytes]]]
 
 
 class _Unstored(NamedTuple):
-    """A checkpoint that is not stored yet: its serialised value and its metadata."""
+    """A checkpoint that is not stored yet, and its metadata. Channels of `create_agent` replace their values, so that
+    these stay as they are."""
 
-    id: str
-    value: tuple[str, bytes]
+    checkpoint: Checkpoint
     metadata: object
 
 
@@ -62,8 +63,8 @@ class Checkpoints(BaseCheckpointSaver[int]):
             self._values["call_id"] = call_id
         self._statements = _OF_SUB_AGENT if call_id else _OF_AGENT
         self._unstored: _Unstored | None = None
-        self._writes: dict[tuple[str, str], Writes] = {}
-        """Those after the last checkpoint, by the ids of the checkpoint and the task."""
+        self._writes: dict[tuple[str, str], Sequence[tuple[int, str, Any]]] = {}
+        """Those after the last checkpoint, by its id and the task's: positions, channels and values."""
         self._lock = threading.Lock()
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
@@ -92,9 +93,8 @@ class Checkpoints(BaseCheckpointSaver[int]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Remember a checkpoint in place of the last one."""
-        value = self.serde.dumps_typed(checkpoint)
         with self._lock:
-            self._unstored = _Unstored(checkpoint["id"], value, metadata)
+            self._unstored = _Unstored(checkpoint, metadata)
             self._writes.clear()
         return self._config(checkpoint["id"])
 
@@ -106,7 +106,8 @@ class Checkpoints(BaseCheckpointSaver[int]):
         with self._lock:
             unstored = self._unstored
         if unstored is not None:
-            self.put_row(tx, *unstored)
+            checkpoint, metadata = unstored
+            self.put_row(tx, checkpoint["id"], self.serde.dumps_typed(checkpoint), metadata)
             after_commit(tx, lambda: self._forget(unstored))
 
     def store_all(self) -> None:
@@ -119,7 +120,8 @@ class Checkpoints(BaseCheckpointSaver[int]):
             store.lock(tx, self._agent)
             self.store_with(tx)
             for (checkpoint_id, task_id), rows in writes.items():
-                self._put_writes(tx, checkpoint_id, task_id, rows)
+                serialized = [(position, channel, self.serde.dumps_typed(value)) for position, channel, value in rows]
+                self._put_writes(tx, checkpoint_id, task_id, serialized)
         with self._lock:
             for key in writes:
                 self._writes.pop(key, None)
@@ -135,15 +137,13 @@ class Checkpoints(BaseCheckpointSaver[int]):
         values = {**self._values, "checkpoint_id": checkpoint_id, "format": kind, "content": content}
         values["metadata"] = msgspec.json.encode(metadata, enc_hook=str).decode()
         tx.execute(self._statements.put, values)
-        tx.execute(self._statements.delete_writes, values)
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """Remember what a task has written after a checkpoint."""
         rows = [
-            (WRITES_IDX_MAP.get(channel, position), channel, self.serde.dumps_typed(value))
-            for position, (channel, value) in enumerate(writes)
+            (WRITES_IDX_MAP.get(channel, position), channel, value) for position, (channel, value) in enumerate(writes)
         ]
         key = config["configurable"]["checkpoint_id"], task_id
         with self._lock:
@@ -189,7 +189,6 @@ class _Statements(NamedTuple):
     read: sa.TextClause
     read_writes: sa.TextClause
     put: sa.TextClause
-    delete_writes: sa.TextClause
     delete_interrupt: sa.TextClause
     put_write: sa.TextClause
 
@@ -206,12 +205,12 @@ def _statements(checkpoints: str, writes: str, key: Sequence[str]) -> _Statement
             order by task_id, position
         """),
         put=sa.text(f"""
+            with outdated as (delete from {writes} {here} and checkpoint_id <> :checkpoint_id)
             insert into {checkpoints} ({columns}, id, format, content, metadata)
             values ({values}, :checkpoint_id, :format, :content, cast(:metadata as jsonb))
             on conflict ({conflict}) do update set id = excluded.id, format = excluded.format,
               content = excluded.content, metadata = excluded.metadata
         """),
-        delete_writes=sa.text(f"delete from {writes} {here} and checkpoint_id <> :checkpoint_id"),
         # A task that was interrupted has run again.
         delete_interrupt=sa.text(f"""
             delete from {writes} {here} and checkpoint_id = :checkpoint_id and task_id = :task_id

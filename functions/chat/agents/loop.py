@@ -73,7 +73,6 @@ def run_agent(
 
     Raises what the model raises, AnswerEnded, LeaseLost.
     """
-    turns.before_call = checkpoints.store_with
     graph = create_agent(
         AgentModel(turn=turns.call),
         [_to_langchain(tool) for tool in tools],

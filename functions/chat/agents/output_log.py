@@ -59,7 +59,7 @@ class OutputLog:
         try:
             with self._database.transaction(self._agent.answer.workspace_id) as tx:
                 store.lock(tx, self._agent)
-                message_log.append(tx, self._agent.answer, [part])
+                message_log.append_locked(tx, self._agent.answer, [part])
         except (AnswerEnded, LeaseLost):
             self._has_ended = True
 
@@ -72,7 +72,7 @@ class OutputLog:
                 if shown := clean(text):
                     store.lock(tx, self._agent)
                     part = LogPart(id=f"{self._call_id}/{self._pieces}", data=Log(self._call_id, shown))
-                    message_log.append(tx, self._agent.answer, [part])
+                    message_log.append_locked(tx, self._agent.answer, [part])
                     self._pieces += 1
                 else:
                     self._has_ended = not store.is_running(tx, self._agent)

@@ -7,11 +7,9 @@ Imports LangChain: import it when an agent runs.
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from functools import reduce
 from itertools import islice
-from operator import add
 from typing import Any
 
 import msgspec
@@ -19,9 +17,11 @@ from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, message_chunk_to_message
 from langchain_core.messages import ToolCall as LangChainCall
+from langchain_core.messages.ai import add_ai_message_chunks
 from langchain_core.messages.tool import tool_call
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable
+from langchain_core.utils._merge import merge_lists
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from sqlalchemy.engine import Connection
 
@@ -52,6 +52,8 @@ MAX_TURN_CHARS = 200_000
 LOG_EVERY_S = 0.25
 """Seconds between two additions to the log while a model writes, at least."""
 
+MAX_CHUNKS = 500
+"""Chunks of a turn in memory, each of more than a kilobyte."""
 
 MAX_ID_CHARS = 200
 NO_JSON = "no JSON object"
@@ -59,25 +61,40 @@ NO_JSON = "no JSON object"
 
 
 class _Chunks(ChunkReader):
-    """Reads the chunks of a turn, and keeps them: providers want their own parts back with the next turn."""
+    """Reads the chunks of a turn, and adds them up: providers want their own parts back with the next turn."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.received: list[AIMessageChunk] = []
+        self._received: list[AIMessageChunk] = []
+        """Those since the last sum, which is the first one, without its calls."""
+        self._parts_of_calls: list[Any] = []
 
     def read(self, chunk: AIMessageChunk) -> Iterator[str | Thought]:
         """Yield a chunk's thoughts and text."""
-        self.received.append(chunk)
+        self._received.append(chunk)
+        if len(self._received) == MAX_CHUNKS:
+            self._add_up()
         return super().read(chunk)
 
     def message(self) -> AIMessage:
         """Return the whole turn."""
-        if not self.received:
+        if not self._received:
             return AIMessage("")
-        chunk = reduce(add, self.received)
-        whole = message_chunk_to_message(chunk)
+        self._add_up()
+        whole = message_chunk_to_message(self._received[0])
         assert isinstance(whole, AIMessage)
-        return whole.model_copy(update={"tool_calls": _calls(chunk), "invalid_tool_calls": []})
+        return whole.model_copy(update={"tool_calls": _calls(self._parts_of_calls)})
+
+    def _add_up(self) -> None:
+        """Replace the chunks by their sum.
+
+        LangChain parses the arguments of calls whenever it adds a chunk, which takes minutes for a long file, so it
+        adds chunks without calls.
+        """
+        parts = merge_lists(self._parts_of_calls, *(chunk.tool_call_chunks for chunk in self._received))
+        self._parts_of_calls = parts or []
+        no_calls: dict[str, Any] = {"tool_call_chunks": [], "tool_calls": [], "invalid_tool_calls": []}
+        self._received = [add_ai_message_chunks(*(chunk.model_copy(update=no_calls) for chunk in self._received))]
 
 
 class _TurnLog:
@@ -131,11 +148,9 @@ class Turns:
         self._timeout_s = timeout_s
         self._before = sum(turn.role == "assistant" for turn in agent.task.turns)
         """Turns of the conversation before."""
-        self.before_call: Callable[[Connection], object] = bool
-        """Called in the transaction that begins a call of a model."""
         self._addresses = answer_log.LinkableAddresses(agent)
         self._logs: dict[int, _TurnLog] = {}
-        """Of the turns for which this step has called the model, by number."""
+        """Of the turns for which this step has called the model, and that have text or thoughts, by number."""
 
     def call(self, messages: Sequence[BaseMessage], tools: Sequence[Tool], tool_choice: str = "") -> AIMessage:
         """Return the next turn. At a limit, the model is told to answer, and its calls of tools are dropped.
@@ -147,11 +162,10 @@ class Turns:
         sent = sum(len(str(message.content)) for message in messages) // CHARS_PER_TOKEN
         with self._transaction() as tx:
             used, stopping = self.read_used(tx)
-            self.before_call(tx)
             stopping = stopping or self._limits.reached(used)
             estimated = cost_of(self._prices, self._model.name, Tokens(input=sent, output=ANSWER_TOKENS))
             reservation = reserve(tx, self._agent.task.payer, estimated, for_s=self._timeout_s + SETTLE_S)
-            log = self._new_log(tx, len(self._turns(messages)) + 1) if self.is_logged else None
+        number = len(self._turns(messages)) + 1
         if stopping:
             messages = [*messages, HumanMessage(conclusion(stopping))]
         readers: list[_Chunks] = []
@@ -161,9 +175,8 @@ class Turns:
         try:
             with closing(groups):
                 for group in islice(groups, 1, None):  # the first one only says that the model is asked
-                    parts = log.read(group) if log else []
-                    if parts or not group:
-                        self._append(parts)
+                    if not group or any(map(self._is_shown, group)):
+                        self._append(number, group)
                     for piece in group:
                         match piece:
                             case Using():
@@ -188,13 +201,12 @@ class Turns:
         parts: list[Part] = []
         turns = self._turns(messages)
         for number, turn in enumerate(turns[row.turns :], start=row.turns + 1):
-            log = self._logs.get(number)
-            if log is None:
-                log = self._new_log(tx, number)
-                parts += log.read(split_thoughts([str(turn.text)]))
-            parts += log.end()
-        if len(turns) > row.turns:
-            message_log.append(tx, self._agent.answer, parts)
+            if number not in self._logs and str(turn.text):
+                parts += self._new_log(tx, row, number).read(split_thoughts([str(turn.text)]))
+            if log := self._logs.get(number):
+                parts += log.end()
+        if parts:
+            message_log.append_locked(tx, self._agent.answer, parts)
             store.set_turns(tx, self._agent, len(turns))
 
     def end_text(self, messages: Sequence[BaseMessage]) -> None:
@@ -223,20 +235,27 @@ class Turns:
     def _turns(self, messages: Sequence[BaseMessage]) -> list[AIMessage]:
         return [message for message in messages if isinstance(message, AIMessage)][self._before :]
 
-    def _new_log(self, tx: Connection, number: int) -> _TurnLog:
-        passages, addresses = store.lock(tx, self._agent).passages, self._addresses.read(tx)
-        model = ModelName(self._model.name, True)
+    def _is_shown(self, piece: Piece) -> bool:
+        """Return whether the log may get parts from a piece."""
+        return self.is_logged and (
+            isinstance(piece, str | Thought) or (isinstance(piece, Using) and piece != Using(self._model.name))
+        )
+
+    def _new_log(self, tx: Connection, row: Any, number: int) -> _TurnLog:
+        """Begin the log of a turn. `row`: the agent's, which is locked."""
+        addresses, model = self._addresses.read(tx), ModelName(self._model.name, True)
         self._logs[number] = _TurnLog(
-            AnswerParts(passages, addresses, model, text_id=f"t{number}", thoughts_id=f"r{number}.")
+            AnswerParts(row.passages, addresses, model, text_id=f"t{number}", thoughts_id=f"r{number}.")
         )
         return self._logs[number]
 
-    def _append(self, parts: Sequence[Part]) -> None:
-        """Append to the log. Without parts, too, raises AnswerEnded if the answer was stopped, and LeaseLost."""
+    def _append(self, number: int, pieces: Sequence[Piece]) -> None:
+        """Append to the log. Without pieces, too, raises AnswerEnded if the answer was stopped, and LeaseLost."""
         with self._transaction() as tx:
-            store.lock(tx, self._agent)
-            if parts:
-                message_log.append(tx, self._agent.answer, parts)
+            row = store.lock(tx, self._agent)
+            if pieces:
+                log = self._logs.get(number) or self._new_log(tx, row, number)
+                message_log.append_locked(tx, self._agent.answer, log.read(pieces))
 
     def _transaction(self) -> Any:
         return self._database.transaction(self._agent.answer.workspace_id)
@@ -247,16 +266,16 @@ def _add(readers: list[_Chunks], reader: _Chunks) -> _Chunks:
     return reader
 
 
-def _calls(chunk: AIMessageChunk) -> list[LangChainCall]:
+def _calls(chunks: Sequence[Mapping[str, Any]]) -> list[LangChainCall]:
     """Return the calls of a turn. LangChain completes JSON that was cut; here, it is an error that the model reads."""
     calls = []
-    for call in chunk.tool_call_chunks:
+    for call in chunks:
         try:
             arguments = msgspec.json.decode(call["args"] or "{}", type=dict[str, Any])
         except msgspec.DecodeError:
             arguments = {NO_JSON: call["args"]}
         calls.append(tool_call(name=call["name"] or "", args=arguments, id=call["id"]))
-    return calls or chunk.tool_calls
+    return calls
 
 
 def _with_own_ids(message: AIMessage, before: Sequence[BaseMessage], *, replace_all: bool) -> AIMessage:

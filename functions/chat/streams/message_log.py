@@ -18,6 +18,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from functions.chat.streams.end_signal import signal_end
 from functions.chat.streams.message_parts import closing_events, fold, without_unfinished
 from functions.chat.streams.ui_message_stream import (
     CutMetadata,
@@ -27,7 +28,7 @@ from functions.chat.streams.ui_message_stream import (
     Part,
     encode,
 )
-from headwater.database.transactions import json_rows
+from headwater.database.transactions import after_commit, json_rows
 
 LEASE_S = 30
 """Seconds without a renewal after which a writer counts as dead. A client that does not read can block its writer."""
@@ -159,6 +160,11 @@ def append(tx: Connection, answer: AnswerKey, parts: Sequence[Part], *, after: i
     return _insert_events(tx, answer, [encode(part) for part in parts])
 
 
+def append_locked(tx: Connection, answer: AnswerKey, parts: Sequence[Part]) -> None:
+    """Append parts to an answer without a lease of its own, whose row the caller has locked and found to be running."""
+    _insert_events(tx, answer, [encode(part) for part in parts])
+
+
 def append_many(
     tx: Connection, workspace_id: uuid.UUID, groups: Sequence[tuple[AnswerKey, Sequence[Part]]]
 ) -> dict[uuid.UUID, list[Event]]:
@@ -183,6 +189,7 @@ def end(tx: Connection, answer: AnswerKey, ending: Ending, last: Part) -> list[E
     data = [event.data for event in read(tx, answer)]
     parts = msgspec.json.encode(fold(data)).decode()
     tx.execute(_END, {**values, "state": ending, "parts": parts, "notice": _notice(last)})
+    after_commit(tx, lambda: signal_end(answer.id))
     return _insert_events(tx, answer, closing_events(data, last))
 
 

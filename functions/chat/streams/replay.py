@@ -1,8 +1,8 @@
 """Replay an answer's events to a client that reconnects, from any instance.
 
-Polls the event log. An answer whose writer dies while a client reads ends as interrupted; one whose writer had died
-before is written anew, and the client follows that. When this instance shuts down, the stream ends and the client
-reconnects to another.
+Polls the event log, and looks at once when an answer ends on this instance. An answer whose writer dies while a client
+reads ends as interrupted; one whose writer had died before is written anew, and the client follows that. When this
+instance shuts down, the stream ends and the client reconnects to another.
 """
 
 import time
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from functions.chat.streams import message_log
 from functions.chat.streams.answer_queue import AnswerQueue
+from functions.chat.streams.end_signal import wait_for_end
 from functions.chat.streams.ui_message_stream import (
     DONE,
     KEEP_ALIVE,
@@ -87,7 +88,7 @@ class Replayer:
             if self.lifetime.is_over():
                 yield sse(failure_events(message_log.SHUT_DOWN))
                 return
-            time.sleep(self.poll_s)
+            wait_for_end(answer.id, self.poll_s)
 
     def _read(self, answer: message_log.AnswerKey, after: int, *, is_first: bool) -> list[Event]:
         rewrite = self.queue.rewrite if is_first else None

@@ -50,14 +50,14 @@ def write_said(tx: Connection, agent: Agent, said: Sequence[Said]) -> None:
             parts += made
             count += 1
     if parts:
-        message_log.append(tx, agent.answer, parts)
+        message_log.append_locked(tx, agent.answer, parts)
         store.set_turns(tx, agent, count)
 
 
 def show_data(tx: Connection, agent: Agent, id_: str, value: Any) -> None:
     """Append a value, which takes the place of an earlier one with the same id."""
     store.lock(tx, agent)
-    message_log.append(tx, agent.answer, [CustomPart(id=id_, data=value)])
+    message_log.append_locked(tx, agent.answer, [CustomPart(id=id_, data=value)])
 
 
 def start_tool(tx: Connection, agent: Agent, call: ToolStarted) -> None:
@@ -65,7 +65,7 @@ def start_tool(tx: Connection, agent: Agent, call: ToolStarted) -> None:
     store.lock(tx, agent)
     if call_store.read(tx, agent, call.call_id) is None:
         call_store.add(tx, agent, call.call_id, clean(call.name, 100), "running")
-        message_log.append(tx, agent.answer, [_input(call)])
+        message_log.append_locked(tx, agent.answer, [_input(call)])
 
 
 def end_tool(tx: Connection, agent: Agent, call: ToolEnded) -> None:
@@ -81,7 +81,7 @@ def end_tool(tx: Connection, agent: Agent, call: ToolEnded) -> None:
             if call.is_error
             else ToolOutput(tool_call_id=call.call_id, output=output)
         )
-        message_log.append(tx, agent.answer, [ended])
+        message_log.append_locked(tx, agent.answer, [ended])
 
 
 def ask_person(tx: Connection, agent: Agent, call: AskPerson) -> PersonAnswer | None:
@@ -93,12 +93,13 @@ def ask_person(tx: Connection, agent: Agent, call: AskPerson) -> PersonAnswer | 
         parts: list[Part] = [_input(call)]
         if call.is_approval:
             parts.append(ApprovalRequest(approval_id=call.call_id, tool_call_id=call.call_id))
-        message_log.append(tx, agent.answer, parts)
+        message_log.append_locked(tx, agent.answer, parts)
         return None
     if stored.state == "approved":
         call_store.start(tx, agent, call.call_id)
         call_store.end(tx, agent, call.call_id, APPROVED, is_error=False)
-        message_log.append(tx, agent.answer, [ToolOutput(tool_call_id=call.call_id, output=ToolText(APPROVED, 0))])
+        approved = ToolOutput(tool_call_id=call.call_id, output=ToolText(APPROVED, 0))
+        message_log.append_locked(tx, agent.answer, [approved])
         return PersonAnswer(APPROVED, input=stored.input)
     if stored.output is None:
         return None
@@ -115,7 +116,7 @@ def close_calls(tx: Connection, agent: Agent) -> None:
     """End the calls that were interrupted and not made again: the agent's task has run in another way since."""
     for call_id in call_store.open_calls(tx, agent):
         call_store.end(tx, agent, call_id, INTERRUPTED, is_error=True)
-        message_log.append(tx, agent.answer, [ToolError(tool_call_id=call_id, error_text=INTERRUPTED)])
+        message_log.append_locked(tx, agent.answer, [ToolError(tool_call_id=call_id, error_text=INTERRUPTED)])
 
 
 def _input(call: ToolStarted | AskPerson) -> ToolInput:
