@@ -37,8 +37,9 @@ from headwater.queue import ledger
 from headwater.queue.drain_route import drain_route
 from headwater.queue.ledger import NewStep, Step
 from headwater.queue.tickets import QUEUES, Tickets
-from headwater.queue.worker import StepResult, Worker
-from headwater.web.app import App, once
+from headwater.queue.worker import StepResult
+from headwater.web.app import App
+from headwater.web.once import once
 from headwater.web.shutdown import get_lifetime
 from scripts.local.postgres import Cluster, temporary_cluster
 from tests.harness.localcloud import Cloud, localcloud
@@ -83,8 +84,8 @@ def app() -> App:
     settings = get_settings()
     database = Database.from_settings(settings)
     tickets = Tickets(database, settings)
-    worker = Worker(database, settings, HANDLERS, waker=tickets, holder=uuid.uuid4().hex, lifetime=get_lifetime())
-    return App("collection", settings, [drain_route(worker, tickets, "collection")], database)
+    drain = drain_route(tickets, "collection", get_lifetime(), lambda: HANDLERS)
+    return App("collection", settings, [drain], database)
 
 
 @functions_framework.http

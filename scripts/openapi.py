@@ -79,7 +79,7 @@ def all_routes() -> dict[str, list[Route]]:
     embedders = Embedders(settings)
     start_job = JobStarter(database, settings, tickets).start
     return {
-        "chat": chat_routes(database, settings, embedders, Lifetime()),
+        "chat": list(chat_routes(database, settings, embedders, Lifetime())),
         "collection": collection_routes(
             database, settings, tickets, opener=SourceOpener(settings), start_job=start_job
         ),

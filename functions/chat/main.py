@@ -14,7 +14,8 @@ from headwater.database.transactions import OVERFLOW, Database
 from headwater.embedding.registry import DEFAULT, Embedders
 from headwater.queue.tickets import Tickets
 from headwater.web import gunicorn_worker
-from headwater.web.app import App, once
+from headwater.web.app import App
+from headwater.web.once import once
 from headwater.web.shutdown import get_lifetime
 
 gunicorn_worker.set_as_default()

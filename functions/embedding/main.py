@@ -3,24 +3,27 @@
 Run it with `functions-framework --source functions/embedding/main.py --target embedding`.
 """
 
-import uuid
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import flask
 import functions_framework
 
 from functions.embedding.embed import check_embedding
 from functions.embedding.routes import routes
-from functions.embedding.steps import handlers
 from headwater.config import get_settings
 from headwater.database.transactions import Database
 from headwater.embedding.hosted.recording import Recorder
 from headwater.embedding.registry import Embedders
 from headwater.queue.drain_route import drain_route
 from headwater.queue.tickets import Tickets
-from headwater.queue.worker import Worker
 from headwater.web import gunicorn_worker
-from headwater.web.app import App, once
+from headwater.web.app import App
+from headwater.web.once import once
 from headwater.web.shutdown import get_lifetime
+
+if TYPE_CHECKING:
+    from headwater.queue.worker import Handler
 
 gunicorn_worker.set_as_default()
 
@@ -32,11 +35,14 @@ def app() -> App:
     database = Database.from_settings(settings)
     tickets = Tickets(database, settings)
     embedders = Embedders(settings)
-    holder = f"{settings.k_service}/{uuid.uuid4().hex[:8]}"
     recorder = Recorder(database, settings)
-    steps = handlers(embedders, recorder)
-    worker = Worker(database, settings, steps, waker=tickets, holder=holder, lifetime=get_lifetime())
-    drain = drain_route(worker, tickets, "embedding")
+
+    def make_handlers() -> "Mapping[str, Handler]":
+        from functions.embedding.steps import handlers
+
+        return handlers(embedders, recorder)
+
+    drain = drain_route(tickets, "embedding", get_lifetime(), make_handlers)
     public = routes(database, embedders, recorder)
     return App("embedding", settings, [*public, drain], database, lambda: check_embedding(database, embedders))
 

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from headwater.auth.api_keys import hash_key, make_key
 from headwater.config import Settings
 from headwater.database.transactions import Database
-from headwater.web.app import App, Route
+from headwater.web.app import App, LazyRoutes, Route
 from tests.fakes.token_issuer import AUDIENCE, ISSUER, FakeIssuer
 from tests.harness.databases import FreshDatabase, connected
 from tests.harness.support import settings_for
@@ -28,7 +28,12 @@ class JwtApp:
     """An app, with clients for its callers."""
 
     def __init__(
-        self, settings: Settings, database: Database, issuer: FakeIssuer, service: str, routes: Sequence[Route]
+        self,
+        settings: Settings,
+        database: Database,
+        issuer: FakeIssuer,
+        service: str,
+        routes: Sequence[Route] | LazyRoutes,
     ):
         self.settings = settings
         self.database = database
@@ -85,7 +90,7 @@ def running_jwt_app(
     fresh: FreshDatabase,
     issuer: FakeIssuer,
     service: str,
-    routes: Callable[[Database], Sequence[Route]],
+    routes: Callable[[Database], Sequence[Route] | LazyRoutes],
     **changes: Any,
 ) -> Iterator[JwtApp]:
     """Run an app with the routes that `routes` makes for its database."""

@@ -1,5 +1,6 @@
 """What is loaded when a function starts: no model, no client of a provider, nothing else that takes long to import."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -29,13 +30,23 @@ LIGHT = (
 HEAVY = {"alembic", "cryptography", "dulwich", "jwt", "google.cloud.tasks_v2", "google.cloud.run_v2", "langchain"}
 HEAVY |= {"langchain_core", "marisa_trie", "numpy", "obstore", "onnxruntime", "pyromark", "tokenizers", "requests"}
 HEAVY |= {"tomllib", "urllib3"}
+LATER = {
+    "chat": "agents.custom.routes agents.step changes.routes doors extraction files mcp_servers other_routes prompts "
+    "sandboxes sharing standing steps tools.routes usage.report",
+    "collection": "pipeline.fetch pipeline.finish pipeline.index_words pipeline.steps",
+    "embedding": "steps",
+}
+"""Modules that a function imports after its first answer, below its folder."""
+
 PROVIDERS = ("langchain", "openai", "anthropic", "google.genai", "groq", "mistralai", "cohere", "httpx")
 
 
-def loaded_by(program: str) -> set[str]:
+def loaded_by(program: str, **environment: str) -> set[str]:
     """Modules that a fresh interpreter has loaded after a program."""
-    program += "\nimport sys; print('loaded', *sys.modules)"
-    completed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", program + "\nimport sys; print('loaded', *sys.modules)"]
+    completed = subprocess.run(
+        command, capture_output=True, text=True, check=True, cwd=ROOT, env={**os.environ, **environment}
+    )
     return set(completed.stdout.rpartition("loaded ")[2].split())
 
 
@@ -50,3 +61,15 @@ def test_function_loads_no_model_or_client_at_start(path: Path) -> None:
     later |= {"cryptography", "requests", "urllib3"}
     assert loaded & later == set()
     assert [name for name in loaded if name.startswith(PROVIDERS)] == []
+
+
+@pytest.mark.parametrize(("function", "rooms"), LATER.items(), ids=list(LATER))
+def test_function_starts_without_handlers_of_steps_and_rarer_routes(function: str, rooms: str) -> None:
+    program = f"""
+from functions_framework import create_app
+client = create_app("{function}", "functions/{function}/main.py").test_client()
+assert client.get("/heartbeat").status_code == 200"""
+    environment = {"DATABASE_URL": "postgresql://app@127.0.0.1:1/none", "LOCAL_TOKEN": "t" * 32, "CHAT_URL": "http://x"}
+    loaded = loaded_by(program, EMBEDDING_MODEL="constant", **environment)
+    later = tuple(f"functions.{function}.{room}" for room in rooms.split())
+    assert [name for name in loaded if name.startswith(later)] == []

@@ -6,6 +6,8 @@ import msgspec
 
 from headwater.config import Settings
 
+NO_MODEL = "Agents need a language model. Set CHAT_MODELS."
+
 
 class Used(msgspec.Struct, frozen=True):
     """What an agent has used so far."""

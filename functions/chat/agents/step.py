@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from functions.chat.agents import answer_log, call_store, store
 from functions.chat.agents.custom.parts import close_calls
-from functions.chat.agents.limits import LimitReached, Limits, notice
+from functions.chat.agents.limits import NO_MODEL, LimitReached, Limits, notice
 from functions.chat.agents.output_log import OutputLog
 from functions.chat.agents.prompt import system_prompt
 from functions.chat.agents.responses import pause
@@ -75,8 +75,6 @@ MAX_ATTEMPTS = 3
 """Attempts of a step at errors of the models. The person waits."""
 
 NO_QUESTION = "The agent {} was interrupted without a question to the person."
-
-NO_MODEL = "Agents need a language model. Set CHAT_MODELS."
 
 
 class Working(msgspec.Struct, frozen=True):

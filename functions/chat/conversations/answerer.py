@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from functions.chat.agents import store
 from functions.chat.agents.custom.choice import choose_agent
-from functions.chat.agents.step import NO_MODEL
+from functions.chat.agents.limits import NO_MODEL
 from functions.chat.answers.compose import MODEL_UNAVAILABLE, Question, Sources, compose, opening
 from functions.chat.answers.evidence import Mode
 from functions.chat.answers.history import recent_turns

@@ -13,8 +13,7 @@ from functions.chat.conversations.answerer import Answerer
 from functions.chat.conversations.model_choice import read_workspace_chat
 from functions.chat.retrieval.routes import check_question
 from functions.chat.standing import standing_questions
-from functions.chat.standing.delivery.mail_step import NO_SERVER
-from functions.chat.standing.delivery.recipients import check_recipients
+from functions.chat.standing.delivery.recipients import NO_SERVER, check_recipients
 from functions.chat.standing.pages import PageQuery
 from functions.chat.standing.standing_questions import (
     NewStandingQuestion,

@@ -12,14 +12,10 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import flask
 import msgspec
-from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
-from werkzeug.exceptions import NotFound as WerkzeugNotFound
-from werkzeug.routing import Map, RequestRedirect, Rule
 
 from headwater import errors, logs, tracing
 from headwater.auth.authorize import Access, Auth
@@ -28,6 +24,7 @@ from headwater.config import Settings, find_ignored_aliases
 from headwater.database.transactions import Database
 from headwater.web.limits import MAX_BODY_BYTES
 from headwater.web.long_requests import LongRequests
+from headwater.web.router import Router
 
 
 @dataclass(frozen=True)
@@ -111,6 +108,18 @@ class Route:
     others: tuple[tuple[int, str], ...] = ()
 
 
+class LazyRoutes(msgspec.Struct, frozen=True):
+    """Routes of which some are imported when a request first needs one of them. Iterating imports them all."""
+
+    at_start: Sequence[Route]
+    load_more: Callable[[], Sequence[Route]]
+
+    def __iter__(self) -> Iterator[Route]:
+        """Iterate over all routes."""
+        yield from self.at_start
+        yield from self.load_more()
+
+
 class App:
     """A function's routes plus `/heartbeat`, `/ready` and `/self-test`; call it with a flask request.
 
@@ -123,7 +132,7 @@ class App:
         self,
         service: str,
         settings: Settings,
-        routes: Sequence[Route],
+        routes: Sequence[Route] | LazyRoutes,
         database: Database,
         self_test: Callable[[], object] = lambda: None,
     ) -> None:
@@ -131,17 +140,18 @@ class App:
         self.settings = settings
         self.auth = Auth(settings, database, service)
         self_test_access: Access = "reader" if settings.auth_mode == "local" else "public"
-        self.routes = [
-            *routes,
+        lazy = routes if isinstance(routes, LazyRoutes) else LazyRoutes(routes, list)
+        at_start = [
+            *lazy.at_start,
             Route("GET", "/heartbeat", lambda _: {"status": "alive", "service": service}, "Alive", access="public"),
             Route("GET", "/ready", self._ready, "Database, schema and role are ready", access="public"),
             Route("GET", "/self-test", self._run_self_test, "The function works", access=self_test_access),
         ]
+        self._router = Router(at_start, lazy.load_more)
         self._check_ready = database.check_ready
         self._self_test = self_test
         self._short_requests = threading.BoundedSemaphore(settings.threads)
         self._long_requests = LongRequests(settings.long_requests)
-        self._map = Map([Rule(r.path, endpoint=r, methods=[r.method]) for r in self.routes], redirect_defaults=False)
         name = settings.k_service or service
         logs.configure(settings.log_level, service=name, version=settings.k_revision, secrets=settings.secrets)
         for name in find_ignored_aliases():
@@ -192,7 +202,7 @@ class App:
     def _handle(self, request: flask.Request, request_id: str, span: tracing.Span) -> flask.Response:
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             return flask.Response(status=204)
-        route, path = self._match(request)
+        route, path = self._router.match(request.path, request.method)
         span.rename(f"{route.method} {route.path}")
         span.set({"http.request.method": route.method, "http.route": route.path})
         if route.streams or route.is_long:
@@ -218,17 +228,6 @@ class App:
         args, body = _decode_query(request, route.query), _decode_body(request, route.body, route.max_body_bytes)
         return Call(request, request_id, path, args, body, caller)
 
-    def _match(self, request: flask.Request) -> tuple[Route, Mapping[str, Any]]:
-        try:
-            route, path = self._map.bind("").match(request.path, request.method)
-        except WerkzeugMethodNotAllowed as error:
-            allowed = sorted(error.valid_methods or [])
-            message = f"{request.path} does not support {request.method}. Use {', '.join(allowed)}."
-            raise errors.MethodNotAllowed(message, allowed) from error
-        except (WerkzeugNotFound, RequestRedirect) as error:
-            raise errors.NotFound(f"There is nothing at {request.path}.") from error
-        return route, path
-
     def _allow_origin(self, request: flask.Request, response: flask.Response) -> None:
         origin = request.headers.get("Origin")
         if not origin or origin not in self.settings.cors_origins:
@@ -242,18 +241,6 @@ class App:
                 "Authorization, Content-Type, If-None-Match, Last-Event-ID, X-Workspace"
             )
             response.headers["Access-Control-Max-Age"] = "7200"
-
-
-def once(build: Callable[[], App]) -> Callable[[], App]:
-    """Call `build` once, on the first request, even if the first requests arrive on several threads."""
-    lock = threading.Lock()
-    build_cached = cache(build)
-
-    def get() -> App:
-        with lock:
-            return build_cached()
-
-    return get
 
 
 def problem_response(error: BaseException, request_id: str, *, path: str = "") -> flask.Response:

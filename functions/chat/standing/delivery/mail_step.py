@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from functions.chat.standing import standing_runs
 from functions.chat.standing.delivery.answered import read_answered
 from functions.chat.standing.delivery.mail_message import compose_mail
-from functions.chat.standing.delivery.recipients import check_recipients
+from functions.chat.standing.delivery.recipients import NO_SERVER, check_recipients
 from functions.chat.standing.delivery.smtp import MailDeferred, MailRefused, read_server, send_mail
 from headwater.config import Settings
 from headwater.database.transactions import Database
@@ -27,8 +27,6 @@ from headwater.queue.worker import StepResult
 
 if TYPE_CHECKING:
     import ssl
-
-NO_SERVER = "This installation sends no mail. Set SMTP_URL and MAIL_FROM."
 
 MAYBE_TWICE = "The result of an earlier sending is unknown, so this mail may have arrived twice."
 

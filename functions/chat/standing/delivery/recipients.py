@@ -9,6 +9,8 @@ from sqlalchemy.engine import Connection
 
 from headwater.errors import UnprocessableContent
 
+NO_SERVER = "This installation sends no mail. Set SMTP_URL and MAIL_FROM."
+
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+)")
 
 

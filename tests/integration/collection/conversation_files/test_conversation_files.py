@@ -24,7 +24,7 @@ from headwater.database.transactions import Database
 from headwater.embedding.constant import ConstantEmbedder
 from headwater.errors import NotFound
 from headwater.file_store.places import Quota
-from headwater.web.app import Route
+from headwater.web.app import LazyRoutes, Route
 from headwater.web.shutdown import Lifetime
 from tests.fakes.chat_provider import FakeProvider, fake_provider
 from tests.fakes.token_issuer import FakeIssuer, fake_issuer
@@ -93,7 +93,7 @@ def running_apps(database: FreshDatabase, issuer: FakeIssuer, **changes: Any) ->
     register_model(database.admin_url, "constant", 384)
     settings = settings_for(database, chat_titles=False, **changes)
 
-    def routes_of_chat(opened: Database) -> list[Route]:
+    def routes_of_chat(opened: Database) -> LazyRoutes:
         return chat_routes(opened, settings, lambda _: ConstantEmbedder(), Lifetime())
 
     def routes_of_collection(opened: Database) -> list[Route]:

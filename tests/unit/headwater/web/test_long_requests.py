@@ -136,7 +136,7 @@ def test_short_requests_wait_for_each_other_and_checks_do_not(server: Server) ->
 def test_streams_drains_and_the_tick_are_long() -> None:
     unused: Any = None
     routes = [route for served in all_routes().values() for route in served]
-    routes += [drain_route(unused, unused, "collection", print), tick_route(unused, unused, unused, unused)]
+    routes += [drain_route(unused, "collection", unused, unused, print), tick_route(unused, unused, unused, unused)]
     long = {route.path for route in routes if route.streams or route.is_long}
     answers = {"/api/chat", "/api/chat/<id>/stream", "/mcp", "/v1/chat/completions", "/v1/responses"}
     values = {"/api/extract", "/api/prompts/<name>"}

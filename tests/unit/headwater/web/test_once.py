@@ -4,7 +4,8 @@ import threading
 import time
 
 from headwater.config import Settings
-from headwater.web.app import App, once
+from headwater.web.app import App
+from headwater.web.once import once
 from tests.harness.support import unopened_database
 
 
