@@ -7,6 +7,7 @@ there are at most twice as many documents in segments as in the workspace, and a
 for each that has left. Without this step, search is slower and finds the same.
 """
 
+import itertools
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +15,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from headwater.database.transactions import json_rows
+from functions.collection.pipeline.postings import ChunkWords, make_postings
+from headwater.database.transactions import json_rows, to_array
 from headwater.queue.ledger import NewStep, Step
 from headwater.queue.worker import StepResult
 
@@ -28,7 +30,13 @@ MEANWHILE = "fetch."
 """Keys of steps that a run adds while it fetches begin with this."""
 
 SEGMENT_CHUNKS = 100_000
-"""Chunks that a step indexes, at most. 78,000 chunks of an API reference take 4 s."""
+"""Chunks that a step indexes, at most. 78,000 chunks of an API reference take 3 s."""
+
+SEGMENT_WORDS = 16_000_000
+"""Words of these chunks, at most: their postings are in memory, 12 bytes each. An API reference has 113 in a chunk."""
+
+BLOCK_CHUNKS = 2_000
+"""Chunks whose words the driver decodes at once."""
 
 SMALL_SEGMENTS = 8
 """So many segments of less than half the size are joined."""
@@ -45,6 +53,7 @@ def is_needed(tx: Connection, workspace_id: uuid.UUID) -> bool:
 
 def is_urgent(tx: Connection, step: Step) -> bool:
     """Return whether search has to scan more than SCANNED_MEANWHILE, and the step's run is not about to index them."""
+    tx.execute(_REFRESH_STATISTICS)
     values = {"workspace_id": step.workspace_id, "run_id": step.run_id, "scanned": SCANNED_MEANWHILE}
     return bool(tx.execute(_IS_URGENT, values).scalar_one())
 
@@ -54,13 +63,13 @@ class IndexWords:
 
     def gather(self, tx: Connection, step: Step) -> list[str]:
         """Choose documents that are not indexed, and those of segments that are small or mostly outdated."""
-        tx.execute(sa.text("select refresh_statistics()"))  # the planner may take tables that a run fills for empty
+        tx.execute(_REFRESH_STATISTICS)
         segments = tx.execute(_SELECT_SEGMENTS, {"workspace_id": step.workspace_id}).all()
-        small = [row.id for row in segments if row.chunks < SEGMENT_CHUNKS / 2]
+        small = [row.id for row in segments if row.chunks < SEGMENT_CHUNKS / 2 and row.words < SEGMENT_WORDS / 2]
         outdated = [row.id for row in segments if row.live < row.chunks / 2 or row.live_documents < row.documents / 2]
         joined = {*outdated, *(small if len(small) >= SMALL_SEGMENTS else ())}
         values = {"workspace_id": step.workspace_id, "segments": json_rows(sorted(joined))}
-        values |= {"chunks": SEGMENT_CHUNKS, "span": MAX_SPAN}
+        values |= {"chunks": SEGMENT_CHUNKS, "words": SEGMENT_WORDS, "span": MAX_SPAN}
         return [str(document_id) for document_id in tx.execute(_SELECT_DOCUMENTS, values).scalars()]
 
     def compute(self, gathered: list[str]) -> list[str]:
@@ -73,7 +82,10 @@ class IndexWords:
         locked: Sequence[uuid.UUID] = tx.execute(_LOCK_DOCUMENTS, values).scalars().all()
         values["documents"] = json_rows([str(document_id) for document_id in locked])
         segment = tx.execute(_INSERT_SEGMENT, values).one()
-        tx.execute(_INSERT_POSTINGS, {**values, **segment._mapping})
+        blocks = tx.execute(_SELECT_WORDS, {**values, **segment._mapping, "block": BLOCK_CHUNKS})
+        for words, chunks, postings in make_postings(itertools.starmap(ChunkWords, blocks), segment.mean_length):
+            arrays = {"words": to_array(words.tolist()), "chunks": to_array(chunks.tolist()), "postings": postings}
+            tx.execute(_INSERT_POSTINGS, {**values, "id": segment.id, **arrays})
         tx.execute(_MOVE_DOCUMENTS, {**values, "segment_id": segment.id})
         tx.execute(_RELEASE_DELETED, values)
         tx.execute(_DELETE_EMPTY_SEGMENTS, values)
@@ -84,6 +96,10 @@ class IndexWords:
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
         """Leave the documents as they are: search scans them."""
 
+
+# Of tables that have grown. Without statistics, the planner takes the chunks of a document for as many as those of its
+# workspace, and reads both for each document: seconds for 10,000 chunks.
+_REFRESH_STATISTICS = sa.text("select refresh_statistics()")
 
 _NOT_INDEXED = "d.workspace_id = :workspace_id and d.word_segment_id is null and d.deleted_at is null"
 
@@ -109,7 +125,7 @@ _IS_NEEDED = sa.text(f"""
 
 # All of these join: a subquery for each row, or a comparison of each row with a list, would take a minute.
 _SELECT_SEGMENTS = sa.text("""
-    select s.id, s.chunks, s.documents, count(c.id) as live, count(distinct d.id) as live_documents
+    select s.id, s.chunks, s.words, s.documents, count(c.id) as live, count(distinct d.id) as live_documents
     from word_segments s
     left join documents d on d.word_segment_id = s.id and d.deleted_at is null
     left join chunks c on c.document_id = d.id
@@ -118,13 +134,17 @@ _SELECT_SEGMENTS = sa.text("""
 
 _SELECT_DOCUMENTS = sa.text(f"""
     select id from (
-      select id, chunks, sum(chunks) over (order by first, id) as total, last - min(first) over () as span from (
-        select d.id, count(c.id) as chunks, min(c.id) as first, max(c.id) as last
+      select id, sum(chunks) over before as chunks, sum(words) over before as words, row_number() over before as place,
+        last - min(first) over () as span
+      from (
+        select d.id, count(c.id) as chunks, sum(c.word_count) as words, min(c.id) as first, max(c.id) as last
         from documents d left join chunks c on c.document_id = d.id
         where {_NOT_INDEXED} or d.workspace_id = :workspace_id and d.deleted_at is null and d.word_segment_id in (
           select cast(value as bigint) from json_array_elements_text(cast(:segments as json)))
-        group by d.id) chosen) counted
-    where (total <= cast(:chunks as bigint) or total = counted.chunks) and coalesce(span, 0) < cast(:span as bigint)
+        group by d.id) chosen
+      window before as (order by first, id)) counted
+    where (chunks <= cast(:chunks as bigint) and coalesce(words, 0) <= cast(:words as bigint) or place = 1)
+      and coalesce(span, 0) < cast(:span as bigint)
 """)
 
 _CHOSEN = "(select cast(value as uuid) as id from json_array_elements_text(cast(:documents as json))) chosen"
@@ -143,22 +163,28 @@ _INSERT_SEGMENT = sa.text(f"""
     returning id, first_chunk_id, words / greatest(chunks, 1)::float as mean_length
 """)
 
-# A word's postings are ordered by what they add to a score, the most first: BM25 with k1 = 1.2 and b = .75. A search
-# reads the first ones of a frequent word. A posting is one number, since joining three takes longer: 4 bytes for the
-# chunk, 2 for the count, 2 for the chunk's length. The text of a sparse vector is `{word:count,word:count}/dimensions`.
-# chr(58) is a colon that SQLAlchemy does not bind.
-_INSERT_POSTINGS = sa.text(f"""
-    insert into word_postings (segment_id, workspace_id, word, chunks, postings)
-    select :id, cast(:workspace_id as uuid), word, count(*),
-      string_agg(int8send(chunk_and_length | (n << 16)), ''::bytea order by n / (n + norm) desc)
+# pgvector sends a sparse vector as its dimensions, its number of elements and an unused number, 4 bytes each, and its
+# elements. One value for many chunks: the driver takes longer for more.
+_SELECT_WORDS = sa.text(f"""
+    select string_agg(int8send(id - cast(:first_chunk_id as bigint)) || int4send(word_count)
+        || substring(vector from 5 for 4), ''::bytea order by id) as chunks,
+      string_agg(substring(vector from 13), ''::bytea order by id) as vectors
     from (
-      select (c.id - cast(:first_chunk_id as bigint)) << 32 | least(c.word_count, 32767) as chunk_and_length,
-        cast(.3 as float) + cast(.9 as float) * c.word_count / cast(:mean_length as float) as norm,
-        cast(split_part(pair, chr(58), 1) as integer) as word, cast(split_part(pair, chr(58), 2) as bigint) as n
-      from {_CHOSEN} join chunks c on c.document_id = chosen.id,
-        string_to_table(btrim(split_part(cast(c.words as text), '/', 1), '{{}}'), ',') as pair
-      where pair <> '') found
-    group by word
+      select c.id, c.word_count, sparsevec_send(c.words) as vector,
+        (row_number() over (order by c.id) - 1) / cast(:block as integer) as block
+      from {_CHOSEN} join chunks c on c.document_id = chosen.id where c.words is not null) numbered
+    group by block order by block
+""")
+
+# A posting has 8 bytes.
+_INSERT_POSTINGS = sa.text("""
+    insert into word_postings (segment_id, workspace_id, word, chunks, postings)
+    select :id, cast(:workspace_id as uuid), word, chunks,
+      substring(cast(:postings as bytea) from cast(1 + 8 * (before - chunks) as integer) for 8 * chunks)
+    from (
+      select word, chunks, sum(chunks) over (order by place) as before
+      from unnest(cast(:words as integer[]), cast(:chunks as integer[])) with ordinality as found (word, chunks, place))
+      placed
 """)
 
 _MOVE_DOCUMENTS = sa.text(f"""
