@@ -90,6 +90,8 @@ class LinkResolver:
         rule, path = _read_target(kind, target)
         if not path:
             return from_key if "#" in target and from_key in self._documents else None
+        if rule == "path" and (page := self._by_key(from_key, path)):
+            return page
         if not _may_be_index(path) and self._names.isdisjoint(_last_names(path)):
             return None
         if rule == "name":
@@ -98,6 +100,11 @@ class LinkResolver:
         if found is None and not path.startswith(("/", ".")) and (rule == "ref" or "/" in path):
             found = self._by_path(from_key, f"/{path}")  # Hugo's `ref`, and Obsidian's "Absolute path in vault"
         return self._by_name(from_key, path) if found is None and rule == "ref" else found
+
+    def _by_key(self, from_key: str, path: str) -> str | None:
+        """Find the document of a relative path that is written like its key: most links are."""
+        key = next(_bases(from_key, unquote(path)), None) if not path.startswith(("/", "%")) else None
+        return key if key in self._documents else None
 
     def _by_path(self, from_key: str, path: str) -> str | None:
         """Find a page by its file's path; else by the path that it is published at; else by one of its URLs."""
