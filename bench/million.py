@@ -37,7 +37,7 @@ from headwater.database.migrations import register_model, upgrade
 from headwater.database.transactions import Database, owner_session, owner_transaction
 from headwater.embedding import vector_index
 from headwater.queue.ledger import Step
-from headwater.words.analysis import sparse_vector
+from headwater.words.analysis import binary_vector
 from scripts.local.postgres import Cluster, temporary_cluster
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -133,7 +133,7 @@ class Bench:
             offset = 0
             for n, text in enumerate(of_document):
                 ids, counts = np.unique(corpus.word_ids[block.words[start + n]], return_counts=True)
-                words = sparse_vector(dict(zip(ids.tolist(), counts.tolist(), strict=True)))
+                words = binary_vector(dict(zip(ids.tolist(), counts.tolist(), strict=True)))
                 places = workspace_id, document_id, n, offset, offset + len(text)
                 input_hash = hash_of(block.first + start + n)
                 chunks.append((*places, (), input_hash, len(text) // 4, words, int(counts.sum())))
@@ -248,7 +248,7 @@ def _first(documents: Iterable[int]) -> list[int]:
 
 
 def _copy(tx: sa.Connection, table: str, rows: Iterable[Sequence[Any]]) -> None:
-    tx.exec_driver_sql(f"copy {table} from stdin", execution_options={"copy_from": encode_blocks(rows)})
+    tx.exec_driver_sql(f"copy {table} from stdin (format binary)", execution_options={"copy_from": encode_blocks(rows)})
 
 
 def measure_langchain(cluster: Cluster, bench: Bench, folder: Path) -> None:

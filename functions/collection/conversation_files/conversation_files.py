@@ -218,13 +218,13 @@ _INSERT = sa.text(f"""
 """)
 
 _NEW_CHUNKS = """ordinal integer, start_offset integer, end_offset integer, heading_path text[], markup integer[],
-    header_start integer, header_end integer, words text, word_count integer"""
+    header_start integer, header_end integer, words sparsevec, word_count integer"""
 
 _INSERT_CHUNKS = sa.text("""
     insert into conversation_chunks (workspace_id, file_id, ordinal, start_offset, end_offset, heading_path, markup,
       header_start, header_end, words, word_count)
     select cast(:workspace_id as uuid), cast(:file_id as uuid), ordinal, start_offset, end_offset, heading_path, markup,
-      header_start, header_end, cast(words as sparsevec), word_count
+      header_start, header_end, words, word_count
     from new_conversation_chunks
 """)
 

@@ -21,13 +21,15 @@ from headwater.database.copy import copy_rows
 from headwater.database.transactions import json_rows
 from headwater.errors import SystemicError
 from headwater.redaction import quote
-from headwater.words.analysis import sparse_vector
+from headwater.words.analysis import binary_vector
 
 _MAX_REASON_CHARS = 1_000
 
-ChunkRow = tuple[str, int, int, int, Sequence[str], bytes, int, Sequence[str] | None, int | None, int | None, str, int]
+ChunkRow = tuple[
+    str, int, int, int, Sequence[str], bytes, int, Sequence[int] | None, int | None, int | None, bytes, int
+]
 """Key, ordinal, start, end, heading path, input hash, token count, markup, start and end of the table's header, words
-as a sparse vector, and their number."""
+as a sparse vector in its binary format, and their number."""
 
 RelationRow = tuple[str, str, str, int, int]
 """Key, kind, target, start, end."""
@@ -109,8 +111,12 @@ def store(tx: Connection, workspace_id: uuid.UUID, run_id: uuid.UUID, rows: Docu
         tx.execute(_DELETE_RELATIONS, {"ids": json_rows(replaced)})
     copy_rows(tx, "new_chunks", _NEW_CHUNKS, ((ids[key], *rest) for key, *rest in rows.chunks))
     tx.execute(_INSERT_CHUNKS, values)
-    copy_rows(tx, "new_relations", _NEW_RELATIONS, ((ids[key], *rest) for key, *rest in rows.relations))
-    tx.execute(_INSERT_RELATIONS, values)
+    if rows.relations:
+        links = [
+            {"id": ids[key], "k": kind, "t": target, "s": start, "e": end}
+            for key, kind, target, start, end in rows.relations
+        ]
+        tx.execute(_INSERT_RELATIONS, {**values, "rows": json_rows(links)})
     return ids
 
 
@@ -123,9 +129,8 @@ def item_update(key: str, state: str, reason: str | None = None, *, warning: str
 def _chunk_row(key: str, chunk: Chunk, words: Mapping[int, int]) -> ChunkRow:
     """Make a chunk's row; its text is stored only with the document."""
     place = chunk.ordinal, chunk.start, chunk.end, chunk.heading_path
-    markup = [str(offset) for offset in chunk.markup] or None
-    shown = markup, *(chunk.table_header or (None, None))
-    return (key, *place, chunk.input_hash, chunk.token_count, *shown, sparse_vector(words), sum(words.values()))
+    shown = chunk.markup or None, *(chunk.table_header or (None, None))
+    return (key, *place, chunk.input_hash, chunk.token_count, *shown, binary_vector(words), sum(words.values()))
 
 
 # `failed_at` stays the time of the first of several failures; the wait until the next attempt is as long as they have
@@ -184,20 +189,19 @@ _DELETE_CHUNKS = sa.text(f"delete from chunks where {_REPLACED}")
 _DELETE_RELATIONS = sa.text(f"delete from relations where {_REPLACED}")
 
 _NEW_CHUNKS = """document_id uuid, ordinal integer, start_offset integer, end_offset integer, heading_path text[],
-    input_hash bytea, token_count integer, markup integer[], header_start integer, header_end integer, words text,
-    word_count integer"""
+    input_hash bytea, token_count integer, markup integer[], header_start integer, header_end integer,
+    words sparsevec, word_count integer"""
 
 _INSERT_CHUNKS = sa.text("""
     insert into chunks (workspace_id, document_id, ordinal, start_offset, end_offset, heading_path, input_hash,
       token_count, markup, header_start, header_end, words, word_count)
     select cast(:workspace_id as uuid), document_id, ordinal, start_offset, end_offset, heading_path, input_hash,
-      token_count, markup, header_start, header_end, cast(words as sparsevec), word_count
+      token_count, markup, header_start, header_end, words, word_count
     from new_chunks
 """)
 
-_NEW_RELATIONS = "document_id uuid, kind text, target text, start_offset integer, end_offset integer"
-
 _INSERT_RELATIONS = sa.text("""
     insert into relations (workspace_id, document_id, kind, target, start_offset, end_offset)
-    select cast(:workspace_id as uuid), document_id, kind, target, start_offset, end_offset from new_relations
+    select cast(:workspace_id as uuid), id, k, t, s, e
+    from json_to_recordset(cast(:rows as json)) as r (id uuid, k text, t text, s integer, e integer)
 """)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from itertools import chain, islice
+from struct import pack
 from typing import NamedTuple
 
 WORD_IDS = 1_000_000_000
@@ -156,6 +157,16 @@ def is_pair(word: str) -> bool:
 def word_id(word: str) -> int:
     """Number a word, from 1 to WORD_IDS. In a vocabulary of a million words, one in a thousand shares its number."""
     return zlib.crc32(word.encode()) % WORD_IDS + 1
+
+
+def binary_vector(counts: Mapping[int, int]) -> bytes:
+    """Encode the counts of words in the binary format of pgvector's sparsevec, which counts words from 0.
+
+    Source: its `sparsevec_recv`: the dimensions, the number of words, zero, the words in order, their counts.
+    """
+    words = sorted(counts)
+    n = len(words)
+    return pack(f">3i{n}i{n}f", WORD_IDS, n, 0, *[word - 1 for word in words], *[counts[word] for word in words])
 
 
 def sparse_vector(counts: Mapping[int, int]) -> str:

@@ -176,7 +176,7 @@ def test_changed_document_costs_the_same_in_small_and_large_sources(pipeline: Pi
     small, large = counts_per_statement
     assert small.keys() == large.keys()
     differing = {statement for statement in small if small[statement] != large[statement]}
-    assert differing == {"copy listed from stdin (format text)"}
+    assert differing == {"copy listed from stdin (format binary)"}
 
 
 @contextmanager

@@ -14,12 +14,16 @@ from functions.embedding.embed import encode_copy_rows
 from headwater.database import copy
 from headwater.database.transactions import Database
 from headwater.errors import UnprocessableContent
+from headwater.words.analysis import WORD_IDS, binary_vector, sparse_vector
 from tests.harness.databases import FreshDatabase, connected
 from tests.harness.support import WORKSPACE, add_source, add_workspace
 
-COLUMNS = "n integer, t text, b bytea, a text[], u uuid"
+COLUMNS = "n integer, t text, b bytea, a text[], i integer[], u uuid, w sparsevec"
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
-ROWS = st.lists(st.tuples(st.integers(0, 9), st.none() | TEXT, st.binary(), st.lists(TEXT), st.uuids()), max_size=8)
+INTEGERS = st.integers(-(2**31), 2**31 - 1)
+COUNTS = st.dictionaries(st.integers(1, WORD_IDS), st.integers(1, 32_767), max_size=5)
+ROW = (INTEGERS, st.none() | TEXT, st.binary(), st.lists(TEXT), st.lists(INTEGERS, min_size=1), st.uuids(), COUNTS)
+ROWS = st.lists(st.tuples(*ROW), max_size=8)
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +36,14 @@ def db(module_database: FreshDatabase) -> Iterator[Database]:
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_copied_values_round_trip(db: Database, rows: list[tuple[Any, ...]]) -> None:
     with db.transaction(WORKSPACE) as tx:
-        copy.copy_rows(tx, "new_things", COLUMNS, rows)
-        stored = tx.execute(sa.text("select * from new_things")).all()
-    assert [tuple(row) for row in stored] == rows
+        copy.copy_rows(tx, "new_things", COLUMNS, [(*row, binary_vector(words)) for *row, words in rows])
+        stored = tx.execute(sa.text("select n, t, b, a, i, u, cast(w as text) from new_things")).all()
+    expected = [(*row, sparse_vector(dict(sorted(words.items())))) for *row, words in rows]
+    assert [tuple(row) for row in stored] == expected
 
 
 def test_copy_sends_blocks_to_a_table_that_ends_with_the_transaction(db: Database) -> None:
-    rows = [(n, "x" * 1000, b"", (), uuid.UUID(int=n)) for n in range(1000)]
+    rows = [(n, "x" * 1000, b"", (), None, uuid.UUID(int=n), None) for n in range(1000)]
     assert len(list(copy.encode_blocks(rows))) > 3
     for _ in range(2):
         with db.transaction(WORKSPACE) as tx:

@@ -1,5 +1,6 @@
 """Words of texts: what a name is found by, in many scripts and languages."""
 
+import struct
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,6 +12,7 @@ from headwater.words.analysis import (
     MAX_DISTINCT,
     WORD_IDS,
     _stemmer,
+    binary_vector,
     count_words,
     query_words,
     sparse_vector,
@@ -97,6 +99,10 @@ def test_threads_share_no_stemmer() -> None:
 def test_repeated_words_are_counted_and_bounded() -> None:
     assert list(count_words("go go " + "went " * 40_000, "en").values()) == [2, MAX_COUNT]
     assert len(count_words(" ".join(f"w{n}" for n in range(20_000)), "en")) == MAX_DISTINCT
+
+
+def test_binary_vector_has_words_in_order() -> None:
+    assert binary_vector({5: 2, 3: 1}) == struct.pack(">5i2f", 1_000_000_000, 2, 0, 2, 4, 1, 2)
 
 
 def test_sparse_vector_matches_the_syntax_of_pgvector() -> None:
