@@ -1,10 +1,12 @@
 """Score the chunks that a search found: fuse, adjust, and judge which may be about the query. Pure.
 
-The similarities are corrected by feedback: Rocchio 1971, "Relevance feedback in information retrieval". The best chunks
-of a first fusion count as relevant, all nearest ones as not relevant, so that chunks near everything gain nothing.
+The similarities are corrected by feedback: Rocchio 1971, "Relevance feedback in information retrieval". The best texts
+of a first fusion count as relevant, by their odds, as in relevance models (Lavrenko, Croft 2001, "Relevance-Based
+Language Models"); all nearest ones count as not relevant, so that chunks near everything gain nothing.
 """
 
 import datetime as dt
+import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +18,13 @@ from headwater.words.analysis import DEFAULT_LANGUAGE
 if TYPE_CHECKING:
     from functions.chat.retrieval.bm25 import WordScores
 
-FEEDBACK_CHUNKS = 5
-"""Best chunks that count as relevant."""
+FEEDBACK_TEXTS = 5
+"""Best texts that count as relevant."""
 
-FEEDBACK_WEIGHT = 0.3
+FEEDBACK_WEIGHT = 0.4
 """Weight of the feedback beside the query."""
 
-MIN_NEAREST = 4 * FEEDBACK_CHUNKS
+MIN_NEAREST = 4 * FEEDBACK_TEXTS
 """Nearest chunks that feedback needs: among fewer, the best ones are most of them."""
 
 
@@ -39,18 +41,25 @@ class Candidates:
         self._similarities = [row.similarity if judge else None for row, judge in zip(rows, self._judges, strict=True)]
         self._fused = self._fuse(self._similarities)
 
-    def feedback(self, nearest: Collection[int]) -> tuple[list[int], list[int]] | None:
-        """Return the chunks that count as relevant, and the `nearest` of them all.
+    def feedback(self, nearest: Collection[int]) -> tuple[dict[int, float], list[int]] | None:
+        """Return chunks with the best texts and their weights, the square of their odds; and the `nearest` of them all.
 
-        None if these are too few, or if no candidate has a word of the query: the best chunks would be the nearest.
+        A weight is 1 for the best text. None if these are too few, or if no candidate has a word of the query: the best
+        chunks would be the nearest.
         """
         wanted = set(nearest)
         known = [n for n, similarity in enumerate(self._similarities) if similarity is not None]
         near = [self._rows[n].id for n in known if self._rows[n].id in wanted]
         if len(near) < MIN_NEAREST or not any(score for score, _ in self._words):
             return None
-        best = sorted(known, key=lambda n: -self._fused[n])[:FEEDBACK_CHUNKS]
-        return [self._rows[n].id for n in best], near
+        best: dict[bytes, int] = {}
+        for n in sorted(known, key=lambda n: -self._fused[n]):
+            best.setdefault(self._rows[n].input_hash, n)
+            if len(best) == FEEDBACK_TEXTS:
+                break
+        points = {self._rows[n].id: to_points(self._fused[n]) for n in best.values()}
+        most = max(points.values())
+        return {chunk: math.exp(2 * (one - most)) for chunk, one in points.items()}, near
 
     def correct(self, feedback: Mapping[int, float]) -> None:
         """Fuse again, with similarities that are corrected by `feedback`, by chunk id."""

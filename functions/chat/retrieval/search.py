@@ -232,7 +232,7 @@ class Search:
             scope.execute(tx, CHUNKS, most=0)
             scope.execute(tx, DENSE_OF_CHUNKS, chunks="{0}")
             _matches(tx, scope, [0], weigh_words("Self-test", [DEFAULT_LANGUAGE], ()), {})
-            scope.execute(tx, FEEDBACK, chunks="{0}", best="{0}", nearest="{0}")
+            scope.execute(tx, FEEDBACK, chunks="{0}", best="{0}", weights="{1}", nearest="{0}")
             scope.execute(tx, PASSAGES, chunks="{0}", candidates="{0}", max_gap=MAX_GAP)
 
     def _target_values(self, query: str) -> dict[str, Any]:
@@ -309,8 +309,15 @@ def _matches(
     candidates = list(dict.fromkeys(chain(dense, _live(tx, scope, words))))
     found = Candidates(scope.execute(tx, MATCHES, chunks=to_array(candidates)).all(), words, judges)
     if feedback := found.feedback(dense):
-        best, nearest = map(to_array, feedback)
-        rows = scope.execute(tx, FEEDBACK, chunks=to_array(candidates), best=best, nearest=nearest)
+        best, nearest = feedback
+        rows = scope.execute(
+            tx,
+            FEEDBACK,
+            chunks=to_array(candidates),
+            best=to_array(best),
+            weights=to_array(best.values()),
+            nearest=to_array(nearest),
+        )
         found.correct({row.id: row.gain for row in rows})
     return found.matches(scope.values["half_life_days"])
 

@@ -140,20 +140,26 @@ MATCHES = f"""
       and v.input_hash = c.input_hash
 """
 
-# How much nearer each candidate is to the best ones than to all nearest ones: Rocchio's feedback. Vectors are looked up
-# by their key, also if the planner expects one row; the mean is materialized, or it would be computed for each row.
+# How much nearer each candidate is to the best texts, by their weights, than to all nearest ones: Rocchio's feedback. A
+# text is no evidence of itself. Vectors are looked up by their key, also if the planner expects one row; the mean is
+# materialized, or it would be computed for each row.
 FEEDBACK = f"""
     with candidates as materialized (
-      select c.id, v.embedding
+      select c.id, c.input_hash, v.embedding
       from {_WANTED} join chunks c on c.id = wanted.id and c.workspace_id = :workspace_id
       cross join lateral (
         select embedding from vectors v where v.model_id = cast(:model_id as integer)
           and v.workspace_id = :workspace_id and v.input_hash = c.input_hash offset 0) v),
-    feedback as materialized (
-      select avg(embedding) filter (where id = any(cast(:best as bigint[])))
-        - avg(embedding) filter (where id = any(cast(:nearest as bigint[]))) as direction
-      from candidates)
-    select id, -(embedding <#> direction) as gain from candidates cross join feedback
+    best as materialized (
+      select c.input_hash, c.embedding, b.weight
+      from unnest(cast(:best as bigint[]), cast(:weights as float[])) as b (id, weight)
+      join candidates c on c.id = b.id),
+    nearest as materialized (
+      select avg(embedding) as mean from candidates where id = any(cast(:nearest as bigint[])))
+    select c.id, coalesce((c.embedding <#> nearest.mean) - (
+        select sum(b.weight * (c.embedding <#> b.embedding)) / sum(b.weight) from best b
+        where b.input_hash <> c.input_hash), 0) as gain
+    from candidates c cross join nearest
 """
 
 # Each piece of a text is read at the cost of the whole text. So a gap is read only between two candidates.
