@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal
 
 from headwater.words.analysis import names
 
@@ -34,18 +34,12 @@ _SCRIPTS = {"ko": "[\uac00-\ud7af]", "ja": "[\u3040-\u30ff]", "zh": "[\u3400-\u9
 
 _STOP_WORDS_CODES = {"no": "nb"}
 
-
-class _Cues(NamedTuple):
-    """The cues of a language: matchers of whole messages and searchers in them."""
-
-    talk: re.Pattern[str]
-    asks: re.Pattern[str]
-    follow_up: re.Pattern[str]
+_Kind = Literal["talk", "asks"]
 
 
 def is_small_talk(message: str) -> bool:
     """Return True for a message of small talk only, such as "Hello!" or "Danke, sehr gut"."""
-    return len(message) <= MAX_TALK_CHARS and any(cues.talk.fullmatch(message) for cues in _cues().values())
+    return len(message) <= MAX_TALK_CHARS and _is_only("talk", message)
 
 
 def is_about_the_answer(message: str) -> bool:
@@ -53,7 +47,7 @@ def is_about_the_answer(message: str) -> bool:
 
     All of its words must be known: "Explain row-level security" is a question for the documents.
     """
-    return len(message) <= MAX_TALK_CHARS and any(cues.asks.fullmatch(message) for cues in _cues().values())
+    return len(message) <= MAX_TALK_CHARS and _is_only("asks", message)
 
 
 def is_follow_up(question: str, before: str = "") -> bool:
@@ -66,8 +60,7 @@ def is_follow_up(question: str, before: str = "") -> bool:
         return False
     if re.search(_WITHOUT_SPACES, text) and len(text) > MAX_FOLLOW_UP_CHARS:
         return False
-    cues = _cues()
-    return any(cues[code].follow_up.search(text) for code in likely_languages(f"{before} {text}"))
+    return any(_follow_up(code).search(text) for code in likely_languages(f"{before} {text}"))
 
 
 def likely_languages(text: str) -> list[str]:
@@ -92,17 +85,37 @@ def _stop_words() -> dict[str, frozenset[str]]:
 
 
 @cache
-def _cues() -> dict[str, _Cues]:
+def _cues() -> dict[str, dict[str, str]]:
     import tomllib
 
-    languages = tomllib.loads(Path(__file__).with_name("cues.toml").read_text(encoding="utf-8"))
-    return {code: _compile(code, words) for code, words in languages.items()}
+    return tomllib.loads(Path(__file__).with_name("cues.toml").read_text(encoding="utf-8"))
 
 
-def _compile(code: str, words: dict[str, str]) -> _Cues:
-    start, end = ("", "") if code in ("zh", "ja") else (f"(?<!{_LETTER})", f"(?!{_LETTER})")
-    talk, asks = (_only(words[kind], words["fill"], start, end) for kind in ("talk", "asks"))
-    return _Cues(talk, asks, re.compile("|".join(_follow_ups(words, start, end)), re.IGNORECASE))
+def _edges(code: str) -> tuple[str, str]:
+    """Return what stands before and after a word of a language."""
+    return ("", "") if code in ("zh", "ja") else (f"(?<!{_LETTER})", f"(?!{_LETTER})")
+
+
+def _is_only(kind: _Kind, message: str) -> bool:
+    """Return True if a message has phrases of a kind, and nothing else but words that may stand beside them."""
+    return any(_phrase(kind, code).search(message) and whole_message(kind, code).fullmatch(message) for code in _cues())
+
+
+@cache
+def _phrase(kind: _Kind, code: str) -> re.Pattern[str]:
+    return re.compile(_cues()[code][kind], re.IGNORECASE | re.DOTALL)
+
+
+@cache
+def whole_message(kind: _Kind, code: str) -> re.Pattern[str]:
+    """Return the pattern of whole messages of a kind. Compiling it takes 1 ms, so `_phrase` is looked for before."""
+    words = _cues()[code]
+    return _only(words[kind], words["fill"], *_edges(code))
+
+
+@cache
+def _follow_up(code: str) -> re.Pattern[str]:
+    return re.compile("|".join(_follow_ups(_cues()[code], *_edges(code))), re.IGNORECASE)
 
 
 def _only(needed: str, others: str, start: str, end: str) -> re.Pattern[str]:

@@ -12,6 +12,7 @@ from functions.chat.answers.understanding.cues import (
     is_follow_up,
     is_small_talk,
     likely_languages,
+    whole_message,
 )
 
 MESSAGES = {
@@ -68,6 +69,12 @@ def test_messages_are_understood_in_each_language(language: str) -> None:
     assert (is_small_talk(about), is_about_the_answer(about)) == (False, True)
     assert (is_small_talk(follow_up), is_about_the_answer(follow_up), is_follow_up(follow_up)) == (False, False, True)
     assert (is_small_talk(question), is_about_the_answer(question), is_follow_up(question)) == (False, False, False)
+
+
+def test_question_compiles_whole_messages_of_few_languages() -> None:
+    whole_message.cache_clear()
+    assert not is_small_talk("Which settings limit the size of a repository?")
+    assert whole_message.cache_info().currsize <= 3
 
 
 @pytest.mark.parametrize("message", ["Hello!", "OK 👍", "thanks anyway!", "Hi there", "Good morning 🙂", "谢谢"])
