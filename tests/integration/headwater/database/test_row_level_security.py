@@ -81,6 +81,9 @@ _FILL = """
     ), standing_delivery as (
       insert into standing_deliveries (run_id, workspace_id, n, kind, address)
       select id, :w, 0, 'mail', 'a@x.example' from standing_run
+    ), remembered as (
+      insert into agent_items (workspace_id, agent, subject, namespace, key, value, bytes)
+      values (:w, 'support', 's', array['memories'], 'k', '{}', 2)
     ), member as (
       insert into members (workspace_id, subject, role) values (:w, 's', 'owner')
     ), key as (
