@@ -17,8 +17,8 @@ export function PersonalData(): ReactNode {
     <section className="card" aria-labelledby="your-data">
       <h2 id="your-data">Your data</h2>
       <p className="muted">
-        Your conversations, ratings, share links, usage and API keys in this workspace. Documents belong to the
-        workspace.
+        Your conversations, ratings, share links, extractions, standing questions, usage and API keys in this workspace,
+        and what agents remember of you. Documents belong to the workspace.
       </p>
       {problem && <ProblemNote problem={problem} />}
       <div className="actions">
@@ -71,8 +71,9 @@ function DeleteData({ onCancel }: { onCancel: () => void }): ReactNode {
       onCancel={onCancel}
     >
       <p>
-        This permanently deletes your conversations in this workspace, with their answers, ratings and share links.
-        Export them first to keep a copy. Costs stay in the workspace&apos;s sums, without your name.
+        This permanently deletes your conversations in this workspace, with their answers, ratings and share links, your
+        extractions and standing questions, and what agents remember of you. Export them first to keep a copy. Costs
+        stay in the workspace&apos;s sums, without your name.
       </p>
       {signsIn && (
         <Checkbox
