@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from functions.chat.models.stream_end import client_that_notes_done
+from functions.chat.models.stream_end import client_for_asyncio, client_that_notes_done
 from headwater.config import Settings
 from headwater.errors import ConfigError
 from headwater.outbound.httpx_clients import limit_httpx
@@ -101,6 +101,7 @@ def _openai_protocol(
         use_responses_api=use_responses_api,
         stream_usage=stream_usage,
         http_client=limit_httpx(client_that_notes_done(settings.chat_timeout_s)),
+        http_async_client=client_for_asyncio(),
         timeout=settings.chat_timeout_s,
         max_retries=retries,
     )
@@ -122,6 +123,7 @@ def _azure_openai(settings: Settings, model: str, retries: int) -> "BaseChatMode
         api_version=settings.azure_openai_api_version,
         stream_usage=True,
         http_client=limit_httpx(client_that_notes_done(settings.chat_timeout_s)),
+        http_async_client=client_for_asyncio(),
         timeout=settings.chat_timeout_s,
         max_retries=retries,
     )

@@ -6,11 +6,14 @@ running answers, each is read less often, so that one read has several tokens.
 
 import threading
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING
 
 from functions.chat.answers.pace import paced_reads
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx2
 
 _DONE = b"[DONE]"
@@ -46,5 +49,23 @@ def client_that_notes_done(timeout_s: float) -> "httpx2.Client":
         assert isinstance(response.stream, httpx2.SyncByteStream)
         response.stream = Noted(response.stream)
 
-    client: httpx2.Client = DefaultHttpxClient(timeout=timeout_s, event_hooks={"response": [note]})
+    client: httpx2.Client = DefaultHttpxClient(
+        timeout=timeout_s, event_hooks={"response": [note]}, verify=_ssl_context()
+    )
     return client
+
+
+@cache
+def client_for_asyncio() -> "httpx2.AsyncClient":
+    """Return a client that all models share, since none uses it: LangChain would make one for each model."""
+    import httpx2
+
+    return httpx2.AsyncClient(verify=_ssl_context())
+
+
+@cache
+def _ssl_context() -> "ssl.SSLContext":
+    """Return what all clients verify servers by. To load the certificates takes 15 ms."""
+    import httpx2
+
+    return httpx2.create_ssl_context()

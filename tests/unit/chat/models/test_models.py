@@ -1,10 +1,13 @@
 """The choice of a language model by `CHAT_MODEL`."""
 
+import ssl
+
 import pytest
 
 from functions.chat.answers.prompt import ModelMisconfigured, Turn
 from functions.chat.models.language_model import LanguageModel
 from functions.chat.models.models import load_model
+from functions.chat.models.providers import PROVIDERS
 from headwater.config import Settings
 from headwater.errors import ConfigError
 
@@ -46,3 +49,12 @@ def test_invalid_service_account_is_named_by_the_answer(key: str) -> None:
     model = LanguageModel(settings("vertexai:gemini", **changes), "vertexai:gemini")
     with pytest.raises(ModelMisconfigured, match="VERTEXAI_SERVICE_ACCOUNT is no key of a service account"):
         list(model.stream([Turn("user", "Hello")]))
+
+
+@pytest.mark.parametrize("provider", ["openai", "azure_openai"])
+def test_second_model_loads_no_certificates(provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in (1, 2):
+        url = f"http://127.0.0.1:{number}/v1"
+        changes = {"openai_base_url": url, "azure_openai_endpoint": url, "azure_openai_api_key": "key"}
+        PROVIDERS[provider].connect(settings(f"{provider}:m", **changes), "m", 0)
+        monkeypatch.setattr(ssl, "create_default_context", lambda **_: pytest.fail("certificates are loaded"))
