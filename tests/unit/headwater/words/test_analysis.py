@@ -8,12 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.words.analysis import (
+    _ASCII_WORD,
     MAX_COUNT,
     MAX_DISTINCT,
     WORD_IDS,
+    _letters,
     _stemmer,
+    _word,
     binary_vector,
     count_words,
+    names,
     query_words,
     sparse_vector,
 )
@@ -114,3 +118,15 @@ def test_every_word_of_a_text_finds_it(text: str) -> None:
     counts = count_words(text, "en")
     assert all(1 <= number <= WORD_IDS and 1 <= n <= MAX_COUNT for number, n in counts.items())
     assert all(word.ids <= counts.keys() for word in query_words(text, ["en"]))
+
+
+def test_words_in_ascii_are_found_without_the_marks_of_other_scripts() -> None:
+    _letters.cache_clear()
+    assert words("How does C++ call std::snake_case#1?") >= {"how", "c++", "std", "snake", "case"}
+    assert _letters.cache_info().currsize == 0
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_words_in_ascii_are_those_of_the_general_pattern(text: str) -> None:
+    for name in names(text):
+        assert _ASCII_WORD.findall(name) == _word().findall(name)
