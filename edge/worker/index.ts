@@ -11,6 +11,7 @@ import { robotsResponse } from "./assets/robots";
 import { authenticate, Unauthorized, type Caller } from "./auth/authenticate";
 import { isLoopback } from "./auth/loopback";
 import { clientNetwork, limitAnonymous, limitCaller, limitSignIns, recordKeyStatus } from "./auth/rate-limits";
+import { clientResponse } from "./auth/client-metadata";
 import { metadataResponse, setMetadataUrl } from "./auth/resource-metadata";
 import { findCached, invalidateDocument, storeResponse } from "./cache/response-cache";
 import { envResponse, type Env } from "./env";
@@ -55,6 +56,7 @@ async function respond(request: Request, context: RequestContext): Promise<Respo
   if (target === "robots") return robotsResponse();
   if (target === "file") return fileResponse(request, env);
   if (target === "oauth") return metadataResponse(request, env);
+  if (target === "client") return clientResponse(request, env);
   if (env.AUTH_MODE === "local" && !isLoopback(hostname)) throw localOnly(hostname);
   if (target === "none") throw notFound(pathname);
   if (isPreflight(request)) return preflightResponse(request, env);

@@ -48,6 +48,7 @@ describe("targetOf", () => {
     ["/robots.txt", "robots"],
     ["/ws", "websocket"],
     ["/.well-known/oauth-protected-resource", "oauth"],
+    ["/mcp-servers/client.json", "client"],
     ["/.well-known/oauth-protected-resource/mcp", "oauth"],
     ["/assets/index-1.js", "file"],
     ["/nothing", "file"],

@@ -3,8 +3,11 @@
 /** Where clients of `/mcp` learn who issues its tokens (RFC 9728). */
 export const METADATA_PATH = "/.well-known/oauth-protected-resource";
 
+/** The metadata of Headwater as a client of MCP servers. Its address is the client's ID. */
+export const CLIENT_PATH = "/mcp-servers/client.json";
+
 export type Service = "chat" | "collection" | "embedding";
-export type Target = Service | "env" | "openapi" | "robots" | "oauth" | "websocket" | "file" | "none";
+export type Target = Service | "env" | "openapi" | "robots" | "oauth" | "client" | "websocket" | "file" | "none";
 
 const SERVICES: readonly (readonly [prefix: string, service: Service])[] = [
   ["/api/chat", "chat"],
@@ -54,6 +57,7 @@ export function targetOf(pathname: string): Target {
   if (pathname === "/ws") return "websocket";
   if (pathname === "/robots.txt") return "robots";
   if (pathname === METADATA_PATH || pathname === `${METADATA_PATH}/mcp`) return "oauth";
+  if (pathname === CLIENT_PATH) return "client";
   if (isUnsafe(pathname)) return "none";
   const match = SERVICES.find(([prefix]) => pathname === prefix || pathname.startsWith(`${prefix}/`));
   if (match) return match[1];

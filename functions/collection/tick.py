@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from functions.collection.accounts.mcp_connections import revoke_due
 from functions.collection.files.expiry import delete_expired_uploads
 from functions.collection.models.builds import Builds
 from functions.collection.runs.pause import PAUSED, is_paused
@@ -58,6 +59,7 @@ def tick_route(database: Database, tickets: Tickets, watch: Callable[[], None], 
         sweep(database, tickets.settings)
         delete_expired_uploads(database, tickets.settings)
         delete_unused(database, tickets.settings)
+        revoke_due(database, tickets.settings)
         with database.transaction(ALL_WORKSPACES) as tx:
             oldest = tx.execute(_OLDEST_STEP).one_or_none()
         waiting = {"oldest_step_s": round(oldest.waited_s), "oldest_queue": oldest.queue} if oldest else {}

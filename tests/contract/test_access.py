@@ -72,6 +72,7 @@ CHANGEABLE = (
     "extraction_rows",
     "mcp_servers",
     "mcp_authorizations",
+    "mcp_revocations",
     "agent_items",
     "standing_questions",
     "standing_runs",

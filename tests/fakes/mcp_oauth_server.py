@@ -2,6 +2,7 @@
 
 The authorization server registers clients, verifies PKCE, redirect addresses and resources, rotates refresh tokens, and
 takes a second use of one for a theft: it then revokes all tokens. A request to its authorization address is consent.
+It knows clients by the address of their metadata, too. A call of the tool `publish` demands the scope `write`.
 `control` changes how it behaves and reads what it has seen.
 """
 
@@ -39,10 +40,24 @@ class Provider:
         self.access: dict[str, AccessToken] = {}
         self.refresh: dict[str, RefreshToken] = {}
         self.used: set[str] = set()
-        self.seen = {"refreshed": 0, "stolen": 0, "revoked": 0}
+        self.reads_documents = False
+        self.seen = {"documents": 0, "refreshed": 0, "stolen": 0, "revoked": 0}
 
     async def get_client(self, client_id: str) -> "OAuthClientInformationFull | None":
+        if client_id not in self.clients and self.reads_documents and client_id.startswith("http://127.0.0.1:"):
+            await self._read_document(client_id)
         return self.clients.get(client_id)
+
+    async def _read_document(self, url: str) -> None:
+        """Know a client by its metadata, which must have its own address."""
+        import httpx
+        from mcp.shared.auth import OAuthClientInformationFull
+
+        self.seen["documents"] += 1
+        async with httpx.AsyncClient(trust_env=False) as http:
+            found = (await http.get(url)).json()
+        if found["client_id"] == url:
+            self.clients[url] = OAuthClientInformationFull.model_validate({**found, "scope": "notes write"})
 
     async def register_client(self, client_info: "OAuthClientInformationFull") -> None:
         assert client_info.client_id
@@ -130,12 +145,57 @@ class Provider:
         change = await request.json()
         self.lifetime_s = change.get("lifetime_s", self.lifetime_s)
         self.wait_s = change.get("wait_s", self.wait_s)
+        self.reads_documents = change.get("reads_documents", self.reads_documents)
         if change.get("forget_access"):
             self.access.clear()
         if change.get("forget_all"):
             self.access.clear()
             self.refresh.clear()
         return JSONResponse({**self.seen, "clients": len(self.clients), "tokens": [*self.access, *self.refresh]})
+
+
+class Refusals:
+    """Adds to the official package what it lacks: a tool's own scope, and the support of clients' metadata."""
+
+    def __init__(self, app: Any, provider: Provider) -> None:
+        self.app = app
+        self.provider = provider
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer a request."""
+        from starlette.requests import Request
+        from starlette.responses import JSONResponse, Response
+
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        if scope["path"] == "/.well-known/oauth-authorization-server":
+            sent: list[Any] = []
+
+            async def keep(message: Any) -> None:
+                sent.append(message)
+
+            await self.app(scope, receive, keep)
+            body = json.loads(b"".join(message.get("body", b"") for message in sent))
+            if self.provider.reads_documents:
+                body["client_id_metadata_document_supported"] = True
+                body["token_endpoint_auth_methods_supported"].append("none")
+            await JSONResponse(body)(scope, receive, send)
+            return
+        content = await request.body()
+        token = self.provider.access.get(request.headers.get("authorization", "").removeprefix("Bearer "))
+        if b'"publish"' in content and b"tools/call" in content and token and "write" not in token.scopes:
+            challenge = 'Bearer error="insufficient_scope", scope="notes write", error_description="No."'
+            await Response(status_code=403, headers={"WWW-Authenticate": challenge})(scope, receive, send)
+            return
+
+        read = [{"type": "http.request", "body": content, "more_body": False}]
+
+        async def replay() -> Any:
+            return read.pop() if read else await receive()
+
+        await self.app(scope, replay, send)
 
 
 def main() -> None:
@@ -147,7 +207,7 @@ def main() -> None:
     listening = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     provider = Provider(url)
-    scopes = ClientRegistrationOptions(enabled=True, valid_scopes=["notes"], default_scopes=["notes"])
+    scopes = ClientRegistrationOptions(enabled=True, valid_scopes=["notes", "write"], default_scopes=["notes"])
     # As texts: AnyHttpUrl would add a slash to the issuer, whose name is compared as it is.
     auth = AuthSettings.model_validate(
         {
@@ -167,8 +227,14 @@ def main() -> None:
         """Keep a note."""
         return f"kept: {text}"
 
+    @server.tool()
+    def publish(text: str) -> str:
+        """Publish a note."""
+        return f"published: {text}"
+
     print(listening.getsockname()[1], flush=True)
-    uvicorn.Server(uvicorn.Config(server.streamable_http_app(), log_level="warning")).run([listening])
+    app = Refusals(server.streamable_http_app(), provider)
+    uvicorn.Server(uvicorn.Config(app, log_level="warning")).run([listening])
 
 
 class OAuthMcpServer:

@@ -36,6 +36,7 @@ class McpServer(msgspec.Struct, frozen=True, kw_only=True):
 
     They are no longer allowed. `left_out` are the tools that can't be used, with the reason. `has_token`: whether a
     token is stored. `uses_oauth`: an owner signs in to it. `connected`: false if an owner has to do so (again).
+    `missing_scopes`: what the server has demanded for a call beyond what the owner granted. Signing in asks for them.
     """
 
     id: uuid.UUID
@@ -44,6 +45,7 @@ class McpServer(msgspec.Struct, frozen=True, kw_only=True):
     has_token: bool
     uses_oauth: bool
     connected: bool
+    missing_scopes: list[str]
     tools: list[ServerTool]
     left_out: list[str]
     changed: list[str]
@@ -173,6 +175,7 @@ def _server(row: Any) -> McpServer:
         has_token=row.token is not None,
         uses_oauth=row.uses_oauth,
         connected=row.is_connected,
+        missing_scopes=list(row.missing_scopes),
         tools=tools,
         left_out=msgspec.json.decode(row.left_out, type=list[str]),
         changed=list(row.changed),
@@ -190,7 +193,7 @@ _INSERT = sa.text("""
 """)
 
 _READ = sa.text("""
-    select id, name, url, token, uses_oauth, is_connected, tools, left_out, allowed, changed, read_at
+    select id, name, url, token, uses_oauth, is_connected, missing_scopes, tools, left_out, allowed, changed, read_at
     from mcp_servers
     where workspace_id = :workspace_id order by name
 """)

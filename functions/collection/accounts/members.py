@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy.engine import Connection
 
 from functions.collection.accounts import keys
+from functions.collection.accounts.mcp_connections import end_connections
 from functions.collection.names import check_name
 from headwater.auth import audit_log
 from headwater.auth.callers import LOCAL, ROLES, Caller, Role, ensure_local_workspace, role_covers
@@ -151,6 +152,7 @@ def remove_member(tx: Connection, caller: Caller, subject: str) -> None:
         _check_other_owner(tx, caller.workspace_id, subject)
     audit_log.record(tx, caller, "member.removed", subject, name=member.name, role=member.role)
     keys.revoke_member_keys(tx, caller, subject, ROLES)
+    end_connections(tx, caller.workspace_id, [subject])
     tx.execute(_DELETE, {"workspace_id": caller.workspace_id, "subject": subject})
 
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.collection.accounts import keys, members
+from functions.collection.accounts.mcp_connections import end_connections
 from headwater import logs
 from headwater.auth import audit_log
 from headwater.auth.callers import KEY_PREFIX, LOCAL, Caller
@@ -55,6 +56,7 @@ TABLES: dict[str, Holding] = {
     "workspaces": "nothing",
     "sources": "nothing",
     "mcp_servers": "nothing",  # but for the tokens of one that the person has connected, which are deleted
+    "mcp_revocations": "nothing",  # their tokens, encrypted, until the tick has revoked them
     "mcp_authorizations": "deleted",  # sign-ins that have begun
     "schedules": "nothing",
     "webhook_deliveries": "nothing",
@@ -175,9 +177,10 @@ def _delete(tx: Connection, caller: Caller, subject: str, *, leave: bool) -> Del
         subjects += [f"{KEY_PREFIX}{key_id}" for key_id in created]
     values = {"workspace_id": caller.workspace_id, "subject": subject, "subjects": subjects, "keys": key_ids}
     conversations = tx.execute(_DELETE_CONVERSATIONS, values).rowcount
-    batches = (_DELETE_STEPS, _DELETE_ITEMS, _DELETE_EXTRACTIONS, _DELETE_STANDING, _DELETE_SIGN_INS, _DISCONNECT)
+    batches = (_DELETE_STEPS, _DELETE_ITEMS, _DELETE_EXTRACTIONS, _DELETE_STANDING, _DELETE_SIGN_INS)
     for statement in (*batches, _ANONYMIZE_USAGE, _DELETE_BUDGETS, _DELETE_RESERVATIONS):
         tx.execute(statement, values)
+    end_connections(tx, caller.workspace_id, subjects)
     audit_log.record(tx, caller, "data.deleted", subject, conversations=conversations, left=leave)
     if leave:
         members.remove_member(tx, caller, subject)
@@ -261,15 +264,6 @@ _DELETE_RESERVATIONS = sa.text("""
 
 _DELETE_SIGN_INS = sa.text("""
     delete from mcp_authorizations where workspace_id = :workspace_id and subject = any(cast(:subjects as text[]))
-""")
-
-# Agents use a server as the person who has connected it last.
-_DISCONNECT = sa.text("""
-    update mcp_servers s set oauth = null, is_connected = false
-    where s.workspace_id = :workspace_id and s.oauth is not null and (
-      select a.actor from audit_log a
-      where a.workspace_id = :workspace_id and a.action = 'mcp_server.connected' and a.target = s.id::text
-      order by a.id desc limit 1) = any(cast(:subjects as text[]))
 """)
 
 _DELETE_KEYS = sa.text("""

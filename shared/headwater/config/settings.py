@@ -288,7 +288,8 @@ class Settings:
         "Hosts and domains, separated by commas, whose pages are not read for answers from the web.", ()
     )
     app_url: str = _setting(
-        "Address of the web app, `https://headwater.example.com`, for links in mails and callbacks. Empty: no links.",
+        "Address of the web app, `https://headwater.example.com`, for links in mails and callbacks, and for "
+        "[sign-ins to MCP servers](agents.md#sign-in-with-oauth). Empty: no links.",
         "",
     )
     smtp_url: str = _setting(

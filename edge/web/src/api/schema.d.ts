@@ -3490,7 +3490,7 @@ export interface components {
          * McpServer
          * @description A server and its tools. `changed` are those that were allowed, and changed before they were read last.
          *
-         *     They are no longer allowed. `left_out` are the tools that can't be used, with the reason. `has_token`: whether a token is stored. `uses_oauth`: an owner signs in to it. `connected`: false if an owner has to do so (again).
+         *     They are no longer allowed. `left_out` are the tools that can't be used, with the reason. `has_token`: whether a token is stored. `uses_oauth`: an owner signs in to it. `connected`: false if an owner has to do so (again). `missing_scopes`: what the server has demanded for a call beyond what the owner granted. Signing in asks for them.
          */
         McpServer: {
             /** Format: uuid */
@@ -3500,6 +3500,7 @@ export interface components {
             has_token: boolean;
             uses_oauth: boolean;
             connected: boolean;
+            missing_scopes: string[];
             tools: components["schemas"]["ServerTool"][];
             left_out: string[];
             changed: string[];

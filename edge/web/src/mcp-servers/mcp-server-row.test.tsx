@@ -10,6 +10,7 @@ const SERVER: McpServer = {
   has_token: true,
   uses_oauth: false,
   connected: true,
+  missing_scopes: [],
   tools: [
     { name: "issues__find", description: "Find issues.", arguments_schema: {}, allowed: true },
     { name: "issues__delete", description: "<script>alert(1)</script>", arguments_schema: {}, allowed: false },
@@ -53,6 +54,9 @@ it("offers to connect a server that uses OAuth, and to disconnect it", () => {
   expect(disconnected).toContain("Connect issues");
   expect(disconnected).toContain("/mcp-servers/callback</code>");
   expect(disconnected).not.toContain("Read its tools again");
+  expect(disconnected).not.toContain("scopes");
+  const lacking = html({ ...SERVER, uses_oauth: true, connected: false, missing_scopes: ["notes:write", "admin"] });
+  expect(lacking).toContain("A call needs the scopes notes:write, admin, which the sign-in will ask for.");
   expect(html({ ...SERVER, uses_oauth: true })).toContain("Disconnect issues");
   expect(html(SERVER)).not.toContain("onnect issues");
   expect(html(SERVER)).not.toContain("Client ID");

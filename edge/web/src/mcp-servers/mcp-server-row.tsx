@@ -175,12 +175,13 @@ function ClientFields({
 
 /** What the owner has to know about the tools: those that changed, and those that can't be used. */
 function Notes({ server }: { server: McpServer }): ReactNode {
-  const { changed, connected, left_out: leftOut, tools } = server;
+  const { changed, connected, left_out: leftOut, missing_scopes: scopes, tools } = server;
   return (
     <>
       {!connected && (
         <p role="alert">
           {tools.length === 0 ? "Connect the server to read its tools." : "The server needs to be connected again."}
+          {scopes.length > 0 && ` A call needs the scopes ${scopes.join(", ")}, which the sign-in will ask for.`}
         </p>
       )}
       {changed.length > 0 && (

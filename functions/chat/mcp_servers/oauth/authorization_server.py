@@ -4,11 +4,9 @@ Redirects are not followed, so that no secret goes to another address. Errors an
 """
 
 import time
-from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote as percent_encoded
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 import urllib3.exceptions as http
@@ -22,7 +20,7 @@ from functions.chat.mcp_servers.oauth.metadata import (
     ProtectedResource,
     Tokens,
 )
-from headwater.errors import HeadwaterError, PermanentError, UpstreamError
+from headwater.errors import PermanentError, UpstreamError
 from headwater.outbound.deadline import DeadlineExceeded, within
 from headwater.outbound.http_errors import translate_http_error
 from headwater.redaction import Redactor, quote, redacting
@@ -34,6 +32,9 @@ T = TypeVar("T")
 
 EXCHANGE_S = 15.0
 """Of one request. A refresh locks the server's row meanwhile."""
+
+DISCOVERY_S = 30.0
+"""Of all requests for metadata together: a server may name slow addresses."""
 
 MAX_ANSWER_BYTES = 200_000
 MAX_TOKEN_CHARS = 8_000
@@ -65,8 +66,15 @@ def discover(
 ) -> tuple[ProtectedResource, Challenge, AuthorizationServer]:
     """Return the metadata of the MCP server at `url`, its demand for a token, and its authorization server.
 
-    Raises PermanentError if signing in is impossible, UpstreamError if a server can't be reached.
+    Raises PermanentError if signing in is impossible, UpstreamError if a server can't be reached or is too slow.
     """
+    with within(DISCOVERY_S):
+        return _discover(client, url, challenge, allow_plain=allow_plain)
+
+
+def _discover(
+    client: "GuardedHttp", url: str, challenge: Challenge | None, *, allow_plain: bool
+) -> tuple[ProtectedResource, Challenge, AuthorizationServer]:
     challenge = challenge or _ask_for_challenge(client, url)
     addresses = metadata.resource_metadata_urls(challenge, url)
     resource = _first(client, addresses, ProtectedResource, allow_plain=allow_plain)
@@ -81,8 +89,8 @@ def discover(
     return resource, challenge, server
 
 
-def register(client: "GuardedHttp", server: AuthorizationServer, redirect_uri: str) -> OAuthClient:
-    """Register a client (RFC 7591). Raises PermanentError if the server registers none."""
+def register(client: "GuardedHttp", server: AuthorizationServer, redirect_uri: str, scope: str) -> OAuthClient:
+    """Register a client that will ask for these scopes (RFC 7591). Raises PermanentError if the server has no such."""
     host = urlsplit(server.issuer).hostname or ""
     if not server.registration_endpoint:
         raise PermanentError(f"{host} does not register clients by itself. Enter the ID of a client that it knows.")
@@ -95,7 +103,13 @@ def register(client: "GuardedHttp", server: AuthorizationServer, redirect_uri: s
         "response_types": ["code"],
         "token_endpoint_auth_method": method,
     }
-    status, content = _post(client, server.registration_endpoint, msgspec.json.encode(about), "application/json")
+    headers = {"Accept": "application/json", "Content-Type": "application/json"}
+    # Some servers grant only scopes that a client was registered with; others register no client that names any.
+    for asked in ({"scope": scope}, {}) if scope else ({},):
+        body = msgspec.json.encode({**about, **asked})
+        status, content, _ = _send(client, "POST", server.registration_endpoint, body, headers)
+        if status < 400:
+            break
     registered = _decode(content, _Registered) if status in (200, 201) else None
     if registered is None or not registered.client_id:
         raise PermanentError(f"{host} did not register Headwater (HTTP {status}). Enter the ID of a client of yours.")
@@ -127,20 +141,6 @@ def request_tokens(
     return Tokens(answer.access_token, answer.refresh_token, expires_at, answer.scope)
 
 
-def revoke(
-    client: "GuardedHttp", server: AuthorizationServer, registered: OAuthClient, tokens: Iterable[tuple[str, str]]
-) -> None:
-    """Revoke tokens (RFC 7009), each with its type, as far as the server does that and can be reached."""
-    for kind, token in tokens:
-        if token and server.revocation_endpoint:
-            try:
-                with redacting(Redactor([token, *filter(None, [registered.client_secret])])):
-                    fields = {"token": token, "token_type_hint": kind}
-                    _post_form(client, server.revocation_endpoint, registered, fields)
-            except HeadwaterError:
-                continue
-
-
 def _ask_for_challenge(client: "GuardedHttp", url: str) -> Challenge:
     """Send a request without a token, and read the demand for one."""
     body = protocol.request(1, "initialize", protocol.HANDSHAKE)
@@ -165,22 +165,7 @@ def _first(client: "GuardedHttp", urls: Iterable[str], kind: type[T], *, allow_p
 def _post_form(
     client: "GuardedHttp", url: str, registered: OAuthClient, fields: Mapping[str, str]
 ) -> tuple[int, bytes]:
-    """Send a form with what says who the client is (RFC 6749, 2.3.1)."""
-    form = {**fields, "client_id": registered.client_id}
-    headers = {}
-    if registered.method == "client_secret_basic" and registered.client_secret:
-        pair = ":".join(percent_encoded(each, safe="") for each in (registered.client_id, registered.client_secret))
-        headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
-    elif registered.client_secret:
-        form["client_secret"] = registered.client_secret
-    body = urlencode({name: value for name, value in form.items() if value}).encode()
-    return _post(client, url, body, "application/x-www-form-urlencoded", headers)
-
-
-def _post(
-    client: "GuardedHttp", url: str, body: bytes, kind: str, more: Mapping[str, str] | None = None
-) -> tuple[int, bytes]:
-    headers = {"Accept": "application/json", "Content-Type": kind, **(more or {})}
+    body, headers = metadata.client_form(registered, fields)
     status, content, _ = _send(client, "POST", url, body, headers)
     return status, content
 

@@ -13,13 +13,15 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.chat.mcp_servers.oauth.metadata import AuthorizationServer, OAuthClient, Tokens
+from functions.chat.mcp_servers.oauth.metadata import AuthorizationServer, OAuthClient, Tokens, client_form
 from headwater import logs
 from headwater.auth.callers import Caller
 from headwater.config import Settings
 from headwater.database.transactions import Database
 from headwater.encryption import decrypt_token, encrypt_token
 from headwater.errors import NotFound, PermanentError, SystemicError
+from headwater.outbound.revocations import Revocation
+from headwater.redaction import quote
 
 if TYPE_CHECKING:
     from headwater.outbound.guarded_http import GuardedHttp
@@ -30,6 +32,9 @@ EXPIRES_S = 600
 EARLY_S = 60.0
 """Tokens are refreshed so long before they expire."""
 
+LACKS_SCOPES = """\
+The server {} demands the scopes {}, which its sign-in doesn't have. An owner connects it again under Workspace, MCP \
+servers."""
 NOT_CONNECTED = "The server {} needs to be connected again. An owner does that under Workspace, MCP servers."
 
 
@@ -54,6 +59,22 @@ class OAuthConnection(msgspec.Struct, frozen=True):
             expires_at=tokens.expires_at,
             scope=tokens.scope or self.scope,
         )
+
+    def missing_scopes(self) -> list[str]:
+        """Return the scopes that the server has demanded and the token lacks; all demanded ones if it lacks none."""
+        demanded = list(dict.fromkeys(self.missing_scope.split()))
+        granted = self.scope.split()
+        return [scope for scope in demanded if scope not in granted] or demanded
+
+    def revocations(self) -> list[Revocation]:
+        """Return requests that revoke the tokens, none if the authorization server has no address for them."""
+        tokens = [("refresh_token", self.refresh_token), ("access_token", self.access_token)]
+        made = []
+        for kind, token in tokens:
+            if token and self.server.revocation_endpoint:
+                body, headers = client_form(self.client, {"token": token, "token_type_hint": kind})
+                made.append(Revocation(self.server.revocation_endpoint, body, headers))
+        return made
 
     def without_tokens(self) -> "OAuthConnection":
         """Return the connection as it is before a person signs in."""
@@ -115,8 +136,16 @@ def store(
     is_connected: bool,
 ) -> None:
     """Store a connection. The server uses OAuth from now on, and its token, if it has one, is deleted."""
-    values = {"workspace_id": workspace_id, "id": server_id, "oauth": encode(connection, settings)}
-    tx.execute(_STORE, {**values, "is_connected": is_connected})
+    revocations = connection.revocations()
+    values = {
+        "workspace_id": workspace_id,
+        "id": server_id,
+        "oauth": encode(connection, settings),
+        "is_connected": is_connected,
+        "missing": connection.missing_scopes(),
+        "revocations": encrypt_token(msgspec.json.encode(revocations).decode(), settings) if revocations else None,
+    }
+    tx.execute(_STORE, values)
 
 
 def begin(tx: Connection, caller: Caller, state: str, begun: SignIn, settings: Settings) -> None:
@@ -195,6 +224,9 @@ def disconnect(
             logs.event("mcp_server.disconnected", severity=30, server_id=server_id)
             lacking = msgspec.structs.replace(connection, missing_scope=scope)
             store(tx, workspace_id, server_id, lacking, settings, is_connected=False)
+            if scope:
+                scopes = quote(", ".join(lacking.missing_scopes()))
+                return PermanentError(LACKS_SCOPES.format(name, scopes))
     return PermanentError(NOT_CONNECTED.format(name))
 
 
@@ -213,10 +245,13 @@ _LOCK = sa.text(f"select oauth from mcp_servers {_HERE} for update")
 _NAME = sa.text(f"select name from mcp_servers {_HERE}")
 
 _STORE = sa.text(f"""
-    update mcp_servers set oauth = :oauth, is_connected = :is_connected, uses_oauth = true, token = null {_HERE}
+    update mcp_servers set oauth = :oauth, is_connected = :is_connected, uses_oauth = true, token = null,
+      missing_scopes = cast(:missing as text[]), revocations = :revocations {_HERE}
 """)
 
-_DELETE = sa.text(f"update mcp_servers set oauth = null, is_connected = false {_HERE}")
+_DELETE = sa.text(f"""
+    update mcp_servers set oauth = null, revocations = null, is_connected = false, missing_scopes = '{{}}' {_HERE}
+""")
 
 _DELETE_EXPIRED = sa.text("""
     delete from mcp_authorizations

@@ -15,13 +15,16 @@ from functions.chat.mcp_servers.oauth.metadata import (
     authorization_url,
     challenge_of,
     choose_scope,
+    documented_client,
     is_web_address,
 )
+from headwater import logs
 from headwater.auth import audit_log
 from headwater.auth.callers import Caller
 from headwater.config import Settings
 from headwater.database.transactions import Database
-from headwater.errors import UnprocessableContent
+from headwater.errors import HeadwaterError, UnprocessableContent
+from headwater.outbound.revocations import send
 from headwater.redaction import quote
 
 if TYPE_CHECKING:
@@ -41,7 +44,8 @@ def begin(
 ) -> tuple[str, str]:
     """Return the address at which the caller signs in, and the state that comes back from there.
 
-    The client is the given one, else the one that was given before for this issuer, else a new one.
+    The client is the given one, else the one that was given before for this issuer, else the one that our metadata
+    document describes, else a new one.
     Raises NotFound, UnprocessableContent, PermanentError if signing in is impossible, UpstreamError to try again.
     """
     from functions.chat.mcp_servers.oauth.authorization_server import discover, register
@@ -53,6 +57,11 @@ def begin(
         stored = connections.lock_if_readable(tx, caller.workspace_id, server_id, settings)
     missing = stored.missing_scope if stored else ""
     resource, challenge, server = discover(client, url, None, allow_plain=settings.fetch_private)
+    asked = challenge
+    if missing:
+        # The scopes that the token has had stay, so that one call does not take another's away.
+        asked = Challenge(scope=" ".join(dict.fromkeys(f"{stored.scope if stored else ''} {missing}".split())))
+    scope = choose_scope(asked, resource, server)
     if client_id:
         method = "client_secret_post" if client_secret else "none"
         if client_secret and "client_secret_post" not in (server.token_endpoint_auth_methods_supported or ()):
@@ -61,12 +70,8 @@ def begin(
     elif stored and stored.client.is_given and stored.client.issuer == server.issuer:
         registered = msgspec.structs.replace(stored.client, redirect_uri=redirect_uri)
     else:
-        registered = register(client, server, redirect_uri)
-    asked = challenge
-    if missing:
-        # The scopes that the token has had stay, so that one call does not take another's away.
-        asked = Challenge(scope=" ".join(dict.fromkeys(f"{stored.scope if stored else ''} {missing}".split())))
-    scope = choose_scope(asked, resource, server)
+        documented = documented_client(server, settings.app_url, redirect_uri, allow_plain=settings.fetch_private)
+        registered = documented or register(client, server, redirect_uri, scope)
     connection = OAuthConnection(server, registered, resource.resource, scope)
     state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(48)
     with database.transaction(caller.workspace_id) as tx:
@@ -150,10 +155,11 @@ def disconnect(
 
 def revoke_all(client: "GuardedHttp", connection: OAuthConnection) -> None:
     """Revoke a connection's tokens, as far as its authorization server does that and can be reached."""
-    from functions.chat.mcp_servers.oauth.authorization_server import revoke
-
-    tokens = [("refresh_token", connection.refresh_token), ("access_token", connection.access_token)]
-    revoke(client, connection.server, connection.client, tokens)
+    for revocation in connection.revocations():
+        try:
+            send(client, revocation)
+        except HeadwaterError as error:
+            logs.event("mcp_server.revocation_failed", severity=30, error=error)
 
 
 def _may_redirect_to(url: str) -> bool:

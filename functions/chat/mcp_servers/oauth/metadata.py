@@ -6,7 +6,9 @@ authorization server metadata (RFC 8414, OpenID Connect Discovery), PKCE (RFC 76
 
 import hashlib
 import re
-from base64 import urlsafe_b64encode
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Mapping
+from urllib.parse import quote as percent_encoded
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
@@ -43,6 +45,7 @@ class AuthorizationServer(msgspec.Struct, frozen=True):
     code_challenge_methods_supported: list[str] = []
     token_endpoint_auth_methods_supported: list[str] = []
     authorization_response_iss_parameter_supported: bool = False
+    client_id_metadata_document_supported: bool = False
 
 
 class OAuthClient(msgspec.Struct, frozen=True):
@@ -67,6 +70,12 @@ class Tokens(msgspec.Struct, frozen=True):
     expires_at: float
     scope: str
 
+
+CLIENT_DOCUMENT = "/mcp-servers/client.json"
+"""Path of the web app at which the Worker serves the metadata of the client that we are."""
+
+CALLBACK = "/mcp-servers/callback"
+"""The page of the web app to which a person comes back."""
 
 _PARAMETER = r'(?:^|[\s,]){}\s*=\s*(?:"([^"]*)"|([^\s,"]+))'
 
@@ -169,3 +178,32 @@ def authorization_url(server: AuthorizationServer, parameters: dict[str, str]) -
     query = urlencode({name: value for name, value in parameters.items() if value})
     separator = "&" if "?" in server.authorization_endpoint else "?"
     return f"{server.authorization_endpoint}{separator}{query}"
+
+
+def client_form(client: OAuthClient, fields: Mapping[str, str]) -> tuple[bytes, dict[str, str]]:
+    """Return a form with what says who the client is (RFC 6749, 2.3.1), and its headers."""
+    form = {**fields, "client_id": client.client_id}
+    headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
+    if client.method == "client_secret_basic" and client.client_secret:
+        pair = ":".join(percent_encoded(each, safe="") for each in (client.client_id, client.client_secret))
+        headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
+    elif client.client_secret:
+        form["client_secret"] = client.client_secret
+    return urlencode({name: value for name, value in form.items() if value}).encode(), headers
+
+
+def documented_client(
+    server: AuthorizationServer, app_url: str, redirect_uri: str, *, allow_plain: bool
+) -> OAuthClient | None:
+    """Return the client whose ID is the address of its metadata, None if the server can't read it or refuses such ones.
+
+    https://datatracker.ietf.org/doc/draft-ietf-oauth-client-id-metadata-document/: the document is that of the web app
+    at `app_url`, and has no redirect address but that of its page.
+    """
+    base = app_url.rstrip("/")
+    methods = server.token_endpoint_auth_methods_supported
+    is_readable = is_web_address(base, allow_plain=allow_plain) and not urlsplit(base).path
+    is_supported = server.client_id_metadata_document_supported and (not methods or "none" in methods)
+    if not is_supported or not is_readable or redirect_uri != f"{base}{CALLBACK}":
+        return None
+    return OAuthClient(server.issuer, redirect_uri, f"{base}{CLIENT_DOCUMENT}")

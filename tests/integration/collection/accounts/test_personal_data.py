@@ -196,8 +196,11 @@ def test_owner_deletes_a_members_data_even_after_the_removal(
     assert ada.delete("/api/members/ada?delete_data=true").status_code == 409
 
 
-def test_mcp_servers_that_a_person_connected_last_lose_their_tokens(app: JwtApp, workspace: str) -> None:
-    servers = app.rows("update mcp_servers set oauth = 'x', uses_oauth = true returning id", scope=workspace)
+def test_mcp_servers_that_a_person_connected_last_lose_their_tokens(
+    app: JwtApp, ada: FlaskClient, workspace: str
+) -> None:
+    changed = "oauth = 'x', revocations = 'y', uses_oauth = true"
+    servers = app.rows(f"update mcp_servers set {changed} returning id", scope=workspace)
     for (server_id,), actors in zip(servers, (("cleo", "bob"), ("bob", "cleo")), strict=True):
         for actor in actors:
             app.rows("""insert into audit_log (workspace_id, actor, action, target)
@@ -205,8 +208,12 @@ def test_mcp_servers_that_a_person_connected_last_lose_their_tokens(app: JwtApp,
                 scope=workspace, w=workspace, actor=actor, id=str(server_id))  # fmt: skip
     assert app.person("bob").delete("/api/me/data").status_code == 200
     (bobs,), (cleos,) = servers
-    rows = app.rows("select id, oauth is null, is_connected from mcp_servers", scope=workspace)
-    assert sorted(map(tuple, rows)) == sorted([(bobs, True, False), (cleos, False, True)])
+    rows = app.rows("select id, oauth is null, revocations is null, is_connected from mcp_servers", scope=workspace)
+    assert sorted(map(tuple, rows)) == sorted([(bobs, True, True, False), (cleos, False, False, True)])
+    assert app.rows("select requests, attempts from mcp_revocations", scope=workspace) == [(b"y", 0)]
+    assert ada.delete("/api/members/cleo").status_code == 204
+    assert app.rows("select count(*) from mcp_servers where oauth is not null", scope=workspace) == [(0,)]
+    assert app.rows("select count(*) from mcp_revocations", scope=workspace) == [(2,)]
 
 
 def test_last_owner_deletes_data_but_stays(app: JwtApp, ada: FlaskClient, workspace: str) -> None:

@@ -84,6 +84,8 @@ _FILL = """
     ), remembered as (
       insert into agent_items (workspace_id, agent, subject, namespace, key, value, bytes)
       values (:w, 'support', 's', array['memories'], 'k', '{}', 2)
+    ), revocation as (
+      insert into mcp_revocations (workspace_id, requests) values (:w, '\\x00')
     ), member as (
       insert into members (workspace_id, subject, role) values (:w, 's', 'owner')
     ), key as (

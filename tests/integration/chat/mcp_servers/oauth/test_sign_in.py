@@ -3,22 +3,30 @@
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
 
 import httpx
+import msgspec
 import pytest
 from cryptography.fernet import Fernet
 
-from functions.chat.mcp_servers.oauth.authorization_server import discover
+from functions.chat.mcp_servers.oauth import authorization_server
+from functions.chat.mcp_servers.oauth.authorization_server import discover, register
 from functions.chat.mcp_servers.oauth.connections import decode_connection, disconnect
 from functions.chat.mcp_servers.remote_tools import read_remote_tools
-from headwater.errors import HeadwaterError, PermanentError
+from functions.collection.accounts.mcp_connections import end_connections, revoke_due
+from headwater.encryption import encrypt_token
+from headwater.errors import HeadwaterError, PermanentError, UpstreamError
 from headwater.outbound.guarded_http import guarded_http
+from headwater.outbound.revocations import Revocation
 from tests.fakes.mcp_oauth_server import LIFETIME_S, OAuthMcpServer, oauth_mcp_server
 from tests.harness.chat_app import ChatApp, running_chat_app
 from tests.harness.databases import FreshDatabase
+from tests.harness.support import add_workspace
 
 CALLBACK = "https://app.example.com/mcp-servers/callback"
 
@@ -42,11 +50,11 @@ def send(chat: ChatApp, path: str, status: int, **body: Any) -> dict[str, Any]:
     return found
 
 
-def agree(authorization_url: str) -> dict[str, str]:
+def agree(authorization_url: str, callback: str = CALLBACK) -> dict[str, str]:
     """Sign in as a person does. Returns the parameters with which the browser comes back."""
     response = httpx.get(authorization_url, timeout=60, trust_env=False)
     location = response.headers["Location"]
-    assert location.startswith(f"{CALLBACK}?"), location
+    assert location.startswith(f"{callback}?"), location
     return dict(parse_qsl(urlsplit(location).query))
 
 
@@ -59,14 +67,19 @@ def connect(chat: ChatApp, server: OAuthMcpServer) -> str:
     assert back["state"] == begun["state"]
     connected = send(chat, "/oauth/callback", 200, **back)
     assert connected["connected"]
-    assert [tool["name"] for tool in connected["tools"]] == ["private__note"]
-    chat.client.patch(f"/api/mcp-servers/{added['id']}", json={"allowed": ["private__note"]})
+    assert [tool["name"] for tool in connected["tools"]] == ["private__note", "private__publish"]
+    chat.client.patch(f"/api/mcp-servers/{added['id']}", json={"allowed": ["private__note", "private__publish"]})
     return str(added["id"])
 
 
 def note(chat: ChatApp, text: str = "hello") -> str:
     """Call the tool as an agent does."""
     return read_remote_tools(chat.database, chat.workspace_id, chat.settings)["private__note"].call({"text": text})
+
+
+def publish(chat: ChatApp) -> str:
+    """Call the tool that demands another scope."""
+    return read_remote_tools(chat.database, chat.workspace_id, chat.settings)["private__publish"].call({"text": "hi"})
 
 
 def is_connected(chat: ChatApp) -> bool:
@@ -144,11 +157,82 @@ def test_demand_for_scopes_outlasts_a_refresh(chat: ChatApp, server: OAuthMcpSer
     server.control(lifetime_s=LIFETIME_S)
     [(stored,)] = chat.rows("select oauth from mcp_servers")
     token = decode_connection(stored, chat.settings).access_token
-    disconnect(chat.database, chat.settings, chat.workspace_id, server_id, refused=token, scope="more")
+    disconnect(chat.database, chat.settings, chat.workspace_id, server_id, refused=token, scope="write")
     assert note(chat) == "kept: hello"
     assert not is_connected(chat)
     begun = send(chat, f"/{server_id}/authorize", 200, redirect_uri=CALLBACK)
-    assert "scope=notes+more" in begun["authorization_url"]
+    assert "scope=notes+write" in begun["authorization_url"]
+
+
+def test_server_that_registers_no_client_for_a_scope_registers_one_without(server: OAuthMcpServer) -> None:
+    client = guarded_http(allow_private=True)
+    _, _, found = discover(client, server.url, None, allow_plain=True)
+    assert register(client, found, CALLBACK, "notes unknown").client_id
+
+
+def test_call_that_lacks_a_scope_names_it_and_the_next_sign_in_asks_for_it(
+    chat: ChatApp, server: OAuthMcpServer
+) -> None:
+    server_id = connect(chat, server)
+    for _ in range(2):
+        with pytest.raises(PermanentError, match="private demands the scopes write, which its sign-in doesn't have"):
+            publish(chat)
+    [shown] = chat.client.get("/api/mcp-servers").get_json()["servers"]
+    assert (shown["connected"], shown["missing_scopes"]) == (False, ["write"])
+    assert note(chat) == "kept: hello", "other tools go on"
+    begun = send(chat, f"/{server_id}/authorize", 200, redirect_uri=CALLBACK)
+    assert "scope=notes+write" in begun["authorization_url"]
+    shown = send(chat, "/oauth/callback", 200, **agree(begun["authorization_url"]))
+    assert (shown["connected"], shown["missing_scopes"]) == (True, [])
+    assert publish(chat) == "published: hi"
+
+
+@contextmanager
+def web_app() -> Iterator[str]:
+    """Serve what the Worker does: the metadata of Headwater as a client. Yields its origin."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            origin = f"http://{self.headers['Host']}"
+            found = {"client_id": f"{origin}{self.path}", "redirect_uris": [f"{origin}/mcp-servers/callback"]}
+            found |= {"client_name": "Headwater", "token_endpoint_auth_method": "none"}
+            self.send_response(200 if self.path == "/mcp-servers/client.json" else 404)
+            self.end_headers()
+            self.wfile.write(json.dumps(found).encode())
+
+        def log_message(self, *_: Any) -> None:
+            """Write nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as served:
+        threading.Thread(target=served.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{served.server_port}"
+        served.shutdown()
+
+
+def test_server_that_reads_metadata_of_clients_registers_none(database: FreshDatabase, server: OAuthMcpServer) -> None:
+    key = Fernet.generate_key().decode()
+    before = server.control(reads_documents=True, lifetime_s=5)
+    with web_app() as origin, running_chat_app(database, secret_key=key, app_url=f"{origin}/") as chat:
+        callback = f"{origin}/mcp-servers/callback"
+        added = send(chat, "", 201, name="private", url=server.url, oauth=True)
+        begun = send(chat, f"/{added['id']}/authorize", 200, redirect_uri=callback)
+        assert dict(parse_qsl(begun["authorization_url"]))["client_id"] == f"{origin}/mcp-servers/client.json"
+        send(chat, "/oauth/callback", 200, **agree(begun["authorization_url"], callback))
+        chat.client.patch(f"/api/mcp-servers/{added['id']}", json={"allowed": ["private__note"]})
+        assert note(chat) == "kept: hello", "with a refreshed token"
+        after = server.control(lifetime_s=LIFETIME_S)
+        assert after["documents"] - before["documents"] == after["clients"] - before["clients"] == 1
+        assert after["refreshed"] > before["refreshed"]
+        send(chat, f"/{added['id']}/authorize", 200, redirect_uri="http://127.0.0.1:9/another")
+        server.control(reads_documents=False)
+        send(chat, f"/{added['id']}/authorize", 200, redirect_uri=callback)
+        assert server.control()["clients"] == after["clients"] + 2, "registered"
+
+
+def test_discovery_ends_in_time(server: OAuthMcpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(authorization_server, "DISCOVERY_S", 1e-9)
+    with pytest.raises(UpstreamError, match="did not finish its answer in 1e-09 s"):
+        discover(guarded_http(allow_private=True), server.url, None, allow_plain=True)
 
 
 def test_disconnecting_revokes_the_tokens(chat: ChatApp, server: OAuthMcpServer) -> None:
@@ -159,6 +243,34 @@ def test_disconnecting_revokes_the_tokens(chat: ChatApp, server: OAuthMcpServer)
     assert after["revoked"] == before["revoked"] + 2
     with pytest.raises(PermanentError, match="needs to be connected again"):
         note(chat)
+
+
+def test_tokens_of_a_person_who_leaves_are_revoked_by_the_tick(chat: ChatApp, server: OAuthMcpServer) -> None:
+    connect(chat, server)
+    before = server.control()
+    with chat.database.transaction(chat.workspace_id) as tx:
+        end_connections(tx, chat.workspace_id, ["local"])
+    assert revoke_due(chat.database, chat.settings) == 1
+    assert server.control()["revoked"] == before["revoked"] + 2
+    assert chat.rows("select count(*) from mcp_revocations") == [(0,)]
+    assert chat.rows("select oauth, is_connected from mcp_servers") == [(None, False)]
+
+
+def test_revocation_is_tried_five_times(chat: ChatApp) -> None:
+    add_workspace(chat.database, chat.workspace_id)
+    requests = msgspec.json.encode([Revocation("http://127.0.0.1:9/revoke", b"token=x", {})]).decode()
+    chat.rows(
+        "insert into mcp_revocations (workspace_id, requests) values (:w, :requests)",
+        w=chat.workspace_id,
+        requests=encrypt_token(requests, chat.settings),
+    )
+    for attempt in range(1, 5):
+        assert revoke_due(chat.database, chat.settings) == 0
+        assert revoke_due(chat.database, chat.settings) == 0, "not due again"
+        assert chat.rows("select attempts from mcp_revocations") == [(attempt,)]
+        chat.rows("update mcp_revocations set not_before = now()")
+    revoke_due(chat.database, chat.settings)
+    assert chat.rows("select count(*) from mcp_revocations") == [(0,)]
 
 
 def begin(chat: ChatApp, server: OAuthMcpServer, name: str) -> dict[str, str]:

@@ -6,12 +6,15 @@ import pytest
 from functions.chat.mcp_servers.oauth.metadata import (
     AuthorizationServer,
     Challenge,
+    OAuthClient,
     ProtectedResource,
     authorization_url,
     challenge_of,
     check_resource,
     check_server,
     choose_scope,
+    client_form,
+    documented_client,
     is_web_address,
     read_challenge,
     resource_metadata_urls,
@@ -109,3 +112,43 @@ def test_authorization_url_keeps_the_query_of_its_endpoint() -> None:
 @pytest.mark.parametrize("url", ["http://a.example", "ftp://a.example", "https://", "https://[", "https://a\n.example"])
 def test_address_of_no_https_is_none(url: str) -> None:
     assert not is_web_address(url, allow_plain=False)
+
+
+APP = "https://app.example.com"
+DOCUMENTED = AuthorizationServer(ISSUER, "", "", client_id_metadata_document_supported=True)
+
+
+def test_client_is_known_by_the_address_of_its_metadata() -> None:
+    callback = f"{APP}/mcp-servers/callback"
+    for app_url in (APP, f"{APP}/"):
+        found = documented_client(DOCUMENTED, app_url, callback, allow_plain=False)
+        assert found == OAuthClient(ISSUER, callback, f"{APP}/mcp-servers/client.json")
+
+
+@pytest.mark.parametrize(
+    ("app_url", "redirect_uri", "changes"),
+    [
+        pytest.param("", "/mcp-servers/callback", {}, id="no address"),
+        pytest.param("http://app.example.com", "http://app.example.com/mcp-servers/callback", {}, id="http"),
+        pytest.param(f"{APP}/team", f"{APP}/team/mcp-servers/callback", {}, id="path"),
+        pytest.param(APP, "http://127.0.0.1:9000/callback", {}, id="program"),
+        pytest.param(APP, "", {"client_id_metadata_document_supported": False}, id="unsupported"),
+        pytest.param(APP, "", {"token_endpoint_auth_methods_supported": ["private_key_jwt"]}, id="with a secret only"),
+    ],
+)
+def test_client_is_registered_where_its_metadata_cannot_be_used(
+    app_url: str, redirect_uri: str, changes: dict[str, object]
+) -> None:
+    server = msgspec.structs.replace(DOCUMENTED, **changes)
+    uri = redirect_uri or f"{APP}/mcp-servers/callback"
+    assert documented_client(server, app_url, uri, allow_plain=False) is None
+
+
+def test_form_says_who_the_client_is() -> None:
+    def form(method: str, secret: str) -> tuple[bytes, str | None]:
+        body, headers = client_form(OAuthClient(ISSUER, "", "a b", secret, method), {"token": "t", "scope": ""})
+        return body, headers.get("Authorization")
+
+    assert form("none", "") == (b"token=t&client_id=a+b", None)
+    assert form("client_secret_post", "s") == (b"token=t&client_id=a+b&client_secret=s", None)
+    assert form("client_secret_basic", "s:") == (b"token=t&client_id=a+b", "Basic YSUyMGI6cyUzQQ==")
