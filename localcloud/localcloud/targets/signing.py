@@ -1,15 +1,15 @@
 """Signs ID tokens, for targets that verify them themselves because they do not run behind Cloud Run.
 
-`SigningSender` replaces the marker that `id_tokens` leaves with a signature: RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017,
-8.2). The public key is at `GET /oauth2/v3/certs`, the path of Google's own. Do not trust these keys outside a laptop.
+`SigningSender` replaces the marker that `id_tokens` leaves with a signature: RSASSA-PKCS1-v1_5 with SHA-256. The public
+key is at `GET /oauth2/v3/certs`, the path of Google's own. Do not trust these keys outside a laptop.
 """
 
 import base64
-import hashlib
 import json
-import secrets
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from localcloud.private_files import write_private_file
 from localcloud.rest.router import Call, JsonObject, Route
@@ -17,15 +17,14 @@ from localcloud.targets.id_tokens import KEY_ID, SIGNATURE
 from localcloud.targets.outbound import OutboundRequest, OutboundResponse
 from localcloud.targets.outcome import Sender
 
-PRIME_BITS = 1024
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+KEY_BITS = 2048
 EXPONENT = 65537
-_SIZE_BYTES = PRIME_BITS * 2 // 8
-_SHA256_INFO = bytes.fromhex("3031300d060960864801650304020105000420")  # RFC 8017, 9.2, note 1
-_SMALL_PRIMES = [n for n in range(3, 2000, 2) if all(n % d for d in range(3, int(n**0.5) + 1, 2))]
-_ROUNDS = 40
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Key:
     """An RSA key: its two primes."""
 
@@ -42,12 +41,21 @@ class Key:
         n, e = (_base64url(number.to_bytes(-(-number.bit_length() // 8))) for number in (self.modulus, EXPONENT))
         return {"kty": "RSA", "alg": "RS256", "use": "sig", "kid": KEY_ID, "n": n, "e": e}
 
+    @cached_property
+    def _private(self) -> "RSAPrivateKey":
+        from cryptography.hazmat.primitives.asymmetric import rsa
+
+        d = rsa.rsa_recover_private_exponent(EXPONENT, self.p, self.q)
+        remainders = rsa.rsa_crt_dmp1(d, self.p), rsa.rsa_crt_dmq1(d, self.q), rsa.rsa_crt_iqmp(self.p, self.q)
+        public = rsa.RSAPublicNumbers(EXPONENT, self.modulus)
+        return rsa.RSAPrivateNumbers(self.p, self.q, d, *remainders, public).private_key()
+
     def sign(self, message: bytes) -> bytes:
         """Sign a message."""
-        info = _SHA256_INFO + hashlib.sha256(message).digest()
-        padded = b"\x00\x01" + b"\xff" * (_SIZE_BYTES - len(info) - 3) + b"\x00" + info
-        exponent = pow(EXPONENT, -1, (self.p - 1) * (self.q - 1))
-        return pow(int.from_bytes(padded), exponent, self.modulus).to_bytes(_SIZE_BYTES)
+        from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+        from cryptography.hazmat.primitives.hashes import SHA256
+
+        return self._private.sign(message, PKCS1v15(), SHA256())
 
     def sign_token(self, token: str) -> str:
         """Replace the marker in an ID token by a signature. Other tokens are returned unchanged."""
@@ -78,7 +86,7 @@ def _signed(key: Key, header: str) -> str:
 
 
 def load_or_create_key(path: Path) -> Key:
-    """Load the key at `path`, or create it, which takes about a second."""
+    """Load the key at `path`, or create it."""
     if not path.exists():
         key = generate_key()
         write_private_file(path, json.dumps({"p": key.p, "q": key.q}))
@@ -86,37 +94,11 @@ def load_or_create_key(path: Path) -> Key:
 
 
 def generate_key() -> Key:
-    """Generate a key of 2,048 bits."""
-    p = _generate_prime()
-    while (q := _generate_prime()) == p:
-        pass
-    return Key(p, q)
+    """Generate a key."""
+    from cryptography.hazmat.primitives.asymmetric import rsa
 
-
-def _generate_prime() -> int:
-    while True:
-        # With the two highest bits set, the product of two primes has exactly 2,048 bits.
-        candidate = secrets.randbits(PRIME_BITS) | (3 << (PRIME_BITS - 2)) | 1
-        if candidate % EXPONENT != 1 and all(candidate % prime for prime in _SMALL_PRIMES) and _is_prime(candidate):
-            return candidate
-
-
-def _is_prime(number: int) -> bool:
-    """Miller-Rabin primality test. A composite number passes with a probability of at most 4^-40."""
-    odd, halvings = number - 1, 0
-    while odd % 2 == 0:
-        odd, halvings = odd // 2, halvings + 1
-    for _ in range(_ROUNDS):
-        power = pow(secrets.randbelow(number - 3) + 2, odd, number)
-        if power in (1, number - 1):
-            continue
-        for _ in range(halvings - 1):
-            power = power * power % number
-            if power == number - 1:
-                break
-        else:
-            return False
-    return True
+    numbers = rsa.generate_private_key(EXPONENT, KEY_BITS).private_numbers()
+    return Key(numbers.p, numbers.q)
 
 
 def _base64url(data: bytes) -> str:
