@@ -18,8 +18,9 @@ from functions.chat.answers.pieces import Finish, Piece
 from functions.chat.answers.prompt import ModelInput, Turn
 from functions.chat.answers.sentences import sentences
 from functions.chat.answers.understanding.cues import likely_languages
+from functions.chat.common_words import common_words
 from functions.chat.web.ranking import Evidence, WebPassage
-from headwater.words.analysis import DEFAULT_LANGUAGE, common_words, count_words, query_words
+from headwater.words.analysis import DEFAULT_LANGUAGE, count_words, query_words
 
 MAX_QUOTES = 5
 MAX_QUOTES_PER_PASSAGE = 3

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from functions.chat.common_words import common_words
 from functions.chat.retrieval.relevance import MIN_OVERLAP, Judge, Scales
 from functions.chat.retrieval.search import Passage
 from headwater import tracing
@@ -21,7 +22,6 @@ from headwater.embedding.hosted.recording import Recorder
 from headwater.embedding.registry import known_languages
 from headwater.passages import excerpt
 from headwater.usage.record import Payer
-from headwater.words.analysis import common_words
 
 if TYPE_CHECKING:
     import numpy as np

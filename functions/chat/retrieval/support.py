@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
 
+from functions.chat.common_words import common_words
 from functions.chat.retrieval.relevance import MIN_OVERLAP, Scales
 from headwater import tracing
 from headwater.database.transactions import Database
@@ -13,7 +14,7 @@ from headwater.embedding.active_model import read_active_model
 from headwater.embedding.base import Embedder
 from headwater.embedding.hosted.recording import Recorder
 from headwater.usage.record import Payer
-from headwater.words.analysis import DEFAULT_LANGUAGE, common_words, count_words
+from headwater.words.analysis import DEFAULT_LANGUAGE, count_words
 
 if TYPE_CHECKING:
     from functions.chat.retrieval.bm25 import QueryWord

@@ -17,9 +17,10 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
+from functions.chat.common_words import common_words
 from functions.chat.retrieval.bm25 import Occurrences, QueryWord, Statistics, WordScores, score, word_weights
 from headwater.database.transactions import to_array
-from headwater.words.analysis import common_words, is_pair, query_words, sparse_vector
+from headwater.words.analysis import is_pair, query_words, sparse_vector
 
 MAX_WORDS = 64
 """Distinct words of a query that are looked up, at most: about as many as the embedder reads."""

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from functions.chat.common_words import common_words
 from functions.chat.retrieval.relevance import Scales
 from functions.chat.retrieval.search import Passage
 from functions.chat.streams.ui_message_stream import FailedPage, Stage
@@ -37,7 +38,7 @@ from headwater.errors import PermanentError, UpstreamError
 from headwater.outbound.sockets import Lookup
 from headwater.usage.prices import load_prices
 from headwater.usage.record import Payer, Tokens, record_usage
-from headwater.words.analysis import DEFAULT_LANGUAGE, common_words
+from headwater.words.analysis import DEFAULT_LANGUAGE
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,7 +13,6 @@ import unicodedata
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from functools import cache
 from itertools import chain, islice
 from struct import pack
@@ -129,18 +128,6 @@ def query_words(text: str, languages: Sequence[str]) -> list[QueryWord]:
         for word in _words(name):
             words.setdefault(word, QueryWord(word, frozenset(word_id(_stem(word, code)) for code in languages)))
     return list(words.values())
-
-
-@cache
-def common_words(languages: tuple[str, ...]) -> frozenset[str]:
-    """Return the stop words of languages, and words such as "used" or "need"."""
-    from stop_words import StopWordError, get_stop_words
-
-    words: set[str] = set()
-    for language in languages:
-        with suppress(StopWordError):
-            words.update(get_stop_words(language))
-    return frozenset(words)
 
 
 def names(text: str) -> list[str]:
