@@ -39,14 +39,14 @@ MAX_PARTS = 8
 
 @dataclass(frozen=True)
 class Slice:
-    """The texts to embed. Of each also the hash, by which its vector is stored, and its place for readers."""
+    """The texts to embed, and their hashes, by which vectors are stored. `place` names a single text for readers."""
 
     workspace_id: uuid.UUID
     model_id: int
     model: str
     hashes: Sequence[bytes]
     texts: Sequence[str]
-    places: Sequence[str]
+    place: str
     attempt: int
     """The number of earlier failures of the step."""
 
@@ -78,7 +78,7 @@ class Embed:
         """Read the texts of the slice's chunks that have no vector of the model."""
         missing = tx.execute(_MISSING, _values(step)).one_or_none()
         if missing is None:
-            return Slice(step.workspace_id, 0, "", [], [], [], step.attempt)
+            return Slice(step.workspace_id, 0, "", [], [], "", step.attempt)
         chunks = msgspec.json.decode(missing.chunks, type=list[_Chunk])
         ids = json_rows(list({chunk.document_id for chunk in chunks}))
         documents = {row.id: row for row in tx.execute(_DOCUMENTS, {"ids": ids})}
@@ -89,7 +89,7 @@ class Embed:
             missing.model,
             [chunk.input_hash for chunk in chunks],
             [_input(chunk, documents[chunk.document_id]) for chunk in chunks],
-            [_place(chunk, documents[chunk.document_id]) for chunk in chunks],
+            _place(chunks[0], documents[chunks[0].document_id]) if len(chunks) == 1 else "",
             step.attempt,
             unmeasured_languages(tx, missing.model_id, missing.model, languages),
         )
@@ -173,7 +173,7 @@ def _works(embedder: Embedder) -> bool:
 
 def _refusal(gathered: Slice, message: str) -> PermanentError:
     """Return the error for refused texts. A single one is named."""
-    return PermanentError(message if len(gathered.texts) > 1 else f"{gathered.places[0]}: {message}")
+    return PermanentError(message if len(gathered.texts) > 1 else f"{gathered.place}: {message}")
 
 
 def check_embedding(database: Database, embedder: Callable[[str], Embedder]) -> None:
