@@ -12,7 +12,7 @@ import threading
 import unicodedata
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import chain, islice
 from struct import pack
@@ -126,7 +126,7 @@ def query_words(text: str, languages: Sequence[str]) -> list[QueryWord]:
     words: dict[str, QueryWord] = {}
     for name in names(text):
         for word in _words(name):
-            words.setdefault(word, QueryWord(word, frozenset(word_id(_stem(word, code)) for code in languages)))
+            words.setdefault(word, QueryWord(word, frozenset(word_id(*_stems((word,), code)) for code in languages)))
     return list(words.values())
 
 
@@ -170,7 +170,7 @@ class _WordIds(dict[str, tuple[int, ...]]):
         self._language = language
 
     def __missing__(self, name: str) -> tuple[int, ...]:
-        ids = tuple(word_id(_stem(word, self._language)) for word in _words(name))
+        ids = tuple(map(word_id, _stems(_words(name), self._language)))
         if len(name) <= MAX_NAME_CHARS:
             if len(self) >= _MAX_KEPT:
                 self.clear()
@@ -191,9 +191,10 @@ def _words(name: str) -> Iterator[str]:
             yield from _pairs(word)
             continue
         yield word[:MAX_NAME_CHARS].lower()
-        parts = _BETWEEN_PARTS.split(word)
-        if len(parts) > 1:
-            yield from (part.lower() for part in parts if part)
+        if "_" in word or not word.islower():
+            parts = _BETWEEN_PARTS.split(word)
+            if len(parts) > 1:
+                yield from (part.lower() for part in parts if part)
 
 
 def _pairs(word: str) -> Iterator[str]:
@@ -205,14 +206,13 @@ def _pairs(word: str) -> Iterator[str]:
             yield from (run[start : start + 2] for start in range(len(run) - 1))
 
 
-def _stem(word: str, language: str) -> str:
+def _stems(words: Iterable[str], language: str) -> Iterator[str]:
     stem = _stemmer(language)
-    return _without_accents(stem(word) if stem else word)
+    for word in map(stem, words) if stem else words:
+        yield word if word.isascii() else _without_accents(word)
 
 
 def _without_accents(word: str) -> str:
-    if word.isascii():
-        return word
     decomposed = unicodedata.normalize("NFD", word)
     kept = (c for c in decomposed if c >= _INDIC_START or unicodedata.category(c) != "Mn")
     return unicodedata.normalize("NFC", "".join(kept))
