@@ -75,7 +75,9 @@ class AgentClient:
 
     def _ask(self, client: httpx.Client) -> None:
         """Ask the question, unless an earlier request has stored it."""
-        if client.get(f"/api/conversations/{self.name}").status_code != 404:
+        found = client.get(f"/api/conversations/{self.name}")
+        if found.status_code != 404:
+            found.raise_for_status()  # such as 503 while Postgres starts
             self._has_asked = True
             return
         message = {"id": "m1", "role": "user", "parts": [{"type": "text", "text": f"Question of {self.name}"}]}
