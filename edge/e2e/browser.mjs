@@ -29,6 +29,8 @@ const QUIET = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
+  // No process for a next page, which few tests open. The rest is as in Playwright's own option, which this one replaces.
+  "--disable-features=SpareRendererForSitePerProcess,HttpsUpgrades,MediaRouter,OptimizationHints,PaintHolding,ThirdPartyStoragePartitioning",
 ];
 
 /** The program: the environment variable CHROMIUM, or the system's Chromium. */
@@ -128,8 +130,9 @@ export async function screenshot(page, folder, name, fullPage = true) {
  * by the rules for colours only: the others' results are those of the light page of this width.
  *
  * @param {Page} page @param {string} folder @param {string} title
+ * @param {string} [part] selector of the part of the page that axe's rules are checked for: the rest was checked before
  */
-export async function checkAppearances(page, folder, title) {
+export async function checkAppearances(page, folder, title, part) {
   await page.waitForLoadState("networkidle");
   for (const name of /** @type {const} */ (["light", "dark", "narrow", "narrow-dark"])) {
     const { viewport } = APPEARANCES[name];
@@ -138,7 +141,7 @@ export async function checkAppearances(page, folder, title) {
     await page.emulateMedia({ colorScheme: APPEARANCES[name].colorScheme, reducedMotion: "reduce" });
     await expectNoHorizontalScroll(page, `${name} ${title}`);
     const isDark = APPEARANCES[name].colorScheme === "dark";
-    await expectAccessible(page, `${name} ${title}`, isDark ? COLOR_RULES : undefined);
+    await expectAccessible(page, `${name} ${title}`, isDark ? COLOR_RULES : undefined, part);
     await screenshot(page, folder, `${title}-${name}`);
   }
   await page.setViewportSize(APPEARANCES.light.viewport);
@@ -181,20 +184,21 @@ const COLOR_RULES = ["color-contrast", "link-in-text-block"];
  * Check a page by axe's rules, all or some. The page should be opened with `reducedMotion`: axe would measure colours in the
  * middle of a transition.
  *
- * @param {Page} page @param {string} where @param {string[]} [rules]
+ * @param {Page} page @param {string} where @param {string[]} [rules] @param {string} [part] selector, by default of the page
  */
-export async function expectAccessible(page, where, rules) {
+export async function expectAccessible(page, where, rules, part = "html") {
   // Waiting would not end: a transition in a closed <details> never starts.
   await page.evaluate(() => {
     for (const animation of document.getAnimations()) animation.finish();
   });
   if (!(await page.evaluate(() => "axe" in window)))
     await page.evaluate(await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8"));
-  const violations = await page.evaluate(async (rules) => {
+  const chosen = { rules, part };
+  const violations = await page.evaluate(async ({ rules, part }) => {
     const { axe } = /** @type {{ axe: typeof import("axe-core") }} */ (/** @type {unknown} */ (window));
-    const { violations } = await axe.run({ resultTypes: ["violations"], ...(rules && { runOnly: rules }) });
+    const { violations } = await axe.run(part, { resultTypes: ["violations"], ...(rules && { runOnly: rules }) });
     return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`);
-  }, rules);
+  }, chosen);
   expect(violations.length === 0, `${where} violates axe's rules:\n${violations.join("\n")}`);
 }
 
