@@ -2,8 +2,9 @@
 
     python -m bench.cold_start [--rounds N]
 
-Requests `/heartbeat` from each function, compared with a bare functions-framework function in the same round; and
-`/api/search` from `chat`, which also connects to the database and loads the embedder.
+Starts functions with gunicorn, as the images do. Requests `/heartbeat` from each function, compared with a bare
+functions-framework function in the same round; and `/api/search` from `chat`, which also connects to the database and
+loads the embedder.
 """
 
 import argparse
@@ -39,11 +40,11 @@ def free_port() -> int:
 def first_response(source: Path, target: str, path: str, environment: dict[str, str]) -> tuple[float, float]:
     """Start a function and poll it until it answers 200. Returns the seconds that took, and its resident MB."""
     port = free_port()
-    options = ["--source", str(source), "--target", target, "--host", "127.0.0.1", "--port", str(port)]
+    options = ["--config=python:headwater.web.gunicorn_config", f"--bind=127.0.0.1:{port}", "--log-level=warning"]
+    application = f"functions_framework:create_app({target!r}, {str(source)!r})"
     started = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "functions_framework", *options], env=environment, cwd=ROOT, stdout=subprocess.DEVNULL
-    )
+    command = [sys.executable, "-m", "gunicorn", *options, application]
+    process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL)
     try:
         while time.perf_counter() - started < 60:
             try:
