@@ -133,6 +133,7 @@ class Calls:
         """Store a call and its first events. Returns whether it waits for the person."""
         state: CallState = "running" if problem else self._first_state(tx, name, arguments)
         call_store.add(tx, self._agent, call_id, name, state)
+        store.note_progress(tx, self._agent)
         shown = {} if problem else arguments
         of_parent = CallMetadata(ParentCall(self._parent)) if self._parent else UNSET
         shown_name = clean(name, 100)
@@ -165,6 +166,7 @@ class Calls:
             if result.versions:
                 self._lock_files(tx)
             store.lock(tx, self._agent)
+            store.note_progress(tx, self._agent)
             parts: list[Part] = []
             written: list[Version] = []
             try:

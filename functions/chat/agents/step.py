@@ -121,7 +121,9 @@ class RunAgent:
     def gather(self, tx: Connection, step: Step) -> Working | None:
         """Begin the step. Returns None if the answer has ended."""
         agent = store.take(tx, step.workspace_id, store.answer_id(step.key))
-        return None if agent is None else Working(agent, step.attempt)
+        if agent is None:
+            return None
+        return Working(msgspec.structs.replace(agent, lost_step=step.id if step.lost else None), step.attempt)
 
     def compute(self, gathered: Working | None) -> Progress:
         """Go on with the agent. What it does is stored at once."""

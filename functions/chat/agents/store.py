@@ -65,12 +65,16 @@ def new_task(
 
 
 class Agent(msgspec.Struct, frozen=True):
-    """An agent's answer, as one step may change it. `responses`: how many the person had given when the step began."""
+    """An agent's answer, as one step may change it. `responses`: how many the person had given when the step began.
+
+    `lost_step`: the step's id, if workers that ran it were lost.
+    """
 
     answer: AnswerKey
     fence: int
     task: Task
     responses: int
+    lost_step: int | None = None
 
 
 def begin(tx: Connection, answer: AnswerKey, task: Task, model: ModelName) -> None:
@@ -139,6 +143,12 @@ def number_passages(tx: Connection, agent: Agent, count: int) -> int:
     """Reserve numbers for passages; returns the first."""
     total: int = tx.execute(_NUMBER, {**_values(agent), "count": count}).scalar_one()
     return total - count + 1
+
+
+def note_progress(tx: Connection, agent: Agent) -> None:
+    """Forget the workers that were lost before: a step is given up only if it gets no further (`MAX_LOST_LEASES`)."""
+    if agent.lost_step is not None:
+        tx.execute(_FORGET_LOST, {"id": agent.lost_step})
 
 
 def next_step(agent: Agent) -> NewStep:
@@ -223,6 +233,7 @@ _COUNT = sa.text(f"""
 """)
 _COUNT_USE = sa.text(f"update agents set tokens = tokens + :tokens, cost = cost + cast(:cost as numeric) {_HERE}")
 _SET_TURNS = sa.text(f"update agents set turns = :turns {_HERE}")
+_FORGET_LOST = sa.text("update steps set lost = 0 where id = :id and lost > 0")
 _NUMBER = sa.text(f"update agents set passages = passages + :count {_HERE} returning passages")
 
 _DELETE = sa.text(f"delete from agents {_HERE}")

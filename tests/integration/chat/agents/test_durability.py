@@ -13,6 +13,7 @@ from functions.chat.tools.toolbox import Toolbox
 from headwater.errors import LeaseLost
 from headwater.file_store.places import Quota
 from headwater.outbound.deadline import CHECK_EVERY_S
+from headwater.queue.worker import MAX_LOST_LEASES
 from headwater.tools import ToolContext
 from tests.fakes.agent_provider import ScriptedProvider, ToolCall, Written, follow
 from tests.harness.agents import SEARCH, answer_of, ask, assert_nothing_is_open, logged_events, tool_parts
@@ -62,6 +63,20 @@ def test_agent_goes_on_after_a_kill_at_each_commit(chat: ChatApp, provider: Scri
     assert_nothing_is_open(chat)
     if was_killed:
         assert len(provider.turns) <= len(TURNS) + 1, "at most the turn in flight is paid twice"
+
+
+def test_step_that_gets_further_is_not_given_up(chat: ChatApp, provider: ScriptedProvider) -> None:
+    def turn(_: object) -> list[ToolCall] | str:
+        lost.append(chat.rows("select lost from steps where state = 'running'"))
+        return "With pip [1]." if provider.turns else [SEARCH]
+
+    lost: list[list[tuple[int]]] = []
+    provider.script = turn
+    ask(chat)
+    chat.rows("update steps set lost = :lost", lost=MAX_LOST_LEASES - 1)
+    chat.drain()
+    assert lost == [[(MAX_LOST_LEASES - 1,)], [(0,)]]
+    assert answer_of(chat)["metadata"]["state"] == "complete"
 
 
 def test_turn_that_was_cut_off_is_written_once(chat: ChatApp, provider: ScriptedProvider) -> None:
