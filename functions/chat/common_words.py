@@ -3,6 +3,9 @@
 from contextlib import suppress
 from functools import cache
 
+_CODES = {"no": "nb"}
+"""Of languages that the package of stop words names otherwise."""
+
 
 @cache
 def common_words(languages: tuple[str, ...]) -> frozenset[str]:
@@ -12,5 +15,5 @@ def common_words(languages: tuple[str, ...]) -> frozenset[str]:
     words: set[str] = set()
     for language in languages:
         with suppress(StopWordError):
-            words.update(get_stop_words(language))
+            words.update(get_stop_words(_CODES.get(language, language)))
     return frozenset(words)

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from functions.chat.common_words import common_words
 from headwater.words.analysis import names
 
 MAX_FOLLOW_UP_WORDS = 12
@@ -31,8 +32,6 @@ _WITHOUT_SPACES = "[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
 
 _SCRIPTS = {"ko": "[\uac00-\ud7af]", "ja": "[\u3040-\u30ff]", "zh": "[\u3400-\u9fff]"}
 """Characters that are a third of a text in the language. Japanese has Chinese ones, too."""
-
-_STOP_WORDS_CODES = {"no": "nb"}
 
 _Kind = Literal["talk", "asks"]
 
@@ -79,9 +78,7 @@ def likely_languages(text: str) -> list[str]:
 
 @cache
 def _stop_words() -> dict[str, frozenset[str]]:
-    from stop_words import get_stop_words
-
-    return {code: frozenset(get_stop_words(_STOP_WORDS_CODES.get(code, code))) for code in _cues()}
+    return {code: common_words((code,)) for code in _cues()}
 
 
 @cache
