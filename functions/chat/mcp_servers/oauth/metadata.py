@@ -85,7 +85,8 @@ def read_challenge(header: str) -> Challenge:
 
     def value(name: str) -> str:
         found = re.search(_PARAMETER.format(name), header, re.IGNORECASE)
-        return (found[1] or found[2] or "")[:2_000] if found else ""
+        text = (found[1] or found[2] or "")[:2_000] if found else ""
+        return text if text.isprintable() else ""
 
     return Challenge(value("resource_metadata"), value("scope"), value("error"))
 

@@ -37,6 +37,7 @@ SERVER = AuthorizationServer(
         ('Bearer resource_metadata="https://m/x", scope="a b"', Challenge("https://m/x", "a b")),
         ("Bearer error=insufficient_scope,scope=files", Challenge("", "files", "insufficient_scope")),
         ('Bearer realm="scope=evil", error="invalid_token"', Challenge("", "", "invalid_token")),
+        ('Bearer\terror=insufficient_scope, scope="a\0b"', Challenge("", "", "insufficient_scope")),
     ],
 )
 def test_challenge_is_read(header: str, expected: Challenge) -> None:
