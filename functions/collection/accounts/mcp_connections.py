@@ -5,7 +5,7 @@ The requests that revoke are stored with each connection. The tick sends them, f
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import sqlalchemy as sa
@@ -15,7 +15,7 @@ from headwater import logs
 from headwater.config import Settings
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.encryption import decrypt_token
-from headwater.errors import HeadwaterError, UpstreamError
+from headwater.errors import HeadwaterError, PermanentError, SystemicError, UpstreamError
 from headwater.outbound.revocations import Revocation, send
 
 SWEEP_S = 10.0
@@ -48,28 +48,40 @@ def revoke_due(database: Database, settings: Settings, for_s: float = SWEEP_S) -
 
 def _revoke(database: Database, settings: Settings, workspace_id: uuid.UUID, revocation_id: uuid.UUID) -> bool:
     """Send the requests of a revocation, unless another tick does. Returns whether all were accepted."""
-    from headwater.outbound.guarded_http import guarded_http
-
     values = {"workspace_id": workspace_id, "id": revocation_id, "retry_s": RETRY_S}
     with database.transaction(workspace_id) as tx:
         claimed = tx.execute(_CLAIM, values).one_or_none()
     if claimed is None:
         return False
-    failed: HeadwaterError | None = None
-    try:
-        requests = msgspec.json.decode(decrypt_token(claimed.requests, settings), type=list[Revocation])
-        client = guarded_http(
-            allow_private=settings.fetch_private, user_agent=settings.user_agent, proxy=settings.fetch_proxy
-        )
-        for request in requests:
-            send(client, request)
-    except HeadwaterError as error:
-        failed = error
+    errors = list(_send_all(claimed.requests, settings))
+    for error in errors:
         logs.event("mcp_server.revocation_failed", severity=30, error=error, attempts=claimed.attempts)
-    if not isinstance(failed, UpstreamError) or claimed.attempts >= MAX_ATTEMPTS:
+    if claimed.attempts >= MAX_ATTEMPTS or not any(isinstance(error, UpstreamError) for error in errors):
         with database.transaction(workspace_id) as tx:
             tx.execute(_DELETE, values)
-    return failed is None
+    return not errors
+
+
+def _send_all(encrypted: bytes, settings: Settings) -> Iterator[HeadwaterError]:
+    """Send the requests, up to one that can be tried again. Yields the errors: each refusal is of one token."""
+    from headwater.outbound.guarded_http import guarded_http
+
+    try:
+        requests = msgspec.json.decode(decrypt_token(encrypted, settings), type=list[Revocation])
+    except SystemicError as error:
+        yield error
+        return
+    client = guarded_http(
+        allow_private=settings.fetch_private, user_agent=settings.user_agent, proxy=settings.fetch_proxy
+    )
+    for request in requests:
+        try:
+            send(client, request)
+        except PermanentError as error:
+            yield error
+        except UpstreamError as error:
+            yield error
+            return
 
 
 # Of the person who has connected a server last.

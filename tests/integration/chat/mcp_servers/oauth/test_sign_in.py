@@ -256,14 +256,29 @@ def test_tokens_of_a_person_who_leaves_are_revoked_by_the_tick(chat: ChatApp, se
     assert chat.rows("select oauth, is_connected from mcp_servers") == [(None, False)]
 
 
-def test_revocation_is_tried_five_times(chat: ChatApp) -> None:
-    add_workspace(chat.database, chat.workspace_id)
-    requests = msgspec.json.encode([Revocation("http://127.0.0.1:9/revoke", b"token=x", {})]).decode()
+def revoke_later(chat: ChatApp, *revocations: Revocation) -> None:
+    """Store requests for the tick."""
     chat.rows(
         "insert into mcp_revocations (workspace_id, requests) values (:w, :requests)",
         w=chat.workspace_id,
-        requests=encrypt_token(requests, chat.settings),
+        requests=encrypt_token(msgspec.json.encode(revocations).decode(), chat.settings),
     )
+
+
+def test_refusal_to_revoke_a_token_leaves_no_other_valid(chat: ChatApp, server: OAuthMcpServer) -> None:
+    connect(chat, server)
+    [(stored,)] = chat.rows("select oauth from mcp_servers")
+    refused = Revocation(f"{server.url}/nothing", b"", {})
+    revoke_later(chat, refused, *decode_connection(stored, chat.settings).revocations())
+    before = server.control()
+    assert revoke_due(chat.database, chat.settings) == 0
+    assert server.control()["revoked"] == before["revoked"] + 2
+    assert chat.rows("select count(*) from mcp_revocations") == [(0,)]
+
+
+def test_revocation_is_tried_five_times(chat: ChatApp) -> None:
+    add_workspace(chat.database, chat.workspace_id)
+    revoke_later(chat, Revocation("http://127.0.0.1:9/revoke", b"token=x", {}))
     for attempt in range(1, 5):
         assert revoke_due(chat.database, chat.settings) == 0
         assert revoke_due(chat.database, chat.settings) == 0, "not due again"
