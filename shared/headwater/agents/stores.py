@@ -62,35 +62,36 @@ class RemoteStore(BaseStore):
 def conditions_of(given: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[Condition]:
     """Yield the conditions of a filter of LangGraph's: `{"score": {"$gt": 4}}`. Raises UnprocessableContent."""
     for key, value in given.items():
+        here = (*path, storable(str(key)))
         if isinstance(value, Mapping) and any(str(name).startswith("$") for name in value):
             for operator, operand in value.items():
                 if operator not in _OPERATORS:
                     raise UnprocessableContent(
                         f"filter: {operator} is not supported. Use one of {', '.join(_OPERATORS)}."
                     )
-                yield Condition((*path, str(key)), operator, _json(operand, "filter"))
+                yield Condition(here, operator, _json(operand, "filter"))
         elif isinstance(value, Mapping) and value:
-            yield from conditions_of(value, (*path, str(key)))
+            yield from conditions_of(value, here)
         else:
-            yield Condition((*path, str(key)), "$eq", _json(value, "filter"))
+            yield Condition(here, "$eq", _json(value, "filter"))
 
 
 def _operation(op: Op) -> Operation:
     match op:
         case GetOp():
-            return GetItem(op.namespace, op.key, op.refresh_ttl)
+            return GetItem(_labels(op.namespace), storable(op.key), op.refresh_ttl)
         case PutOp():
             value = None if op.value is None else _json(dict(op.value), "value")
-            return PutItem(op.namespace, op.key, value, op.ttl)
+            return PutItem(_labels(op.namespace), storable(op.key), value, op.ttl)
         case SearchOp():
             if op.query:
                 raise UnprocessableContent(
                     "query: this store doesn't search by meaning. Search by `filter`, or documents by search_knowledge."
                 )
             conditions = list(conditions_of(op.filter or {}))
-            return FindItems(op.namespace_prefix, conditions, op.limit, op.offset, op.refresh_ttl)
+            return FindItems(_labels(op.namespace_prefix), conditions, op.limit, op.offset, op.refresh_ttl)
         case ListNamespacesOp():
-            patterns = [NamespacePattern(each.match_type, each.path) for each in op.match_conditions or ()]
+            patterns = [NamespacePattern(each.match_type, _labels(each.path)) for each in op.match_conditions or ()]
             return ListNamespaces(patterns, op.max_depth, op.limit, op.offset)
     raise UnprocessableContent(f"{type(op).__name__} is no operation of a store.")
 
@@ -114,6 +115,10 @@ def _fields(item: StoredItem) -> dict[str, Any]:
         "created_at": item.created_at,
         "updated_at": item.updated_at,
     }
+
+
+def _labels(namespace: Iterable[str]) -> list[str]:
+    return [storable(label) for label in namespace]
 
 
 def _json(value: Any, field: str) -> str:

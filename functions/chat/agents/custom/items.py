@@ -4,6 +4,7 @@ Each person has items of their own; those below the label `shared` are the works
 transaction.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -36,7 +37,9 @@ MAX_NAME_BYTES = 1_000
 MAX_CONDITIONS = 50
 MAX_FOUND = 1_000
 MAX_FOUND_BYTES = 4_000_000
-"""Items that a search returns, and the bytes of their values together."""
+"""Items that a search returns, and bytes of the values and namespaces that all operations return together."""
+
+_TOO_MUCH = f"The operations return more than {MAX_FOUND_BYTES:,} bytes. Use a smaller `limit`, or fewer operations."
 
 MAX_OFFSET = 1_000_000
 MAX_TTL_MINUTES = 10 * 366 * 24 * 60
@@ -51,7 +54,14 @@ def run(tx: Connection, agent: Agent, operations: Sequence[Operation]) -> list[F
     """
     if len(operations) > MAX_OPERATIONS:
         raise UnprocessableContent(f"The store runs at most {MAX_OPERATIONS} operations at a time.")
-    results = [Found() if isinstance(each, ask.PutItem) else _read(tx, agent, each) for each in operations]
+    results, found_bytes = [], 0
+    for each in operations:
+        found = Found() if isinstance(each, ask.PutItem) else _read(tx, agent, each)
+        names = itertools.chain.from_iterable(found.namespaces)
+        found_bytes += sum(len(text.encode()) for text in itertools.chain((item.value for item in found.items), names))
+        if found_bytes > MAX_FOUND_BYTES:
+            raise UnprocessableContent(_TOO_MUCH)
+        results.append(found)
     puts = {(tuple(each.namespace), each.key): each for each in operations if isinstance(each, ask.PutItem)}
     if puts:
         _write(tx, agent, list(puts.values()))
@@ -87,7 +97,7 @@ def _find(tx: Connection, agent: Agent, operation: ask.FindItems) -> Found:
     statement = sa.text(_FIND.format(conditions="".join(f" and {each}" for each in where)))
     rows = tx.execute(statement, values | {"max_bytes": MAX_FOUND_BYTES}).all()
     if any(row.value is None for row in rows):
-        raise UnprocessableContent(f"The items found have more than {MAX_FOUND_BYTES:,} bytes. Use a smaller `limit`.")
+        raise UnprocessableContent(_TOO_MUCH)
     if operation.refresh and any(row.ttl_minutes is not None for row in rows):
         for row in rows:
             tx.execute(_REFRESH, _place(agent, row.namespace, row.key))

@@ -195,6 +195,15 @@ def test_what_cannot_be_stored_is_refused(make: Make, namespace: Any, key: str, 
     assert store.search(()) == []
 
 
+def test_surrogates_are_replaced(make: Make) -> None:
+    store = make()
+    store.put(("a\ud800",), "k\ud800", {"n\ud800": "\ud800"})
+    [found] = store.search(("a\ud800",), filter={"n\ud800": "\ud800"})
+    assert found == store.get(("a?",), "k?")
+    assert (found.namespace, found.key, found.value) == (("a?",), "k?", {"n?": "?"})
+    assert store.list_namespaces(prefix=("a\ud800",)) == [("a?",)]
+
+
 def test_operations_beyond_a_limit_are_refused_and_change_nothing(
     make: Make, module_store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,10 +232,15 @@ def test_operations_beyond_a_limit_are_refused_and_change_nothing(
         store.batch([PutOp(("a",), str(n), {}) for n in range(3)])
     assert store.search(()) == []
     monkeypatch.setattr(items, "MAX_FOUND_BYTES", 300)
-    store.batch([PutOp(("a",), str(n), {"t": "x" * 200}) for n in range(2)])
+    namespace = ("a", "n" * 200)
+    store.batch([PutOp(namespace, str(n), {"t": "x" * 200}) for n in range(2)])
     with pytest.raises(UnprocessableContent, match="smaller `limit`"):
         store.search(("a",))
     assert len(store.search(("a",), limit=1)) == 1
+    for op in (SearchOp(("a",), None, 1), GetOp(namespace, "0"), ListNamespacesOp((), None, 10)):
+        store.batch([op])
+        with pytest.raises(UnprocessableContent, match="fewer operations"):
+            store.batch([op, op])
 
 
 def test_items_expire_after_their_last_use(make: Make, module_store: Database, module_database: FreshDatabase) -> None:
