@@ -83,3 +83,7 @@ PYTHONPATH="$here" "$python" -c "import documents; print(documents.page_in_colum
 "$python" -m weasyprint -q columns.html "$out/columns.weasyprint.pdf"
 chromium --headless --no-sandbox --disable-gpu --no-pdf-header-footer --print-to-pdf="$out/columns.chromium.pdf" \
   columns.html 2>/dev/null
+
+# PDF of right-to-left text
+chromium --headless --no-sandbox --disable-gpu --no-pdf-header-footer --print-to-pdf="$out/../arabic.chromium.pdf" \
+  "$here/arabic.html" 2>/dev/null

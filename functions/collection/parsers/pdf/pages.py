@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from functions.collection.parsers.pdf.right_to_left import order_letters
 from functions.collection.parsers.pdf.tables import Box, Grid, find_grids, is_table
 
 if TYPE_CHECKING:
@@ -163,21 +164,23 @@ def _words(text: "PdfTextPage", place: "_Placement", line: Line) -> Iterator[tup
 
     left, right, bottom, top = (ctypes.c_double() for _ in range(4))
     x = y = 0.0
+    start = 0
     word = ""
     for char in range(line.first, line.last + 1):
         character = chr(pdfium.FPDFText_GetUnicode(text, char)).translate(_TRANSLATED)
         if character.isspace():
             if word:
-                yield x, y, word + " "
+                yield x, y, _ordered(text, place, word, start) + " "
             word = ""
             continue
         if not word:
+            start = pdfium.FPDFText_GetTextIndexFromCharIndex(text, char)
             pdfium.FPDFText_GetCharBox(text, char, left, right, bottom, top)
             box = place.box(left.value, bottom.value, right.value, top.value)
             x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
         word += character
     if word:
-        yield x, y, word + "\n"
+        yield x, y, _ordered(text, place, word, start) + "\n"
 
 
 class _Placement:
@@ -207,7 +210,7 @@ def _read_lines(text: "PdfTextPage", index: int, place: _Placement) -> list[Line
     at = 0
     for raw in text.get_text_range().split("\r\n"):
         start, at = at, at + len(raw) + 2
-        shown = raw.translate(_TRANSLATED).strip()
+        shown = _ordered(text, place, raw, start).translate(_TRANSLATED).strip()
         if not shown:
             continue
         start += len(raw) - len(raw.lstrip(_SPACES))
@@ -243,6 +246,20 @@ def _read_lines(text: "PdfTextPage", index: int, place: _Placement) -> list[Line
         )
         lines.append(line)
     return lines
+
+
+def _ordered(text: "PdfTextPage", place: _Placement, part: str, start: int) -> str:
+    """Put the letters of a part of a line, which begins at an index of the page's text, in the order of reading."""
+    import pypdfium2.raw as pdfium
+
+    left, right, bottom, top = (ctypes.c_double() for _ in range(4))
+
+    def left_of(at: int) -> float:
+        char = pdfium.FPDFText_GetCharIndexFromTextIndex(text, start + at)
+        pdfium.FPDFText_GetCharBox(text, char, left, right, bottom, top)
+        return place.box(left.value, bottom.value, right.value, top.value)[0]
+
+    return order_letters(part, left_of)
 
 
 def _character_near(text: "PdfTextPage", char: int, last: int) -> int:

@@ -54,6 +54,15 @@ def test_two_columns_with_hyphens_are_read_one_after_the_other(program: str) -> 
     assert not re.search(r"\w[-\u2010\u00ad] \w", parsed.text)
 
 
+def test_letters_of_right_to_left_words_are_in_the_order_of_reading() -> None:
+    heading, arabic, hebrew, table = read(DOCUMENTS.parent / "arabic.chromium.pdf").text.split("\n\n")
+    assert heading == "# سياسة الإجازات"
+    assert arabic.startswith("يحق لكل موظف في المكتب إجازة سنوية مدتها 25 يوما")
+    assert arabic.endswith("لا يعمل المكتب يوم الجمعة. السلام عليكم لا إله.")
+    assert hebrew == "שלום לכל העובדים בחברה שלנו, 25 ימים."
+    assert table.split("\n")[2] == "| 02-555 | مكتب القاهرة الجديد |"
+
+
 @pytest.mark.parametrize("name", sorted(looping_pdfs()))
 def test_parts_that_contain_themselves_are_read_once_or_the_file_is_refused(name: str) -> None:
     is_refused = name in ("pages", "pages-of-pages", "contents", "reference")
