@@ -17,8 +17,14 @@ _MARK = re.compile(
     r"\s*(?:[-*+]|\d{1,9}[.)])\s+(?:\[[ xX]\]\s+)?|\s*>[\s>]*+(?:\[!\w+\]\s*$)?|:[ \t]+(?:<!--[^<>]*-->[ \t]*)*"
 )
 _FENCE = re.compile(r"^[ \t>]*(?:```|~~~)(.*)$", re.MULTILINE)
+# After a title, another abbreviation, a letter alone ("z. B.", "J. Smith"), or a German day before its month.
+_NO_END = (
+    r"(?<!\be\.g)(?<!\bi\.e)(?<!\b(?:vs|ca|[DNMS]r|Ms|St))(?<!\b(?:Mrs|Sra|bzw|ggf))(?<!\bProf)"
+    r"(?!(?<=\b[^\W\d_])\.)(?!(?<=\d)\.\s(?:Januar|Jänner|Februar|März|April|Mai|Juni|Juli|August|September|Oktober"
+    r"|November|Dezember|Jahrhundert)\b)"
+)
 _SENTENCE_END = re.compile(
-    r"(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)[.!?\u061f\u06d4][\"')\]*_\u00bb\u201d]*+\s++"
+    rf"{_NO_END}[.!?\u061f\u06d4][\"')\]*_\u00bb\u201d]*+\s++"
     r"(?=[\"'(\[`*_\u00a1\u00ab\u00bf\u2018\u201c\u201eA-Z]|[^\W_a-z])"
     r"|[\u3002\uff01\uff1f\u0964][\u201d\u300d\u300f\uff09]*+"
 )

@@ -86,6 +86,10 @@ def test_passage_without_prose_is_quoted_as_code() -> None:
     [
         ("One is here. Two is there! Is three?", ["One is here.", "Two is there!", "Is three?"]),
         ("Use e.g. Postgres or i.e. This one.", ["Use e.g. Postgres or i.e. This one."]),
+        ("Resturlaub verfällt am 31. März. Danach nicht.", ["Resturlaub verfällt am 31. März.", "Danach nicht."]),
+        ("Es gibt z. B. Kaffee. Tee auch.", ["Es gibt z. B. Kaffee.", "Tee auch."]),
+        ("Ask Dr. Smith or J. Ortega. Or me.", ["Ask Dr. Smith or J. Ortega.", "Or me."]),
+        ("It costs 30. Then it stops. May I? Yes.", ["It costs 30.", "Then it stops.", "May I?", "Yes."]),
         ("Version 3.11 is fine.", ["Version 3.11 is fine."]),
         ("A paragraph over\ntwo lines.\n\nAnother.", ["A paragraph over\ntwo lines.", "Another."]),
         ("# Heading\nText under it.\n## More\n", ["Text under it."]),
