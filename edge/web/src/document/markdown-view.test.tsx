@@ -42,3 +42,7 @@ it("shows formulas, with the links and the mark after them in their places", () 
     '</span> see </mark><a href="/documents/d1"><mark>b</mark></a><mark>.</mark> Cost: $5 or $6.',
   );
 });
+
+it("gives a quotation the direction of its own text", () => {
+  expect(html("A quotation:\n\n> متى تبدأ", [])).toContain('<blockquote dir="auto">\n<p>متى تبدأ</p>');
+});

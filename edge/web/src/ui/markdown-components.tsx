@@ -21,6 +21,7 @@ export const markdownComponents: Components = {
   input: ({ checked }) => (
     <input type="checkbox" checked={checked ?? false} disabled aria-label={checked ? "Done" : "Not done"} />
   ),
+  blockquote: ({ children }) => <blockquote dir="auto">{children}</blockquote>,
   pre: ({ node, children }) => <CodeBlock pre={node}>{children}</CodeBlock>,
   table: ({ children }) => (
     <div className="wide" tabIndex={0} role="region" aria-label="Table">
