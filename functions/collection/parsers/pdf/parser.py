@@ -8,7 +8,7 @@ from headwater.errors import PermanentError
 from headwater.parsers import SCANNED_PDF, OtherParserNeeded, Parsed
 
 READS = ("application/pdf", "application/x-pdf", ".pdf")
-VERSION = 2
+VERSION = 3
 
 MAX_PAGES = 1_000
 """A page takes about 7 ms, one with tables twice that."""

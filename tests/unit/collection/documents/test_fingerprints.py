@@ -27,4 +27,4 @@ def test_versions_are_replaced_by_the_current_ones() -> None:
 
 
 def test_suffixes_are_those_of_the_installed_parsers() -> None:
-    assert {".4.2", ".html-2.2", ".pdf-2.2"} <= set(current_suffixes())
+    assert {".4.2", ".html-2.2", ".pdf-3.2"} <= set(current_suffixes())
