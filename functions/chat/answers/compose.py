@@ -179,27 +179,35 @@ def _gather(
         return [], query
     if question.changed:
         return changed_passages(sources.search, question.answer.workspace_id, question.changed), query
-    find = partial(_find, sources, question, with_beginnings=model.configured)
+    with_files = partial(_with_files, sources, question, query, with_beginnings=model.configured)
     if question.mode == "documents":
-        passages = find(query)
+        found = _search(sources.search, question, query)
+        passages = with_files(_relevant(found))
         if not passages and model.configured:
-            return (yield from _look_again(question, sources.search, model, query))
+            return (yield from _look_again(question, sources.search, model, query, found))
         return passages, query
+
+    def find() -> Sequence[Passage]:
+        return with_files([] if question.mode == "web" else _relevant(_search(sources.search, question, query)))
+
     answer = question.answer
     is_local = question.mode == "both" or (
         question.may_have_files and sources.files.has_files(answer.workspace_id, answer.conversation_id)
     )
-    local = partial(find, query) if is_local else None
-    request = Request(answer.workspace_id, " ".join(query.split()), PASSAGES, local, question.payer)
+    request = Request(
+        answer.workspace_id, " ".join(query.split()), PASSAGES, find if is_local else None, question.payer
+    )
     return (yield from gather_from_web(sources.research, request, is_owner=question.is_owner)), query
 
 
 def _look_again(
-    question: Question, search: Search, model: ChatModel, query: str
+    question: Question, search: Search, model: ChatModel, query: str, nearest: Sequence[Passage]
 ) -> Generator[list[Part], None, tuple[Sequence[Evidence], str]]:
-    """Search for the question in the documents' language, then, in a conversation, for the question before it."""
-    nearest = [passage.excerpt for passage in _search(search, question, query)]
-    if translated := (yield from translate(query, nearest, model)):
+    """Search for the question in the language of the nearest passages, none of which is relevant.
+
+    Then, in a conversation, for the question before it.
+    """
+    if translated := (yield from translate(query, [passage.excerpt for passage in nearest], model)):
         query = f"{query}\n{translated}"
         if passages := _relevant(_search(search, question, translated)):
             return passages, query
@@ -208,9 +216,10 @@ def _look_again(
     return [], query
 
 
-def _find(sources: Sources, question: Question, query: str, *, with_beginnings: bool) -> Sequence[Passage]:
-    """Return the best passages of the documents, unless the answer is from the web, and of the conversation's files."""
-    documents = [] if question.mode == "web" else _relevant(_search(sources.search, question, query))
+def _with_files(
+    sources: Sources, question: Question, query: str, documents: Sequence[Passage], *, with_beginnings: bool
+) -> Sequence[Passage]:
+    """Return the best passages of the documents and of the conversation's files."""
     if not question.may_have_files:
         return documents
     attached = sources.files(question.answer.workspace_id, question.answer.conversation_id, query)
