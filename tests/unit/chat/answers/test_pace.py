@@ -1,6 +1,7 @@
 """The pace of answers: the more are running, the larger their groups."""
 
 import threading
+from collections.abc import Iterable
 from contextlib import ExitStack
 
 from functions.chat.answers.pace import pace_s, paced_reads, reads_are_paced, running_answer
@@ -23,13 +24,12 @@ def test_few_answers_are_read_as_they_come() -> None:
 
 
 def test_paced_reads_are_known_to_their_thread_only() -> None:
-    read: list[object] = []
+    def seen_while(reads: Iterable[bytes]) -> list[object]:
+        seen: list[object] = []
+        thread = threading.Thread(target=lambda: seen.extend([reads_are_paced(), *reads, reads_are_paced()]))
+        thread.start()
+        thread.join()
+        return seen
 
-    def run() -> None:
-        read.extend([reads_are_paced(), *paced_reads([b"a", b"b"]), reads_are_paced()])
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    assert read == [False, b"a", b"b", True]
-    assert not reads_are_paced()
+    assert seen_while(paced_reads([b"a", b"b"])) == [False, b"a", b"b", True]
+    assert seen_while([]) == [False, False]
