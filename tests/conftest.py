@@ -17,8 +17,8 @@ from tests.harness.databases import FreshDatabase, cluster_folder, fresh_databas
 from tests.harness.pgbouncer import Bouncer, running_bouncer
 from tests.harness.scheduling import ON_ONE_STACK, FileScheduling
 
-# Examples have no deadline: machines may be busy. Each run draws others, so a run needs few.
-settings.register_profile("headwater", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+# Examples have no deadline: machines may be busy.
+settings.register_profile("headwater", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("every input", settings.get_profile("headwater"), max_examples=200)
 settings.load_profile("headwater")
 

@@ -76,22 +76,21 @@ class Embed:
 
     def gather(self, tx: Connection, step: Step) -> Slice:
         """Read the texts of the slice's chunks that have no vector of the model."""
-        missing = tx.execute(_MISSING, _values(step)).one_or_none()
-        if missing is None:
+        model, chunks = _read_missing(tx, step)
+        if not chunks:
             return Slice(step.workspace_id, 0, "", [], [], "", step.attempt)
-        chunks = msgspec.json.decode(missing.chunks, type=list[_Chunk])
         ids = json_rows(list({chunk.document_id for chunk in chunks}))
         documents = {row.id: row for row in tx.execute(_DOCUMENTS, {"ids": ids})}
         languages = {document.language for document in documents.values()}
         return Slice(
             step.workspace_id,
-            missing.model_id,
-            missing.model,
+            model.model_id,
+            model.model,
             [chunk.input_hash for chunk in chunks],
             [_input(chunk, documents[chunk.document_id]) for chunk in chunks],
             _place(chunks[0], documents[chunks[0].document_id]) if len(chunks) == 1 else "",
             step.attempt,
-            unmeasured_languages(tx, missing.model_id, missing.model, languages),
+            unmeasured_languages(tx, model.model_id, model.model, languages),
         )
 
     def compute(self, gathered: Slice) -> Vectors:
@@ -140,8 +139,8 @@ class Embed:
 
     def split(self, tx: Connection, step: Step) -> list[NewStep]:
         """Divide the texts without a vector among up to eight steps."""
-        missing = tx.execute(_MISSING, _values(step)).one_or_none()
-        ids = [chunk.id for chunk in msgspec.json.decode(missing.chunks, type=list[_Chunk])] if missing else []
+        _, chunks = _read_missing(tx, step)
+        ids = [chunk.id for chunk in chunks]
         if len(ids) < 2:
             return []
         size = -(-len(ids) // MAX_PARTS)
@@ -205,9 +204,11 @@ class _Chunk(msgspec.Struct, array_like=True, gc=False):
     header_end: int | None
 
 
-def _values(step: Step) -> dict[str, Any]:
-    """Return the parameters of `_MISSING`."""
-    return {"ids": json_rows(step.payload.get("chunks", [])), "model_id": step.payload.get("model_id")}
+def _read_missing(tx: Connection, step: Step) -> tuple[Any, list[_Chunk]]:
+    """Return the model and the slice's chunks that have no vector of it; no model if there are no such chunks."""
+    values = {"ids": json_rows(step.payload.get("chunks", [])), "model_id": step.payload.get("model_id")}
+    row = tx.execute(_MISSING, values).one_or_none()
+    return row, msgspec.json.decode(row.chunks, type=list[_Chunk]) if row else []
 
 
 def _input(chunk: _Chunk, document: Any) -> str:

@@ -113,8 +113,8 @@ def compose(
 
     Nothing is searched for if the message needs no passages ("Thanks!", "Summarise that."). If no passage is relevant,
     and the documents may be in another language, the question is translated. If there still is none, a language model
-    is called only in a conversation, whose text may be enough, or with the caller's tools. In a
-    conversation it gets the passages of the previous question.
+    is called only in a conversation, whose text may be enough, or with the caller's tools. In a conversation it gets
+    the passages of the previous question.
 
     Raises AnswerCut if the model stops early, UpstreamError if it takes longer than `timeout_s` or returns no text, and
     passes on every other error.

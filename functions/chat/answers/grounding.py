@@ -67,13 +67,15 @@ def check_grounding(answer: str, passages: Sequence[Evidence], support: Support,
     failure is logged: the answer stays as it is.
     """
     cited = list(cited_sentences(answer, len(passages)))[:MAX_SENTENCES]
+    if not cited:
+        return []
     texts = {n: _text(passage) for n, passage in enumerate(passages, start=1)}
     statements = [Statement(one.text, [texts[n] for n in one.sources]) for one in cited]
     is_translated = set(likely_languages(answer)).isdisjoint(
         likely_languages("\n".join(text.text for text in texts.values()))
     )
     try:
-        supported = [True] * len(cited) if is_translated or not cited else support(workspace_id, statements)
+        supported = [True] * len(cited) if is_translated else support(workspace_id, statements)
     except HeadwaterError as error:
         logs.event("grounding.failed", severity=30, error=error)
         return []

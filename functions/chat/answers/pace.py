@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-FEW = 10
+UNPACED_ANSWERS = 10
 """Running answers up to which each piece is read and sent as it comes."""
 
 GROUPS_PER_S = 1000
@@ -33,7 +33,7 @@ def running_answer() -> Iterator[None]:
 
 def pace_s() -> float:
     """Return the seconds between two groups of one answer, at least."""
-    return len(_running) / GROUPS_PER_S if len(_running) > FEW else 0.0
+    return len(_running) / GROUPS_PER_S if len(_running) > UNPACED_ANSWERS else 0.0
 
 
 def paced_reads(reads: Iterable[bytes]) -> Iterator[bytes]:

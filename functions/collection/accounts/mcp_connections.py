@@ -27,7 +27,7 @@ _BATCH = 50
 
 
 def end_connections(tx: Connection, workspace_id: uuid.UUID, subjects: Sequence[str]) -> None:
-    """Delete the tokens of servers that these people have connected last. Each is used as who has connected it."""
+    """Delete the tokens of servers that these people have connected last: agents use them with that person's rights."""
     values = {"workspace_id": workspace_id, "subjects": list(subjects)}
     tx.execute(_REVOKE_LATER, values)
     tx.execute(_DISCONNECT, values)

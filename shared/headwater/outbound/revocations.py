@@ -7,18 +7,14 @@ from urllib.parse import urlsplit
 import msgspec
 
 from headwater.errors import PermanentError, UpstreamError
-from headwater.outbound.deadline import DeadlineExceeded, within
-from headwater.redaction import quote
+from headwater.outbound.exchange import exchange
 
 if TYPE_CHECKING:
     from headwater.outbound.guarded_http import GuardedHttp
 
-EXCHANGE_S = 15.0
-"""Of one request."""
-
 
 class Revocation(msgspec.Struct, frozen=True):
-    """A request to a revocation endpoint. All of it is secret."""
+    """A request to a revocation endpoint. Its body and headers are secret."""
 
     url: str
     body: bytes
@@ -26,27 +22,10 @@ class Revocation(msgspec.Struct, frozen=True):
 
 
 def send(client: "GuardedHttp", revocation: Revocation) -> None:
-    """Send a request. Follows no redirect. Raises UpstreamError to try again, PermanentError for a refusal."""
-    import urllib3.exceptions as http
-
-    from headwater.outbound.http_errors import translate_http_error
-
+    """Send a request. Raises UpstreamError to try again, PermanentError for a refusal."""
     host = urlsplit(revocation.url).hostname or ""
-    try:
-        with within(EXCHANGE_S):
-            response = client.request(
-                "POST",
-                revocation.url,
-                body=revocation.body,
-                headers={**client.headers, **revocation.headers},
-                redirect=False,
-                preload_content=False,
-                decode_content=False,
-            )
-            response.close()
-    except (http.HTTPError, DeadlineExceeded) as error:
-        raise translate_http_error(error, quote(host), host) from None
-    if response.status == 429 or response.status >= 500:
-        raise UpstreamError(f"{host} answered with HTTP {response.status}.")
-    if response.status >= 300:
-        raise PermanentError(f"{host} refused to revoke a token (HTTP {response.status}).")
+    status, _, _ = exchange(client, "POST", revocation.url, revocation.body, revocation.headers, max_bytes=0)
+    if status == 429 or status >= 500:
+        raise UpstreamError(f"{host} answered with HTTP {status}.")
+    if status >= 300:
+        raise PermanentError(f"{host} refused to revoke a token (HTTP {status}).")

@@ -23,7 +23,7 @@ export function PromptForm({ prompt, schema }: Props): ReactNode {
   const fields = inputFields(schema);
   const [values, setValues] = useState(() => toValues(fields));
   const [model, setModel] = useState("");
-  const { state, run, stop } = useCalled(name);
+  const { state, run, stop } = usePromptCall(name);
   const errors = state.problem ? inputErrors(state.problem.detail, fields) : {};
   return (
     <form
@@ -66,19 +66,19 @@ export function PromptForm({ prompt, schema }: Props): ReactNode {
         )}
       </div>
       {state.problem && Object.keys(errors).length === 0 && <ProblemNote problem={state.problem} />}
-      <Written state={state} />
+      <CallResult state={state} />
     </form>
   );
 }
 
 /** The result, or what the model has written so far. */
-function Written({ state }: { state: CallState }): ReactNode {
+function CallResult({ state }: { state: CallState }): ReactNode {
   const { partial, result, isBusy, problem } = state;
   return (
     <>
       <p className="small" role="status">
         {result !== null && describeResult(result)}
-        {result === null && !isBusy && partial !== undefined && unaccepted(problem)}
+        {result === null && !isBusy && partial !== undefined && uncheckedNote(problem)}
       </p>
       {result !== null && <JsonText value={result.value} />}
       {result === null && partial !== undefined && <JsonText value={partial} isComplete={false} />}
@@ -86,7 +86,7 @@ function Written({ state }: { state: CallState }): ReactNode {
   );
 }
 
-function unaccepted(problem: Problem | null): string {
+function uncheckedNote(problem: Problem | null): string {
   return problem === null
     ? "The model wrote this before you stopped it. It is not checked."
     : "The model wrote this. It was not accepted.";
@@ -103,7 +103,7 @@ interface CallState {
 const IDLE: CallState = { isBusy: false, partial: undefined, result: null, problem: null };
 
 /** The last call of a function, which ends with the form. */
-function useCalled(name: string): {
+function usePromptCall(name: string): {
   state: CallState;
   run: (request: { input: Record<string, unknown>; model: string | null }) => void;
   stop: () => void;

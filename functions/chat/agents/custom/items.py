@@ -84,7 +84,7 @@ def _read(tx: Connection, agent: Agent, operation: ask.GetItem | ask.FindItems |
 def _find(tx: Connection, agent: Agent, operation: ask.FindItems) -> Found:
     if len(operation.conditions) > MAX_CONDITIONS:
         raise UnprocessableContent(f"filter: at most {MAX_CONDITIONS} conditions are allowed.")
-    labels = [*_checked(operation.prefix)]
+    labels = [*_check_labels(operation.prefix)]
     values = {**_owner(agent, labels), "prefix": labels, "n": len(labels), **_page(operation.limit, operation.offset)}
     where = []
     for n, condition in enumerate(operation.conditions):
@@ -92,7 +92,7 @@ def _find(tx: Connection, agent: Agent, operation: ask.FindItems) -> Found:
         path = [*condition.path]
         if not path or len(path) > MAX_CONDITIONS or has_nul(path):
             raise UnprocessableContent("filter: a condition is about a property, without NUL in its name.")
-        value = _checked_json(condition.value, "filter")
+        value = _check_json(condition.value, "filter")
         values |= {f"path{n}": path, f"above{n}": path[:-1], f"value{n}": value}
     statement = sa.text(_FIND.format(conditions="".join(f" and {each}" for each in where)))
     rows = tx.execute(statement, values | {"max_bytes": MAX_FOUND_BYTES}).all()
@@ -121,7 +121,7 @@ def _list_namespaces(tx: Connection, agent: Agent, operation: ask.ListNamespaces
     values = {**_owner(agent, []), "depth": depth, **_page(operation.limit, operation.offset)}
     where = ""
     for n, pattern in enumerate(operation.patterns):
-        path = [*_checked(pattern.path)]
+        path = [*_check_labels(pattern.path)]
         where += f" and cardinality(namespace) >= {len(path)}"
         for i, label in enumerate(path):
             if label != "*":
@@ -142,7 +142,7 @@ def _write(tx: Connection, agent: Agent, puts: Sequence[ask.PutItem]) -> None:
             continue
         if put.ttl is not None and not (math.isfinite(put.ttl) and 0 < put.ttl <= MAX_TTL_MINUTES):
             raise UnprocessableContent("ttl: give minutes, more than 0 and at most ten years.")
-        value = _checked_json(put.value, "value")
+        value = _check_json(put.value, "value")
         tx.execute(_PUT, values | {"value": value, "bytes": len(value.encode()), "ttl": put.ttl})
     items, size = tx.execute(_COUNT, {"workspace_id": agent.answer.workspace_id}).one()
     if items > MAX_ITEMS or size > MAX_BYTES:
@@ -152,7 +152,7 @@ def _write(tx: Connection, agent: Agent, puts: Sequence[ask.PutItem]) -> None:
 
 
 def _place(agent: Agent, namespace: Sequence[str], key: str) -> dict[str, Any]:
-    labels = [*_checked(namespace)]
+    labels = [*_check_labels(namespace)]
     if not labels:
         raise UnprocessableContent("namespace: an item needs at least one label.")
     if "\0" in key or len("".join((*labels, key)).encode()) > MAX_NAME_BYTES:
@@ -172,13 +172,13 @@ def _page(limit: int, offset: int) -> dict[str, int]:
     return {"limit": limit, "offset": offset}
 
 
-def _checked(namespace: Sequence[str]) -> Sequence[str]:
+def _check_labels(namespace: Sequence[str]) -> Sequence[str]:
     if len(namespace) > MAX_LABELS or not all(namespace) or has_nul(list(namespace)):
         raise UnprocessableContent(f"namespace: at most {MAX_LABELS} labels, none of them empty or with NUL.")
     return namespace
 
 
-def _checked_json(text: str, field: str) -> str:
+def _check_json(text: str, field: str) -> str:
     """Return JSON that the database can store. Raises UnprocessableContent, RecursionError."""
     if len(text.encode()) > MAX_VALUE_BYTES:
         raise UnprocessableContent(f"{field}: at most {MAX_VALUE_BYTES:,} bytes of JSON can be stored in an item.")
@@ -201,17 +201,17 @@ _LOCK = sa.text("select pg_advisory_xact_lock(hashtext('headwater.agent_items'),
 _DELETE_EXPIRED = sa.text("delete from agent_items where workspace_id = :workspace_id and expires_at <= now()")
 
 _HERE = "workspace_id = :workspace_id and agent = :agent and subject = :subject"
-_KEPT = "(expires_at is null or expires_at > now())"
+_NOT_EXPIRED = "(expires_at is null or expires_at > now())"
 _ITEM = f"{_HERE} and namespace = cast(:namespace as text[]) and key = :key"
 
 _GET = sa.text(f"""
     select namespace, key, cast(value as text) as value, created_at, updated_at from agent_items
-    where {_ITEM} and {_KEPT}
+    where {_ITEM} and {_NOT_EXPIRED}
 """)
 
 _REFRESH = sa.text(f"""
     update agent_items set expires_at = now() + make_interval(secs => ttl_minutes * 60)
-    where {_ITEM} and ttl_minutes is not null and {_KEPT}
+    where {_ITEM} and ttl_minutes is not null and {_NOT_EXPIRED}
 """)
 
 _PUT = sa.text("""
@@ -229,7 +229,7 @@ _COUNT = sa.text("select count(*), coalesce(sum(bytes), 0) from agent_items wher
 # A prefix without labels also finds what all share.
 _BELOW = f"""
     workspace_id = :workspace_id and agent = :agent
-      and (subject = :subject or (cast(:n as integer) = 0 and subject = '')) and {_KEPT}
+      and (subject = :subject or (cast(:n as integer) = 0 and subject = '')) and {_NOT_EXPIRED}
 """
 
 # The values of a page that is too long are left out.
@@ -245,6 +245,7 @@ _FIND = f"""
 
 _NAMESPACES = f"""
     select distinct namespace[1:cast(:depth as integer)] as cut from agent_items
-    where workspace_id = :workspace_id and agent = :agent and subject in (:subject, '') and {_KEPT} {{conditions}}
+    where workspace_id = :workspace_id and agent = :agent and subject in (:subject, '')
+      and {_NOT_EXPIRED} {{conditions}}
     order by cut limit :limit offset :offset
 """

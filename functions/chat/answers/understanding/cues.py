@@ -20,6 +20,9 @@ MAX_FOLLOW_UP_CHARS = 40
 
 MAX_TALK_CHARS = 120
 
+MAX_LANGUAGE_CHARS = 4_000
+"""Of a text whose language is told."""
+
 _GAPS = r"[\s,.;:!?…\-\u2013\u2014¡¿'\"()\u3000-\u303f\uff00-\uff20\u061f\u060c\u2600-\u27bf\U0001f300-\U0001faff]"
 """Spaces, punctuation and emoji."""
 
@@ -67,6 +70,7 @@ def likely_languages(text: str) -> list[str]:
 
     Chinese, Japanese and Korean are told by their characters. `likely_languages("Und unter Windows?") == ["de"]`.
     """
+    text = text[:MAX_LANGUAGE_CHARS]
     for code, characters in _SCRIPTS.items():
         if len(re.findall(characters, text)) > len(text) / 3:
             return [code]

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
-import urllib3.exceptions as http
 
 from functions.chat.mcp_servers import protocol
 from functions.chat.mcp_servers.oauth import metadata
@@ -21,17 +20,14 @@ from functions.chat.mcp_servers.oauth.metadata import (
     Tokens,
 )
 from headwater.errors import PermanentError, UpstreamError
-from headwater.outbound.deadline import DeadlineExceeded, within
-from headwater.outbound.http_errors import translate_http_error
+from headwater.outbound.deadline import within
+from headwater.outbound.exchange import exchange
 from headwater.redaction import Redactor, quote, redacting
 
 if TYPE_CHECKING:
     from headwater.outbound.guarded_http import GuardedHttp
 
 T = TypeVar("T")
-
-EXCHANGE_S = 15.0
-"""Of one request. A refresh locks the server's row meanwhile."""
 
 DISCOVERY_S = 30.0
 """Of all requests for metadata together: a server may name slow addresses."""
@@ -107,7 +103,9 @@ def register(client: "GuardedHttp", server: AuthorizationServer, redirect_uri: s
     # Some servers grant only scopes that a client was registered with; others register no client that names any.
     for asked in ({"scope": scope}, {}) if scope else ({},):
         body = msgspec.json.encode({**about, **asked})
-        status, content, _ = _send(client, "POST", server.registration_endpoint, body, headers)
+        status, content, _ = exchange(
+            client, "POST", server.registration_endpoint, body, headers, max_bytes=MAX_ANSWER_BYTES
+        )
         if status < 400:
             break
     registered = _decode(content, _Registered) if status in (200, 201) else None
@@ -145,7 +143,7 @@ def _ask_for_challenge(client: "GuardedHttp", url: str) -> Challenge:
     """Send a request without a token, and read the demand for one."""
     body = protocol.request(1, "initialize", protocol.HANDSHAKE)
     accepted = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
-    headers = _send(client, "POST", url, body, accepted, max_bytes=0)[2]
+    headers = exchange(client, "POST", url, body, accepted, max_bytes=0)[2]
     return metadata.read_challenge(headers.get("WWW-Authenticate", ""))
 
 
@@ -154,7 +152,9 @@ def _first(client: "GuardedHttp", urls: Iterable[str], kind: type[T], *, allow_p
     for url in urls:
         if not metadata.is_web_address(url, allow_plain=allow_plain):
             continue
-        status, content, _ = _send(client, "GET", url, b"", {"Accept": "application/json"})
+        status, content, _ = exchange(
+            client, "GET", url, b"", {"Accept": "application/json"}, max_bytes=MAX_ANSWER_BYTES
+        )
         if status >= 500:
             raise UpstreamError(f"{quote(url)} answered with HTTP {status}. Try again later.")
         if status == 200 and (found := _decode(content, kind)) is not None:
@@ -166,41 +166,8 @@ def _post_form(
     client: "GuardedHttp", url: str, registered: OAuthClient, fields: Mapping[str, str]
 ) -> tuple[int, bytes]:
     body, headers = metadata.client_form(registered, fields)
-    status, content, _ = _send(client, "POST", url, body, headers)
+    status, content, _ = exchange(client, "POST", url, body, headers, max_bytes=MAX_ANSWER_BYTES)
     return status, content
-
-
-def _send(
-    client: "GuardedHttp",
-    method: str,
-    url: str,
-    body: bytes,
-    headers: Mapping[str, str],
-    *,
-    max_bytes: int = MAX_ANSWER_BYTES,
-) -> tuple[int, bytes, Mapping[str, str]]:
-    """Send a request; return the status, the first bytes of the body, and the headers. Follows no redirect."""
-    host = urlsplit(url).hostname or quote(url)
-    try:
-        with within(EXCHANGE_S):
-            response = client.request(
-                method,
-                url,
-                body=body or None,
-                headers={**client.headers, **headers},
-                redirect=False,
-                preload_content=False,
-                decode_content=False,
-            )
-            try:
-                content = response.read(max_bytes) if max_bytes else b""
-            finally:
-                response.close()
-    except (http.HTTPError, DeadlineExceeded) as error:
-        raise translate_http_error(error, quote(url), host) from None
-    except (ValueError, UnicodeError) as error:
-        raise PermanentError(f"{quote(url)} is not a valid address ({quote(error)}).") from None
-    return response.status, content, response.headers
 
 
 def _decode(content: bytes, kind: type[T]) -> T | None:
