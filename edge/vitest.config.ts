@@ -32,7 +32,7 @@ export default defineConfig({
           globalSetup: ["e2e/build-app.ts", "tests/build-worker.ts"],
           environment: "node",
           testTimeout: 120_000,
-          hookTimeout: 120_000,
+          hookTimeout: 240_000,
         },
       },
     ],

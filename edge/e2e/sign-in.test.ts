@@ -8,7 +8,8 @@ import { apiKey, Issuer } from "../worker/testing/credentials";
 import { startIssuer } from "../worker/testing/issuer";
 import { listen, type TestServer } from "../worker/testing/fixtures";
 import { ChatFunction } from "./chat-function";
-import { startWrangler, type Wrangler } from "../tests/wrangler";
+import type { ServerProcess } from "../tests/server-process";
+import { startWrangler } from "../tests/wrangler";
 import { OTHER, AccountsFunction } from "./accounts-function";
 
 /** The parameters with which the issuer's page redirects back, from those of the request. */
@@ -20,7 +21,7 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
   let redirect: Redirect;
   const accounts = new AccountsFunction();
   const chat = new ChatFunction();
-  let wrangler: Wrangler;
+  let wrangler: ServerProcess;
   let browser: Browser;
   let page: Page;
   const complaints: string[] = [];

@@ -2,13 +2,14 @@
 
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, inject } from "vitest";
-import { startWrangler, type Wrangler } from "../tests/wrangler";
+import type { ServerProcess } from "../tests/server-process";
+import { startWrangler } from "../tests/wrangler";
 import { DESK, launch, open } from "./browser.mjs";
 import { ChatFunction } from "./chat-function";
 
 export class Stack {
   readonly chat = new ChatFunction();
-  #wrangler?: Wrangler;
+  #wrangler?: ServerProcess;
   #browser?: Browser;
 
   async start(): Promise<void> {

@@ -8,7 +8,7 @@ import type { TestServer } from "../worker/testing/fixtures";
 import { startUpstream } from "../worker/testing/upstream";
 import { startContainer } from "./container";
 import { exchange } from "./raw-client";
-import type { Workerd } from "./workerd";
+import type { ServerProcess } from "./server-process";
 import { LOCAL_TOKEN } from "./wrangler";
 
 const AUTHORIZATION = { authorization: `Bearer ${LOCAL_TOKEN}` };
@@ -17,8 +17,8 @@ let upstream: TestServer;
 let part: Server;
 let partStatus = 200;
 let partRequests = 0;
-let direct: Workerd;
-let proxied: Workerd;
+let direct: ServerProcess;
+let proxied: ServerProcess;
 
 beforeAll(async () => {
   upstream = await startUpstream();
@@ -37,7 +37,10 @@ afterAll(async () => {
   part.close();
 });
 
-async function headersAtFunction(edge: Workerd, headers: Record<string, string>): Promise<Record<string, string>> {
+async function headersAtFunction(
+  edge: ServerProcess,
+  headers: Record<string, string>,
+): Promise<Record<string, string>> {
   const response = await fetch(`${edge.url}/api/sources`, { headers: { ...AUTHORIZATION, ...headers } });
   return ((await response.json()) as { headers: Record<string, string> }).headers;
 }

@@ -9,7 +9,8 @@ import { startGoogle } from "../worker/testing/google";
 import { startIssuer } from "../worker/testing/issuer";
 import type { TestServer } from "../worker/testing/fixtures";
 import { startUpstream } from "../worker/testing/upstream";
-import { startWrangler, type Wrangler } from "./wrangler";
+import type { ServerProcess } from "./server-process";
+import { startWrangler } from "./wrangler";
 
 const QUESTIONS = 20;
 const SIGN_IN_URL = "https://issuer.example/authorize?redirect_to={redirect}&nonce={nonce}";
@@ -17,7 +18,7 @@ const SIGN_IN_URL = "https://issuer.example/authorize?redirect_to={redirect}&non
 let assets: string;
 let servers: TestServer[];
 let functions: string;
-let edge: Wrangler;
+let edge: ServerProcess;
 let issuer: Issuer;
 let account: ServiceAccount;
 

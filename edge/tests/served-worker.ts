@@ -1,7 +1,8 @@
 /** The Worker in workerd or as the one container serves it, in front of a function that echoes and counts requests. */
 
 import { startUpstream } from "../worker/testing/upstream";
-import { startWorkerd, type Workerd } from "./workerd";
+import type { ServerProcess } from "./server-process";
+import { startWorkerd } from "./workerd";
 
 export interface ServedWorker {
   url: string;
@@ -15,7 +16,7 @@ export interface ServedWorker {
 
 /** `start`: what serves the Worker, in front of the function at a URL. */
 export async function serveWorker(
-  start: (functions: string) => Promise<Workerd> = startWorkerd,
+  start: (functions: string) => Promise<ServerProcess> = startWorkerd,
 ): Promise<ServedWorker> {
   const upstream = await startUpstream();
   const edge = await start(upstream.url);

@@ -1,30 +1,21 @@
 /** Run the Worker in workerd itself: `wrangler dev`'s proxy hides slow and disconnected clients from the Worker. */
 
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { build } from "vite";
-import { vi } from "vitest";
-import { freePort, LOCAL_TOKEN } from "./wrangler";
+import { freePort, startProcess, type ServerProcess } from "./server-process";
+import { LOCAL_TOKEN } from "./wrangler";
 
 const EDGE = resolve(import.meta.dirname, "..");
 /** The runtime's program, which wrangler depends on. */
 const WORKERD = (createRequire(import.meta.url)("workerd") as { default: string }).default;
 
-export interface Workerd {
-  url: string;
-  port: number;
-  close: () => Promise<void>;
-}
-
 /** Start the Worker with `AUTH_MODE=local`, or with the given variables, in front of the functions at the URL. */
-export async function startWorkerd(functions: string, variables: Record<string, string> = {}): Promise<Workerd> {
+export async function startWorkerd(functions: string, variables: Record<string, string> = {}): Promise<ServerProcess> {
   const folder = await mkdtemp(join(tmpdir(), "workerd-"));
   const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
   await bundle(folder);
   const urls = { CHAT_URL: functions, COLLECTION_URL: functions, EMBEDDING_URL: functions };
   const config = configOf(port, await compatibilityDate(), {
@@ -34,14 +25,7 @@ export async function startWorkerd(functions: string, variables: Record<string, 
     ...variables,
   });
   await writeFile(join(folder, "config.capnp"), config);
-  const runtime = spawn(WORKERD, ["serve", "config.capnp"], { cwd: folder, stdio: ["ignore", "ignore", "inherit"] });
-  await vi.waitFor(() => fetch(`${url}/env`), { timeout: 30_000, interval: 100 });
-  const close = async (): Promise<void> => {
-    const exited = once(runtime, "exit");
-    if (runtime.kill()) await exited;
-    await rm(folder, { recursive: true });
-  };
-  return { url, port, close };
+  return startProcess([WORKERD, "serve", "config.capnp"], { port, folder, cwd: folder });
 }
 
 /** Bundle the Worker into one module, as wrangler does. */

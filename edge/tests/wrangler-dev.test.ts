@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseRoute, type Route } from "../web/src/routing/route";
 import { startUpstream } from "../worker/testing/upstream";
-import { LOCAL_TOKEN, startWrangler, type Wrangler } from "./wrangler";
+import type { ServerProcess } from "./server-process";
+import { LOCAL_TOKEN, startWrangler } from "./wrangler";
 
 const SCRIPT = "console.log(1);";
 const PAGE = "<!doctype html><title>The app</title>";
@@ -32,7 +33,7 @@ const NAVIGATION = { accept: "text/html,application/xhtml+xml,*/*;q=0.8", "sec-f
 
 let assets: string;
 let upstream: Awaited<ReturnType<typeof startUpstream>>;
-let edge: Wrangler;
+let edge: ServerProcess;
 
 beforeAll(async () => {
   assets = await mkdtemp(join(tmpdir(), "assets-"));

@@ -4,8 +4,8 @@ pytest runs the Python tests in several processes. At the same time, vitest runs
 database run again on a database set up as by Supabase, behind PgBouncer in transaction mode. If arguments select Python
 tests, only those run.
 
-Failed Python tests run once more when everything else has ended: some fail only because the machine is busy. Their
-names are printed, and a test that fails twice is a failure.
+Failed Python tests and failed files of vitest run once more when everything else has ended: some fail only because the
+machine is busy. Their names are printed, and what fails twice is a failure.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
@@ -25,7 +26,7 @@ from scripts.setup import ROOT, npm_command
 EXTRA_WORKERS = 2
 MAX_WORKERS = 8
 MAX_SECOND_TRIES = 20
-"""If more tests fail, the reason is not a busy machine."""
+"""If more tests fail, or files of vitest, the reason is not a busy machine."""
 
 # A debugger needs the test in this process.
 _INTERACTIVE = {"--pdb", "--trace", "-s", "--capture=no", "--collect-only", "--co"}
@@ -88,7 +89,8 @@ def main() -> None:
 
 def _run_everything(python: Sequence[str], arguments: Sequence[str], reports: Path | None, failures: Path) -> bool:
     """Run all tests. `failures` is an empty folder for the names of those that fail. Returns whether all passed."""
-    edge = Background(*edge_command(reports))
+    edge_report = (reports or failures) / "edge.xml"
+    edge = Background(*edge_command(edge_report))
     # One process compiles the tests for all others, or each would: that is two thirds of the time of collecting them.
     compiling = [sys.executable, "-m", "pytest", "--collect-only", "-qq"]
     subprocess.run(compiling, cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
@@ -102,6 +104,7 @@ def _run_everything(python: Sequence[str], arguments: Sequence[str], reports: Pa
     edge_passed = edge.finish()
     python_passed = python_passed or run_again(failures / "python", arguments)
     supabase_passed = supabase_passed or run_again(failures / "supabase", as_supabase)
+    edge_passed = edge_passed or run_files_again(edge_report)
     return python_passed and supabase_passed and edge_passed
 
 
@@ -115,6 +118,30 @@ def run_again(failures: Path, arguments: Sequence[str]) -> bool:
         return False
     print("test: these failed, and run once more:", *names, sep="\n  ", flush=True)
     return _run([sys.executable, "-m", "pytest", *arguments, *names])
+
+
+def run_files_again(report: Path) -> bool:
+    """Run the failed files of vitest's report once more. Returns whether all passed.
+
+    Their results in the report are replaced: if a hook failed, the report says of tests that they were skipped.
+    """
+    try:
+        first = ET.parse(report)
+    except (OSError, ET.ParseError):
+        return False
+    failed = {suite.get("name", ""): suite for suite in first.iter("testsuite") if suite.get("failures") != "0"}
+    if not 0 < len(failed) <= MAX_SECOND_TRIES:
+        return False
+    print("test: these failed, and run once more:", *failed, sep="\n  ", flush=True)
+    again = report.with_suffix(".again")
+    command, folder, environment = edge_command(again, *failed)
+    passed = subprocess.run(command, cwd=folder, env=environment, check=False).returncode == 0
+    if passed:
+        for suite in failed.values():
+            first.getroot().remove(suite)
+        first.getroot().extend(ET.parse(again).iter("testsuite"))
+        first.write(report, encoding="utf-8", xml_declaration=True)
+    return passed
 
 
 def selecting_arguments(arguments: Sequence[str]) -> list[str]:
@@ -142,10 +169,10 @@ def pytest_command(name: str, arguments: Sequence[str], reports: Path | None) ->
     return [sys.executable, "-m", "pytest", *report, *arguments]
 
 
-def edge_command(reports: Path | None) -> tuple[list[str], Path, dict[str, str]]:
-    """Return the command of vitest, its folder and its environment."""
-    report = ["--reporter=default", "--reporter=junit", f"--outputFile.junit={reports}/edge.xml"] if reports else []
-    command, environment = npm_command("test", "--", *report)
+def edge_command(report: Path, *files: str) -> tuple[list[str], Path, dict[str, str]]:
+    """Return the command of vitest, its folder and its environment. Without files, all run."""
+    reporters = ["--reporter=default", "--reporter=junit", f"--outputFile.junit={report}"]
+    command, environment = npm_command("test", "--", *reporters, *files)
     if browser := system_tools.program("chromium"):
         environment["CHROMIUM"] = browser
     return command, ROOT / "edge", environment

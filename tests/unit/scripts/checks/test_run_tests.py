@@ -1,12 +1,22 @@
 """`scripts/test`: which arguments select tests, which run in several processes, and the second try of failed tests."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from scripts.checks.run_tests import MAX_SECOND_TRIES, MAX_WORKERS, distribution, run_again, selecting_arguments
+from scripts.checks import run_tests
+from scripts.checks.run_tests import (
+    MAX_SECOND_TRIES,
+    MAX_WORKERS,
+    distribution,
+    run_again,
+    run_files_again,
+    selecting_arguments,
+)
+from scripts.checks.skipped_tests import reasons
 
 
 @pytest.mark.parametrize("arguments", [[], ["-rs", "--durations=20"], ["tests/integration"], ["-x", "tests"]])
@@ -75,3 +85,39 @@ def test_nothing_runs_again_if_no_test_failed_or_many_did(tmp_path: Path, names:
     assert not run_again(failures, [])
     failures.write_text("\n".join(names))
     assert not run_again(failures, [])
+
+
+def suite(name: str, failures: int, cases: str) -> str:
+    return f'<testsuite name="{name}" failures="{failures}">{cases}</testsuite>'
+
+
+SKIPPED = '<testcase classname="b.test.ts" name="{}"><skipped/></testcase>'
+FAILED_HOOK = suite("a.test.ts", 0, "") + suite("b.test.ts", 1, SKIPPED.format("served"))
+WRITE_REPORT = "import sys; open(sys.argv[1], 'w').write(sys.argv[2]); sys.exit(int(sys.argv[3]))"
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_only_failed_files_of_vitest_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], status: int
+) -> None:
+    again = f"<testsuites>{suite('b.test.ts', status, SKIPPED.format('needs x'))}</testsuites>"
+
+    def vitest(report: Path, *files: str) -> tuple[list[str], Path, dict[str, str]]:
+        assert files == ("b.test.ts",)
+        return [sys.executable, "-c", WRITE_REPORT, str(report), again, str(status)], tmp_path, dict(os.environ)
+
+    monkeypatch.setattr(run_tests, "edge_command", vitest)
+    report = tmp_path / "edge.xml"
+    report.write_text(f"<testsuites>{FAILED_HOOK}</testsuites>")
+    assert run_files_again(report) == (status == 0)
+    assert "b.test.ts" in capfd.readouterr().out
+    name = "needs x" if status == 0 else "served"
+    assert reasons(report.read_text()) == [(f"b.test.ts::{name}", name)]
+
+
+@pytest.mark.parametrize("report", [None, "", f"<testsuites>{suite('a.test.ts', 0, '')}</testsuites>"])
+def test_no_file_runs_again_if_the_report_names_none(tmp_path: Path, report: str | None) -> None:
+    path = tmp_path / "edge.xml"
+    if report is not None:
+        path.write_text(report)
+    assert not run_files_again(path)
