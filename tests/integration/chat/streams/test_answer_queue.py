@@ -234,9 +234,9 @@ def test_answer_is_written_anew_until_the_provider_answers(
     provider.error, provider.failures = {"message": "overloaded", "type": "overloaded_error"}, 100
     provider.status = 503
     finish(provider)
-    assert second_app.drain(watch=True) == 1
-    [(state, attempt)] = chat.rows("select state, attempt from steps")
-    assert (state, attempt) == ("ready", 1)
+    attempts = second_app.drain(watch=True)
+    assert attempts >= 1, "the pause after an attempt is random and may be over at once"
+    assert chat.rows("select state, attempt from steps") == [("ready", attempts)]
     assert [message["role"] for message in chat.messages("c1")] == ["user"], "it is still being written"
     provider.status, provider.error = 200, None
     chat.rows("update steps set not_before = now()")
