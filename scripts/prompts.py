@@ -20,7 +20,7 @@ CLIENT = '''
 class Prompts:
     """Calls prompt functions. `client` has the base URL of a Headwater and an `Authorization` header.
 
-    Raises httpx.HTTPStatusError, whose response has the reason.
+    Raises httpx.HTTPStatusError, whose note is the problem that Headwater replied with.
     """
 
     def __init__(self, client: httpx.Client) -> None:
@@ -29,7 +29,11 @@ class Prompts:
     def _call(self, name: str, given: Any, model: str | None) -> Any:
         body = {"input": given} | ({"model": model} if model else {})
         response = self._client.post(f"/api/prompts/{name}", json=body, timeout=None)
-        response.raise_for_status()
+        try:
+            response.raise_for_status()
+        except httpx.HTTPStatusError as error:
+            error.add_note(response.text)
+            raise
         return response.json()["value"]
 '''
 

@@ -4,6 +4,8 @@ import typing
 from pathlib import Path
 from typing import Any
 
+import flask
+import httpx
 import pytest
 
 from functions.chat.prompts.files import read_prompt
@@ -53,6 +55,17 @@ def test_methods_have_names_that_python_allows() -> None:
     for name in ("class_", "class__", "list_", "str_"):
         getattr(prompts, name)({})
     assert calls == ["class", "class_", "list", "str"]
+
+
+def test_error_has_the_reason_of_the_reply() -> None:
+    module: dict[str, Any] = {}
+    exec(compile(write_module([read_prompt("classify", CLASSIFY.encode())]), "prompts_client.py", "exec"), module)
+    app = flask.Flask(__name__)
+    app.post("/api/prompts/classify")(lambda: ({"title": "Invalid input", "detail": "text is missing."}, 422))
+    client = httpx.Client(transport=httpx.WSGITransport(app), base_url="http://headwater")
+    with client, pytest.raises(httpx.HTTPStatusError) as caught:
+        module["Prompts"](client).classify({})
+    assert "text is missing." in caught.value.__notes__[0]
 
 
 def test_command_names_files_that_cannot_be_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
