@@ -93,7 +93,7 @@ class RunningStack:
         return processes
 
 
-def wait_until(condition: Callable[[], object], timeout_s: float = 60) -> None:
+def wait_until(condition: Callable[[], object], timeout_s: float = 120) -> None:
     """Wait until a condition holds, or fail."""
     deadline = time.monotonic() + timeout_s
     while not condition():

@@ -127,7 +127,7 @@ def test_large_collect_is_run_by_the_job(stack: RunningStack, tmp_path: Path) ->
     files = {f"n{number:04}.md": f"# Note {number}\n\nThe mark is {number}.\n" for number in range(1001)}
     source_id = add_source(stack, tmp_path / "notes", files)
     call(stack, "POST", f"/api/sources/{source_id}/collect")
-    wait_until(lambda: last_run(stack, source_id)["state"] != "running", timeout_s=120)
+    wait_until(lambda: last_run(stack, source_id)["state"] != "running")
     run = last_run(stack, source_id)
     assert (run["state"], run["engine"], run["trigger"]) == ("succeeded", "job", "api")
     assert (run["counts"]["added"], run["notice"]) == (1001, None)
