@@ -18,7 +18,7 @@ from headwater.extensions.methods import load
 from headwater.parsers import OtherParserNeeded, Parser, check_parsed
 from headwater.passages import about, excerpt
 from headwater.processes.child import limit_memory
-from headwater.words.analysis import DEFAULT_LANGUAGE, count_chunk_words
+from headwater.words.analysis import DEFAULT_LANGUAGE, binary_vector, count_chunk_words
 from headwater.words.languages import detect_language
 
 
@@ -91,11 +91,12 @@ def _parsed_file(
     )
 
 
-def _words(key: str, document: ParsedDocument, chunk: Chunk, language: str) -> dict[int, int]:
+def _words(key: str, document: ParsedDocument, chunk: Chunk, language: str) -> tuple[bytes, int]:
     header = document.text[slice(*chunk.table_header)] if chunk.table_header else None
     text = excerpt(document.text[chunk.start : chunk.end], chunk.markup, header)
     description = about(document.front_matter) if chunk.ordinal == 0 else ""
-    return count_chunk_words(key, document.title, (*chunk.heading_path, description), text, language=language)
+    counts = count_chunk_words(key, document.title, (*chunk.heading_path, description), text, language=language)
+    return binary_vector(counts), sum(counts.values())
 
 
 def _size_bytes(document: ParsedDocument, chunk: Chunk) -> int:

@@ -43,7 +43,7 @@ class ParseFailure(msgspec.Struct, frozen=True):
 class ParsedFile(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """A parsed file with its chunks. All offsets are into `text`, in code points.
 
-    `words` counts the words of each chunk, with its title and headings: word ids with how often they occur.
+    `words` has the words of each chunk, its title and headings: a sparse vector in binary format, and their number.
     `inherits_language`: the language of the text can't be detected, so it is that of others.
     """
 
@@ -53,7 +53,7 @@ class ParsedFile(msgspec.Struct, frozen=True, array_like=True, tag=True):
     language: str
     links: tuple[Link, ...]
     chunks: tuple[Chunk, ...]
-    words: tuple[dict[int, int], ...]
+    words: tuple[tuple[bytes, int], ...]
     warnings: tuple[str, ...]
     pages: tuple[int, ...] = ()
     inherits_language: bool = False

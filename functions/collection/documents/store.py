@@ -21,7 +21,6 @@ from headwater.database.copy import copy_rows
 from headwater.database.transactions import json_rows
 from headwater.errors import SystemicError
 from headwater.redaction import quote
-from headwater.words.analysis import binary_vector
 
 _MAX_REASON_CHARS = 1_000
 
@@ -126,11 +125,11 @@ def item_update(key: str, state: str, reason: str | None = None, *, warning: str
     return {"k": key, "state": state, **{name: text and quote(text, _MAX_REASON_CHARS) for name, text in texts.items()}}
 
 
-def _chunk_row(key: str, chunk: Chunk, words: Mapping[int, int]) -> ChunkRow:
+def _chunk_row(key: str, chunk: Chunk, words: tuple[bytes, int]) -> ChunkRow:
     """Make a chunk's row; its text is stored only with the document."""
     place = chunk.ordinal, chunk.start, chunk.end, chunk.heading_path
     shown = chunk.markup or None, *(chunk.table_header or (None, None))
-    return (key, *place, chunk.input_hash, chunk.token_count, *shown, binary_vector(words), sum(words.values()))
+    return (key, *place, chunk.input_hash, chunk.token_count, *shown, *words)
 
 
 # `failed_at` stays the time of the first of several failures; the wait until the next attempt is as long as they have

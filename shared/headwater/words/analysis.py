@@ -12,11 +12,13 @@ import threading
 import unicodedata
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from itertools import chain, islice
 from struct import pack
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 WORD_IDS = 1_000_000_000
 """Words are numbered from 1 to this, by a hash: the dimensions that pgvector's sparsevec allows."""
@@ -90,7 +92,7 @@ _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 _BETWEEN_PARTS = re.compile(r"_+|(?<=[^\W_A-Z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 _MAX_KEPT = 100_000
-"""Names of a language whose ids are kept in memory."""
+"""Names and words of a language whose ids are kept in memory, each."""
 
 _INDIC_START = "\u0900"
 """Marks from here on spell vowels and tones. Those before are accents, and vowel signs that are usually not written."""
@@ -126,7 +128,7 @@ def query_words(text: str, languages: Sequence[str]) -> list[QueryWord]:
     words: dict[str, QueryWord] = {}
     for name in names(text):
         for word in _words(name):
-            words.setdefault(word, QueryWord(word, frozenset(word_id(*_stems((word,), code)) for code in languages)))
+            words.setdefault(word, QueryWord(word, frozenset(_stem_id(code, word) for code in languages)))
     return list(words.values())
 
 
@@ -163,22 +165,26 @@ def sparse_vector(counts: Mapping[int, int]) -> str:
     return f"{{{','.join(f'{word}:{n}' for word, n in counts.items())}}}/{WORD_IDS}"
 
 
-class _WordIds(dict[str, tuple[int, ...]]):
-    """The ids of the words of each name in texts of a language. Finds them when they are first read."""
+class _Kept(dict[str, T]):
+    """Results of a function by name or word, found when they are first read. Those of short ones are kept."""
 
-    def __init__(self, language: str) -> None:
-        self._language = language
+    def __init__(self, find: Callable[[str], T]) -> None:
+        self._find = find
 
-    def __missing__(self, name: str) -> tuple[int, ...]:
-        ids = tuple(map(word_id, _stems(_words(name), self._language)))
-        if len(name) <= MAX_NAME_CHARS:
+    def __missing__(self, text: str) -> T:
+        found = self._find(text)
+        if len(text) <= MAX_NAME_CHARS:
             if len(self) >= _MAX_KEPT:
                 self.clear()
-            self[name] = ids
-        return ids
+            self[text] = found
+        return found
 
 
-_ids_of = cache(_WordIds)
+@cache
+def _ids_of(language: str) -> _Kept[tuple[int, ...]]:
+    """Return the ids of the words of each name in texts of a language. Names share many of their words."""
+    ids = _Kept(partial(_stem_id, language))
+    return _Kept(lambda name: tuple(map(ids.__getitem__, _words(name))))
 
 
 def _words(name: str) -> Iterator[str]:
@@ -206,10 +212,11 @@ def _pairs(word: str) -> Iterator[str]:
             yield from (run[start : start + 2] for start in range(len(run) - 1))
 
 
-def _stems(words: Iterable[str], language: str) -> Iterator[str]:
+def _stem_id(language: str, word: str) -> int:
+    """Return the id of a word's stem in a language, without accents."""
     stem = _stemmer(language)
-    for word in map(stem, words) if stem else words:
-        yield word if word.isascii() else _without_accents(word)
+    stemmed = stem(word) if stem else word
+    return word_id(stemmed if stemmed.isascii() else _without_accents(stemmed))
 
 
 def _without_accents(word: str) -> str:

@@ -29,7 +29,7 @@ from headwater.embedding import vector_index
 from headwater.embedding.base import input_hash
 from headwater.embedding.constant import ConstantEmbedder
 from headwater.queue.ledger import Step
-from headwater.words.analysis import count_words
+from headwater.words.analysis import binary_vector, count_words
 from tests.harness.databases import FreshDatabase, connected
 from tests.harness.support import WORKSPACE, add_run, add_workspace, settings_for
 
@@ -76,7 +76,8 @@ class World:
 
     def _store(self, tx: sa.Connection, n: int, number: int) -> None:
         text = f"common document{n} version{number}"
-        words = count_words(text, "en")
+        counts = count_words(text, "en")
+        words = binary_vector(counts), sum(counts.values())
         chunk = Chunk(0, 0, len(text), (), input_hash(text), 5)
         parsed = ParsedFile("", text, {}, "en", (), (chunk,), (words,), ())
         file = Fetched(self.keys[n], b"", "text/markdown")
