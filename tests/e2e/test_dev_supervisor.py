@@ -17,7 +17,7 @@ import pytest
 
 from tests.harness.paths import ROOT
 from tests.harness.ports import free_port, is_free
-from tests.harness.stacks import FUNCTIONS, RunningStack, running_stack, temporary_data, wait_until
+from tests.harness.stacks import FUNCTIONS, RunningStack, have_ended, running_stack, temporary_data, wait_until
 
 pytestmark = pytest.mark.long
 
@@ -34,7 +34,8 @@ def own_stack() -> Iterator[RunningStack]:
 
 @pytest.fixture(scope="module")
 def restarted(own_stack: RunningStack) -> Iterator[RunningStack]:
-    """A stack with --verbose on the data of the first, whose source was removed and whose supervisor was killed."""
+    """A stack with --verbose on the data of the first, whose source was removed, and whose supervisor was killed
+    together with the process that would have ended the others."""
     [source] = sources(own_stack)
     assert (source["name"], source["documents"] > 0) == ("Headwater docs", True)
     url = f"{own_stack.url}/api/sources/{source['id']}"
@@ -42,15 +43,18 @@ def restarted(own_stack: RunningStack) -> Iterator[RunningStack]:
     urllib.request.urlopen(request, timeout=120).close()
     secrets = (own_stack.data / "secrets.json").read_text()
     family = own_stack.family()
+    (watcher,) = [process for process in family if "scripts.local.orphan_killer" in process.cmdline()]
     own_stack.supervisor.kill()
+    watcher.kill()
     own_stack.supervisor.wait()
-    assert have_ended(family)
+    assert not have_ended(family, timeout_s=1)
     with running_stack(
         own_stack.data,
         *("--embedding-model", "constant", "--verbose"),
         base_port=own_stack.base_port,
         first_source=True,
     ) as running:
+        assert have_ended(family), "the next start ends the processes of a killed supervisor"
         assert (running.data / "secrets.json").read_text() == secrets
         yield running
 
@@ -169,7 +173,7 @@ def test_worker_responds_again_after_its_runtime_crashed(own_stack: RunningStack
     wait_until(lambda: responds(own_stack, "edge", "/env"))
 
 
-def test_start_after_a_kill_keeps_data_and_adds_no_first_source(restarted: RunningStack) -> None:
+def test_start_after_a_kill_ends_orphans_keeps_data_and_adds_no_first_source(restarted: RunningStack) -> None:
     assert not (restarted.data / "first-start").exists()
     assert sources(restarted) == []
 
@@ -179,28 +183,15 @@ def test_requests_are_logged_to_the_terminal_with_verbose(restarted: RunningStac
     wait_until(lambda: b"collection | request service=collection" in restarted.log.read_bytes())
 
 
-def test_next_start_ends_orphans_of_a_killed_supervisor_and_ctrl_c_ends_all_processes(restarted: RunningStack) -> None:
+def test_ctrl_c_ends_all_processes(restarted: RunningStack) -> None:
     family = restarted.family()
-    (watcher,) = [process for process in family if "scripts.local.orphan_killer" in process.cmdline()]
-    restarted.supervisor.kill()
-    watcher.kill()
-    restarted.supervisor.wait()
-    assert not have_ended(family, timeout_s=1)
-    with running_stack(restarted.data, "--embedding-model", "constant", base_port=restarted.base_port) as stack:
-        assert have_ended(family)
-        family = stack.family()
-        assert len(family) >= 2 * len(PARTS)
-        stack.supervisor.send_signal(signal.SIGINT)
-        assert stack.supervisor.wait(timeout=60) == 0
-        assert have_ended(family)
-        assert all(map(is_free, range(stack.base_port, stack.base_port + 6)))
+    assert len(family) >= 2 * len(PARTS)
+    restarted.supervisor.send_signal(signal.SIGINT)
+    assert restarted.supervisor.wait(timeout=60) == 0
+    assert have_ended(family)
+    assert all(map(is_free, range(restarted.base_port, restarted.base_port + 6)))
 
 
 def sources(stack: RunningStack) -> list[dict[str, Any]]:
     listed: list[dict[str, Any]] = json.loads(stack.get("edge", "/api/sources"))["sources"]
     return listed
-
-
-def have_ended(family: list[psutil.Process], timeout_s: float = 60) -> bool:
-    _, alive = psutil.wait_procs(family, timeout=timeout_s)
-    return not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]

@@ -1,4 +1,7 @@
-"""Kill any process of the running stack with SIGKILL during a collect: the run must end with the same result."""
+"""Kill any process of the running stack with SIGKILL during a collect: the run must end with the same result.
+
+If the supervisor is killed, all processes end.
+"""
 
 import json
 import os
@@ -19,14 +22,14 @@ from headwater.errors import DatabaseRefuses
 from scripts.local.stack import read_dotenv
 from tests.harness.databases import FreshDatabase, connected
 from tests.harness.pipeline import Pipeline, Repository, running_pipeline
-from tests.harness.stacks import RunningStack, running_stack, temporary_data, wait_until
+from tests.harness.stacks import RunningStack, have_ended, running_stack, temporary_data, wait_until
 
 pytestmark = [
     pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes repositories with it"),
     pytest.mark.long,
 ]
 
-DOCUMENTS = 240
+DOCUMENTS = 120
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +82,13 @@ def read_run(stack: RunningStack, run_id: str) -> dict[str, Any]:
     return run
 
 
+def has_begun(stack: RunningStack, run_id: str, counter: str) -> bool:
+    """Return whether a run has counted something. Fails if the run has ended: then it is too late to kill a process."""
+    run = read_run(stack, run_id)
+    assert run["state"] == "running"
+    return bool(run["counts"][counter] > 0)
+
+
 @pytest.fixture
 def contents(quick_stack: RunningStack) -> Iterator[Pipeline]:
     """The stack's database, emptied after the test."""
@@ -123,7 +133,7 @@ def test_collect_completes_after_any_process_is_killed(
     source = call(quick_stack, "POST", "/api/sources", {"kind": "git", "name": uuid.uuid4().hex, "config": config})
     run_id = call(quick_stack, "POST", f"/api/sources/{source['id']}/collect")["run_id"]
     counter = {"fetching": "added", "embedding": "embedded"}[moment]
-    wait_until(lambda: read_run(quick_stack, run_id)["counts"][counter] > 0)
+    wait_until(lambda: has_begun(quick_stack, run_id, counter))
     os.kill(quick_stack.pids[victim], signal.SIGKILL)
     wait_until(lambda: read_run(quick_stack, run_id)["state"] != "running")
     run = read_run(quick_stack, run_id)
@@ -131,3 +141,11 @@ def test_collect_completes_after_any_process_is_killed(
     assert run["counts"]["embedded"] + run["counts"]["reused"] == run["counts"]["chunks"]
     assert contents.contents() == expected_contents
     wait_until(lambda: contents.rows("select count(*) from steps where state in ('ready', 'running')") == [(0,)])
+
+
+def test_all_processes_end_if_the_supervisor_is_killed(quick_stack: RunningStack) -> None:
+    family = quick_stack.family()
+    assert len(family) >= 2 * len(quick_stack.ports)
+    quick_stack.supervisor.kill()
+    quick_stack.supervisor.wait()
+    assert have_ended(family)

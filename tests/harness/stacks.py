@@ -101,6 +101,12 @@ def wait_until(condition: Callable[[], object], timeout_s: float = 120) -> None:
         time.sleep(0.05)
 
 
+def have_ended(family: list[psutil.Process], timeout_s: float = 60) -> bool:
+    """Wait until processes have ended. Returns False if one still runs after `timeout_s`."""
+    _, alive = psutil.wait_procs(family, timeout=timeout_s)
+    return not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+
+
 @contextmanager
 def temporary_data() -> Iterator[Path]:
     """A data folder. If the tests run as root, its Postgres is in another folder, which is removed too."""
