@@ -1,15 +1,22 @@
-"""The chat function as functions-framework serves it."""
+"""The chat function as functions-framework serves it.
+
+The packages `openai` and `mcp` are imported by the tests that use them, since each process collects all tests.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import httpx
-import httpx2
-import openai
 import pytest
 
 from tests.fakes.chat_provider import FakeProvider
 from tests.harness.chat_app import ChatApp
 from tests.harness.function_server import serve_function
+
+if TYPE_CHECKING:
+    import openai
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +36,10 @@ def chat(library: ChatApp, provider: FakeProvider, free_port: Callable[[], int])
 @pytest.fixture(scope="module")
 def client(chat: httpx.Client) -> Iterator[openai.OpenAI]:
     """Return the `openai` package's client of the function."""
+    import httpx2
+    from openai import OpenAI
+
     key = chat.headers["Authorization"].removeprefix("Bearer ")
     http = httpx2.Client(trust_env=False)
-    with openai.OpenAI(base_url=f"{chat.base_url}/v1", api_key=key, max_retries=0, http_client=http) as made:
+    with OpenAI(base_url=f"{chat.base_url}/v1", api_key=key, max_retries=0, http_client=http) as made:
         yield made

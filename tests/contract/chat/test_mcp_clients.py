@@ -7,10 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 import httpx
-import httpx2
 import pytest
-from mcp import Client, MCPError
-from mcp.client.streamable_http import streamable_http_client
 
 from tests.fakes.chat_provider import FakeProvider, fake_provider
 from tests.harness.chat_app import ChatApp, running_chat_app
@@ -58,6 +55,10 @@ Mode = Literal["auto", "legacy"]
 
 async def use_tools(chat: httpx.Client, mode: Mode) -> dict[str, Any]:
     """List the tools and call each; return what came back."""
+    import httpx2
+    from mcp import Client, MCPError
+    from mcp.client.streamable_http import streamable_http_client
+
     messages: list[str | None] = []
 
     async def on_progress(progress: float, total: float | None, message: str | None) -> None:

@@ -1,15 +1,18 @@
 """The `openai` package, unmodified, uses the responses API."""
 
-from collections.abc import Iterator
-from typing import Any
+from __future__ import annotations
 
-import openai
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
 import pytest
-from openai.types.responses import ResponseFunctionToolCall
 
 from tests.fakes.chat_provider import FakeProvider, fake_provider
 from tests.harness.chat_app import ChatApp, running_chat_app
 from tests.harness.databases import FreshDatabase
+
+if TYPE_CHECKING:
+    import openai
 
 TEXT = "Install the compass with pip. It points north."
 QUESTION = "How do I install the compass?"
@@ -87,6 +90,8 @@ def test_stream_has_the_events_of_openais(client: openai.OpenAI, scripted: FakeP
 def test_tools_of_the_caller_are_called_and_their_results_read(
     client: openai.OpenAI, scripted: FakeProvider, stream: bool
 ) -> None:
+    from openai.types.responses import ResponseFunctionToolCall
+
     scripted.pieces, scripted.tool = [], ("call_1", "weather", '{"city": ', '"Oslo"}')
     items: list[Any] = [{"role": "user", "content": "What should I wear in Oslo?"}]
     forced: Any = {"type": "function", "name": "weather"}
@@ -150,5 +155,7 @@ def test_error_in_a_stream_ends_it_as_failed(client: openai.OpenAI, scripted: Fa
     ],
 )
 def test_invalid_requests_are_refused(client: openai.OpenAI, body: dict[str, Any], words: str) -> None:
-    with pytest.raises(openai.UnprocessableEntityError, match=words):
+    from openai import UnprocessableEntityError
+
+    with pytest.raises(UnprocessableEntityError, match=words):
         client.responses.create(model="headwater", **body)

@@ -1,11 +1,14 @@
-"""The events of a response are those of OpenAI's package, whatever the answer consists of."""
+"""The events of a response are those of OpenAI's package, whatever the answer consists of.
 
+The package is imported by the tests: each process collects them, and importing it takes a third of a second.
+"""
+
+from functools import cache
 from typing import Any
 
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
-from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
 from functions.chat.answers.collect import CollectedAnswer
@@ -15,7 +18,6 @@ from functions.chat.streams.tool_parts import ToolInput
 from functions.chat.streams.ui_message_stream import Part, ReasoningDelta, TextDelta
 from headwater.usage.record import Tokens
 
-EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 PARTS = st.one_of(
     st.text(min_size=1, max_size=5).map(lambda text: TextDelta(delta=text)),
     st.text(min_size=1, max_size=5).map(lambda text: ReasoningDelta(id="r1", delta=text)),
@@ -24,12 +26,19 @@ PARTS = st.one_of(
 REQUEST = ResponseRequest("How?", instructions="Be brief.")
 
 
+@cache
+def event_type() -> TypeAdapter[Any]:
+    from openai.types.responses import ResponseStreamEvent
+
+    return TypeAdapter(ResponseStreamEvent)
+
+
 def events_of(encoded: bytes) -> list[Any]:
     """Decode events, and check that the event's name is its type."""
     events = []
     for block in encoded.decode().split("\n\n")[:-1]:
         name, data = block.split("\n")
-        event = EVENT.validate_json(data.removeprefix("data: "), strict=True)
+        event = event_type().validate_json(data.removeprefix("data: "), strict=True)
         assert name == f"event: {event.type}"
         events.append(event)
     return events
@@ -37,6 +46,8 @@ def events_of(encoded: bytes) -> list[Any]:
 
 @given(st.lists(PARTS, max_size=8))
 def test_deltas_add_up_to_the_items_of_the_response(parts: list[Part]) -> None:
+    from openai.types.responses import Response
+
     encoder = ResponseEvents(REQUEST)
     encoded = encoder.start() + b"".join(encoder.encode(parts)) + encoder.end(CollectedAnswer("", []), Tokens())
     events = events_of(encoded)

@@ -1,4 +1,8 @@
-"""Reading streams of OpenAI's protocol: which deltas are joined, wherever the network cuts the stream."""
+"""Reading streams of OpenAI's protocol: which deltas are joined, wherever the network cuts the stream.
+
+The module is imported by the tests: each process collects them, and importing OpenAI's package takes a third of a
+second.
+"""
 
 import json
 from collections.abc import Iterable
@@ -6,8 +10,6 @@ from typing import Any
 
 import hypothesis.strategies as st
 from hypothesis import given
-
-from functions.chat.models.joined_chunks import MAX_ARGUMENT_CHARS, _JoiningDecoder, split_events
 
 
 def text(content: str, **others: Any) -> dict[str, Any]:
@@ -21,6 +23,8 @@ def stream(*chunks: Any, end: str = "\n") -> bytes:
 
 def read(*reads: bytes) -> list[Any]:
     """Return the data of the events, before the end as JSON."""
+    from functions.chat.models.joined_chunks import _JoiningDecoder
+
     events = _JoiningDecoder().iter_bytes(iter(reads))
     return [event.data if event.data == "[DONE]" else event.json() for event in events]
 
@@ -48,6 +52,8 @@ def test_chunks_with_more_than_text_stay_apart_and_in_order() -> None:
 
 
 def test_long_arguments_of_calls_are_split() -> None:
+    from functions.chat.models.joined_chunks import MAX_ARGUMENT_CHARS
+
     long = "no JSON, " * 20_000  # LangChain reads so many characters for a minute
     functions = {"name": "write_file", "arguments": long}, {"name": "list_files", "arguments": "{}"}
     calls = [{"index": n, "id": f"c{n}", "function": function} for n, function in enumerate(functions)]
@@ -64,6 +70,8 @@ def test_long_arguments_of_calls_are_split() -> None:
 
 
 def test_errors_and_undecodable_events_are_left_to_the_reader() -> None:
+    from functions.chat.models.joined_chunks import _JoiningDecoder
+
     error = {"error": {"message": "overloaded"}}
     assert read(stream(text("a"), error, text("b"))) == [text("a"), error, text("b")]
     [text_event, broken] = _JoiningDecoder().iter_bytes(iter([stream(text("a"), "{broken")]))
@@ -74,6 +82,8 @@ def test_errors_and_undecodable_events_are_left_to_the_reader() -> None:
 
 @given(st.lists(st.text(), min_size=1, max_size=5), st.sampled_from(["\n", "\r\n", "\r"]), st.data())
 def test_text_does_not_depend_on_where_reads_end(pieces: list[str], end: str, data: st.DataObject) -> None:
+    from functions.chat.models.joined_chunks import split_events
+
     whole = stream(*(text(piece) for piece in pieces), end=end)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=6)))
     reads = [whole[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
