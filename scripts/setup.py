@@ -28,15 +28,11 @@ ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".headwater"
 VENV = ROOT / ".venv"
 EDGE = ROOT / "edge"
-WEB_APP = EDGE / "web" / "dist"
-WEB_LOCK = EDGE / "package-lock.json"
-NODE_MODULES = EDGE / "node_modules"
-PYTHON = VENV / "bin" / "python"
-UV = VENV / "bin" / "uv"
+WEB_APP, WEB_LOCK, NODE_MODULES = EDGE / "web" / "dist", EDGE / "package-lock.json", EDGE / "node_modules"
+PYTHON, UV = VENV / "bin" / "python", VENV / "bin" / "uv"
 PROJECTS = (ROOT / "pyproject.toml", ROOT / "localcloud" / "pyproject.toml")
 REQUIREMENTS = ROOT / "scripts" / "requirements.txt"
-MODELS = STATE / "models"
-WEIGHTS = STATE / "weights"
+MODELS, WEIGHTS = STATE / "models", STATE / "weights"
 WEIGHTS_REQUIREMENTS = ROOT / "scripts" / "weights-requirements.txt"
 INCOMPLETE = VENV / ".incomplete"
 FRONT_END = STATE / "front-end"
@@ -292,7 +288,11 @@ def npm_ci(project: Path, folder: Path) -> None:
     command, environment = npm_command("config", "get", "registry")
     registry = subprocess.run(command, cwd=project, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     packages.copy_npm_project(project, folder, registry.stdout.strip())
-    npm("ci", "--no-audit", "--no-fund", cwd=folder)
+    try:
+        npm("ci", "--no-audit", "--no-fund", cwd=folder)
+    except SetupError:  # some registries have the archives elsewhere
+        shutil.copy(project / "package-lock.json", folder)
+        npm("ci", "--no-audit", "--no-fund", cwd=folder)
 
 
 def install_web_packages(_: Progress) -> None:
