@@ -1,11 +1,14 @@
-"""Score chunks by the words of a query. Pure.
+"""Score chunks by the words of a query, and passages by its phrases. Pure.
 
 BM25: Robertson, Zaragoza 2009, "The Probabilistic Relevance Framework: BM25 and Beyond"; idf as Lucene has it, which is
-never negative.
+never negative. Phrases: Metzler, Croft 2005, "A Markov Random Field Model for Term Dependencies" (sequential).
 """
 
+import math
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +19,11 @@ K1, B = 1.2, 0.75
 MIN_CHUNKS = 1_000
 """For overlaps, idf is that of a workspace of at least this size: in a small one, every word is frequent."""
 
+PHRASE_WEIGHT = 0.11
+"""Weight of phrases beside BM25, for words that follow each other and again for words that are near to each other."""
+
+PHRASE_WINDOW = 3
+"""Words are near to each other if the second is at most this many words after or before the first."""
 
 _CLOSE = 8
 """Ids lie close if one number of this many is among them."""
@@ -80,11 +88,14 @@ class WordScores:
     """Chunks with a word of a query, by id, with their scores.
 
     `overlaps` is which share of the query's words each chunk contains, 0 to 1, where each word counts by weight × idf.
+    `information` is weight × idf of each word id, `mean_length` the mean number of words of all chunks.
     """
 
     chunks: NDArray[np.int64]
     scores: NDArray[np.float64]
     overlaps: NDArray[np.float64]
+    information: Mapping[int, float] = field(default_factory=dict)
+    mean_length: float = 1.0
 
     def best(self, n: int) -> NDArray[np.int64]:
         """Return the ids of the best `n` chunks, best first; of equal ones, the older chunk first."""
@@ -115,9 +126,62 @@ def score(occurrences: Occurrences, statistics: Statistics, query: Sequence[Quer
     of_word = dict(zip(words.tolist(), information.tolist(), strict=True))
     total = sum(item.share * min(of_word[number] for number in item.ids) for item in query)
     chunks, place = _distinct(occurrences.chunks)
-    scores = np.bincount(place, (weight * _idf(frequency, statistics.chunks))[word] * saturated, len(chunks))
+    weighted = weight * _idf(frequency, statistics.chunks)
+    scores = np.bincount(place, weighted[word] * saturated, len(chunks))
     overlaps = np.bincount(place, information[word], len(chunks)) / (total or 1.0)
-    return WordScores(chunks, scores.astype(np.float64), np.minimum(overlaps, 1.0))
+    return WordScores(
+        chunks,
+        scores.astype(np.float64),
+        np.minimum(overlaps, 1.0),
+        dict(zip(words.tolist(), weighted.tolist(), strict=True)),
+        statistics.mean_length,
+    )
+
+
+def score_phrases(query: Sequence[QueryWord], found: WordScores, passages: Sequence[Sequence[int]]) -> list[float]:
+    """Return what the phrases of a query add to the BM25 score of each passage, given as word ids in their order.
+
+    A phrase is two words of the query that follow each other in it. It counts where they do so in a passage, too, and
+    where they are near to each other, in any order. Its idf is that among the passages, times the mean of its words'.
+    """
+    places = [_find_places(query, passage) for passage in passages]
+    norms = [K1 * (1 - B + B * len(passage) / found.mean_length) for passage in passages]
+    information = [min((found.information.get(number, 0.0) for number in word.ids), default=0.0) for word in query]
+    totals = [0.0] * len(passages)
+    for (one, first), (other, second) in pairwise(enumerate(information)):
+        counts = [_count_near(place[one], place[other]) for place in places]
+        for column in zip(*counts, strict=True):
+            frequency = sum(map(bool, column))
+            idf = math.log1p((len(passages) - frequency + 0.5) / (frequency + 0.5))
+            for n, count in enumerate(column):
+                if count:
+                    weight = PHRASE_WEIGHT * idf * (first + second) / 2
+                    totals[n] += weight * count * (K1 + 1) / (count + norms[n])
+    return totals
+
+
+def _find_places(query: Sequence[QueryWord], passage: Sequence[int]) -> Mapping[int, list[int]]:
+    """Return the places of each word of the query in a passage. An id of several words is that of the first."""
+    words: dict[int, int] = {}
+    for number, word in enumerate(query):
+        for word_id in word.ids:
+            words.setdefault(word_id, number)
+    places: defaultdict[int, list[int]] = defaultdict(list)
+    for place, word_id in enumerate(passage):
+        if (found := words.get(word_id)) is not None:
+            places[found].append(place)
+    return places
+
+
+def _count_near(first: Sequence[int], second: Sequence[int]) -> tuple[int, int]:
+    """Count the places of a word right before another word, and those near to it.
+
+    >>> _count_near([0, 7], [1, 4])
+    (1, 2)
+    """
+    others = set(second)
+    near = range(-PHRASE_WINDOW, PHRASE_WINDOW + 1)
+    return sum(place + 1 in others for place in first), sum(any(place + n in others for n in near) for place in first)
 
 
 def _distinct(ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -36,10 +36,13 @@ class Candidates:
 
     def __init__(self, rows: Sequence[Any], words: "WordScores", judges: Mapping[str, Judge]) -> None:
         self._rows = rows
-        self._words = [words.of(row.id) for row in rows]
+        found = [words.of(row.id) for row in rows]
+        self._words = [score for score, _ in found]
+        self._overlaps = [overlap for _, overlap in found]
         self._judges = [judges.get(row.language or DEFAULT_LANGUAGE) for row in rows]
         self._similarities = [row.similarity if judge else None for row, judge in zip(rows, self._judges, strict=True)]
-        self._fused = self._fuse(self._similarities)
+        self._corrected = self._similarities
+        self._fused = self._fuse()
 
     def feedback(self, nearest: Collection[int]) -> tuple[dict[int, float], list[int]] | None:
         """Return chunks with the best texts and their weights, the square of their odds; and the `nearest` of them all.
@@ -50,7 +53,7 @@ class Candidates:
         wanted = set(nearest)
         known = [n for n, similarity in enumerate(self._similarities) if similarity is not None]
         near = [self._rows[n].id for n in known if self._rows[n].id in wanted]
-        if len(near) < MIN_NEAREST or not any(score for score, _ in self._words):
+        if len(near) < MIN_NEAREST or not any(self._words):
             return None
         best: dict[bytes, int] = {}
         for n in sorted(known, key=lambda n: -self._fused[n]):
@@ -63,19 +66,23 @@ class Candidates:
 
     def correct(self, feedback: Mapping[int, float]) -> None:
         """Fuse again, with similarities that are corrected by `feedback`, by chunk id."""
-        self._fused = self._fuse(
-            [
-                None if similarity is None else similarity + FEEDBACK_WEIGHT * feedback[row.id]
-                for row, similarity in zip(self._rows, self._similarities, strict=True)
-            ]
-        )
+        self._corrected = [
+            None if similarity is None else similarity + FEEDBACK_WEIGHT * feedback[row.id]
+            for row, similarity in zip(self._rows, self._similarities, strict=True)
+        ]
+        self._fused = self._fuse()
+
+    def add_phrases(self, scores: Mapping[int, float]) -> None:
+        """Fuse again, with the scores by phrases of some chunks added to those by words."""
+        self._words = [score + scores.get(row.id, 0.0) for row, score in zip(self._rows, self._words, strict=True)]
+        self._fused = self._fuse()
 
     def matches(self, half_life_days: float) -> list[Match]:
         """Return the matches, in the order of the rows."""
         today = dt.datetime.now(dt.UTC).date()
         matches = []
-        for row, score, (_, overlap), judge, similarity in zip(
-            self._rows, self._fused, self._words, self._judges, self._similarities, strict=True
+        for row, score, overlap, judge, similarity in zip(
+            self._rows, self._fused, self._overlaps, self._judges, self._similarities, strict=True
         ):
             adjustment = recency(row.date, half_life_days, today)
             if row.is_pinned and score >= AVERAGE:
@@ -97,5 +104,5 @@ class Candidates:
             )
         return matches
 
-    def _fuse(self, similarities: Sequence[float | None]) -> list[float]:
-        return fuse([score for score, _ in self._words], similarities)
+    def _fuse(self) -> list[float]:
+        return fuse(self._words, self._corrected)

@@ -42,6 +42,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     url: str | None
     media_type: str
+    language: str | None
     heading_path: list[str]
     text: str
     markup: list[int]
@@ -59,6 +60,11 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     def excerpt(self) -> str:
         """The text as it is shown."""
         return excerpt(self.text, self.markup, self.table_header)
+
+    @property
+    def full_text(self) -> str:
+        """The excerpt after the title and the headings."""
+        return f"{' > '.join([self.title, *self.heading_path])}\n\n{self.excerpt}"
 
 
 def body(text: str) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
+from msgspec.structs import replace
 from sqlalchemy.engine import Connection
 
 from functions.chat.retrieval.candidates import Candidates
@@ -44,7 +45,7 @@ from headwater.embedding.vector_index import EXACT_VECTORS
 from headwater.filters.sql import Where, where
 from headwater.filters.tree import Filter
 from headwater.usage.record import Payer
-from headwater.words.analysis import DEFAULT_LANGUAGE, query_words
+from headwater.words.analysis import DEFAULT_LANGUAGE, query_words, word_sequence
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,6 +61,9 @@ CANDIDATES = 100
 
 OVERSAMPLE = 4 * CANDIDATES
 """Nearest vectors that are joined to live chunks first. Usually enough of them are live."""
+
+COMPARED = 50
+"""Best candidates whose phrases are compared with the query's."""
 
 POOL = 3
 """Candidates whose texts are read, for each passage that is returned: some are the same, some are joined."""
@@ -165,11 +169,11 @@ class Search:
         Rankings by words or vectors alone never are.
         """
         reranking = self.reranking if rerank and by == "hybrid" else None
-        size = max(POOL * k, RERANKED if reranking else 0)
+        size = max(POOL * k, COMPARED, RERANKED) if by == "hybrid" else POOL * k
         scope = _Scope({**wanted.values, "workspace_id": workspace_id}, wanted.sql)
         with tracing.span("search"):
             found = self._search(query, size, scope, by=by, half_life_days=half_life_days)
-            scores = reranking(query, [_full_text(one) for one in found[:RERANKED]]) if reranking and found else None
+            scores = reranking(query, [one.full_text for one in found[:RERANKED]]) if reranking and found else None
         if reranking and isinstance(scores, list):
             reranking.record(self.recorder, Payer(workspace_id))
             found = rescore(found, scores)
@@ -188,15 +192,17 @@ class Search:
         vector = None if target.model is None or by == "words" else self._embed(workspace_id, target.model, query)
         half_life_days = target.half_life_days if half_life_days is None else half_life_days
         scope = scope.using(target.model_id, vector, half_life_days)
-        from functions.chat.retrieval.words import weigh_words  # imports numpy
+        from functions.chat.retrieval.words import read_scores, weigh_words  # imports numpy
 
         judges = {} if vector is None else scales.judges(vector)
         words = [] if by == "vectors" else weigh_words(query, languages, target.stop_words)
         with tracing.database_span("find passages"), self._snapshot(workspace_id) as tx:
             scope = scope.select(tx, self.exact_limit)
             dense = _dense(tx, scope, dim=target.dim if target.is_indexed else None)
-            ranked = rank(_matches(tx, scope, dense, words, judges))
-            return _read_distinct(tx, scope, ranked, size)
+            scores = read_scores(tx, workspace_id, words, among=scope.chunks)
+            candidates = _candidates(tx, scope, dense, scores, judges)
+            found = _read_distinct(tx, scope, rank(candidates.matches(half_life_days)), size)
+        return _compare_phrases(found, candidates, words, scores, half_life_days) if by == "hybrid" else found
 
     def _read_scales(self, tx: Connection, target: Any, languages: Sequence[str]) -> LanguageScales:
         if target.model is None:
@@ -218,7 +224,7 @@ class Search:
         """
         if self.reranking:
             self.reranking.check()
-        from functions.chat.retrieval.words import weigh_words
+        from functions.chat.retrieval.words import read_scores, weigh_words
 
         with self.database.transaction(ALL_WORKSPACES) as tx:
             model = read_active_model(tx)
@@ -231,7 +237,8 @@ class Search:
                 scope.execute(tx, template)
             scope.execute(tx, CHUNKS, most=0)
             scope.execute(tx, DENSE_OF_CHUNKS, chunks="{0}")
-            _matches(tx, scope, [0], weigh_words("Self-test", [DEFAULT_LANGUAGE], ()), {})
+            scores = read_scores(tx, nowhere, weigh_words("Self-test", [DEFAULT_LANGUAGE], ()))
+            _candidates(tx, scope, [0], scores, {})
             scope.execute(tx, FEEDBACK, chunks="{0}", best="{0}", weights="{1}", nearest="{0}")
             scope.execute(tx, PASSAGES, chunks="{0}", candidates="{0}", max_gap=MAX_GAP)
 
@@ -292,20 +299,13 @@ def _dense(tx: Connection, scope: _Scope, dim: int | None) -> list[int]:
     return chunks if len(chunks) == CANDIDATES else [*scope.execute(tx, DENSE).scalars()]
 
 
-def _matches(
-    tx: Connection,
-    scope: _Scope,
-    dense: Sequence[int],
-    query: "Sequence[QueryWord]",
-    judges: Mapping[str, Judge],
-) -> list[Match]:
+def _candidates(
+    tx: Connection, scope: _Scope, dense: Sequence[int], words: "WordScores", judges: Mapping[str, Judge]
+) -> Candidates:
     """Find the best chunks by vectors and by words, with their fused scores.
 
     Similarities are corrected by feedback if words count, too.
     """
-    from functions.chat.retrieval.words import read_scores
-
-    words = read_scores(tx, scope.values["workspace_id"], query, among=scope.chunks)
     candidates = list(dict.fromkeys(chain(dense, _live(tx, scope, words))))
     found = Candidates(scope.execute(tx, MATCHES, chunks=to_array(candidates)).all(), words, judges)
     if feedback := found.feedback(dense):
@@ -319,7 +319,7 @@ def _matches(
             nearest=to_array(nearest),
         )
         found.correct({row.id: row.gain for row in rows})
-    return found.matches(scope.values["half_life_days"])
+    return found
 
 
 def _live(tx: Connection, scope: _Scope, words: "WordScores") -> list[int]:
@@ -353,9 +353,24 @@ def _found(match: Match, *, markup: Sequence[int] | None, ordinal: int, **fields
     return Found(match=match, markup=[*(markup or ())], first=ordinal, last=ordinal, **fields)
 
 
-def _full_text(found: Found) -> str:
-    """Return what a reranker reads: the excerpt after the title and the headings."""
-    return f"{' > '.join([found.title, *found.heading_path])}\n\n{found.excerpt}"
+def _compare_phrases(
+    found: Sequence[Found],
+    candidates: Candidates,
+    query: "Sequence[QueryWord]",
+    words: "WordScores",
+    half_life_days: float,
+) -> list[Found]:
+    """Sort passages again after the phrases of the best ones have been compared with the query's."""
+    from functions.chat.retrieval.bm25 import score_phrases
+
+    best = found[:COMPARED]
+    scores = score_phrases(
+        query, words, [word_sequence(one.full_text, one.language or DEFAULT_LANGUAGE) for one in best]
+    )
+    candidates.add_phrases({one.match.chunk_id: score for one, score in zip(best, scores, strict=True)})
+    matches = {match.chunk_id: match for match in candidates.matches(half_life_days)}
+    matched = (replace(one, match=matches[one.match.chunk_id]) for one in found)
+    return sorted(matched, key=lambda one: (-one.match.points, one.match.chunk_id))
 
 
 def _passage(found: Found) -> Passage:

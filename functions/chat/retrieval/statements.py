@@ -164,7 +164,7 @@ FEEDBACK = f"""
 
 # Each piece of a text is read at the cost of the whole text. So a gap is read only between two candidates.
 PASSAGES = f"""
-    select d.id as document_id, d.key, d.title, d.url, d.media_type, c.heading_path, c.ordinal,
+    select d.id as document_id, d.key, d.title, d.url, d.media_type, d.language, c.heading_path, c.ordinal,
       substr(d.text, c.start_offset + 1, c.end_offset - c.start_offset) as text, c.start_offset as start,
       nullif(width_bucket(c.start_offset, d.page_starts), 0) as page,
       c.end_offset as "end", to_json(c.markup) as markup, c.token_count as tokens,

@@ -113,6 +113,11 @@ def count_words(text: str, language: str) -> dict[int, int]:
     return {word: min(n, MAX_COUNT) for word, n in islice(counts.items(), MAX_DISTINCT)}
 
 
+def word_sequence(text: str, language: str) -> list[int]:
+    """Return the ids of the words of a text in their order. A name is followed by its parts."""
+    return [*chain.from_iterable(map(_ids_of(language).__getitem__, names(text)))]
+
+
 def count_chunk_words(key: str, title: str, heading_path: Sequence[str], text: str, *, language: str) -> dict[int, int]:
     """Count the words that a chunk is found by: those of its text, its headings, and its document's title and key.
 

@@ -63,6 +63,13 @@ def test_search_ranks_by_words_or_vectors_alone(chat: ChatApp) -> None:
     assert {hit["key"]: hit["relevant"] for hit in chat.search(q="cat")} == {"sense.md": False, "words.md": True}
 
 
+def test_passage_with_the_phrase_of_the_query_comes_first(chat: ChatApp) -> None:
+    chat.add_document("scattered.md", "The engine of our car died; we search.", vectors=[axis(0)])
+    chat.add_document("phrase.md", "We use the search engine of our site.", vectors=[axis(0)])
+    assert keys(chat.search(q="Which search engines?")) == ["phrase.md", "scattered.md"]
+    assert keys(chat.search(q="Which search engines?", by="words")) == ["scattered.md", "phrase.md"]
+
+
 def test_hit_has_the_exact_text_and_offsets(chat: ChatApp) -> None:
     text = "# Über 😀\n\nDas Erste.\n\nThe needle is here, with an emoji 👩‍👩‍👧.\n"
     cut = text.index("The needle")

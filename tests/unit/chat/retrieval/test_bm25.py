@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.chat.retrieval.bm25 import MIN_CHUNKS, Occurrences, QueryWord, Statistics, WordScores, _distinct, score
+from functions.chat.retrieval.bm25 import (
+    MIN_CHUNKS,
+    Occurrences,
+    QueryWord,
+    Statistics,
+    WordScores,
+    _distinct,
+    score,
+    score_phrases,
+)
 
 WORDS = range(1, 7)
 
@@ -42,6 +51,38 @@ def test_scores_equal_those_computed_by_hand() -> None:
     assert scores.best(2).tolist() == [1, 0]
     assert scores.of(0)[0] == pytest.approx(0.52355, abs=1e-4)
     assert scores.of(2) == scores.of(99) == (0.0, 0.0)
+
+
+PHRASE = [QueryWord([1], 1.0), QueryWord([2], 0.5)]
+FOUND = WordScores(np.zeros(0, np.int64), np.zeros(0), np.zeros(0), {1: 3.0, 2: 1.0, 7: 2.0}, mean_length=4.0)
+
+
+def test_phrase_scores_equal_those_computed_by_hand() -> None:
+    # Both words are adjacent in one of four passages and near in two: the idfs are ln(1 + 3.5/1.5) = 1.20397 and
+    # ln(1 + 2.5/2.5) = .69315, each times .11 × (3 + 1)/2. All lengths are the mean, so the norm is 1.2.
+    passages = [[1, 2, 1, 3], [2, 3, 3, 1], [1, 3, 3, 3], [3, 3, 3, 3]]
+    adjacent, near = 0.22 * 1.20397, 0.22 * 0.69315
+    expected = [adjacent * 2.2 / 2.2 + near * 4.4 / 3.2, near * 2.2 / 2.2, 0.0, 0.0]
+    assert score_phrases(PHRASE, FOUND, passages) == pytest.approx(expected, abs=1e-4)
+
+
+def test_phrases_in_long_passages_count_less() -> None:
+    short, long = score_phrases(PHRASE, FOUND, [[1, 2], [1, 2, *[3] * 20]])
+    assert short > long > 0.0
+
+
+def test_words_that_are_not_neighbours_in_the_query_are_no_phrase() -> None:
+    query = [QueryWord([1], 1.0), QueryWord([7], 1.0), QueryWord([2], 1.0)]
+    assert score_phrases(query, FOUND, [[1, 2], [3, 3]]) == [0.0, 0.0]
+    assert score_phrases([QueryWord([1], 1.0)], FOUND, [[1, 1]]) == [0.0]
+    assert score_phrases(PHRASE, FOUND, []) == []
+
+
+def test_word_of_several_languages_is_found_in_each_and_weighs_as_the_most_frequent() -> None:
+    query = [QueryWord([1, 7], 1.0), QueryWord([2], 1.0)]
+    [english, german] = score_phrases(query, FOUND, [[1, 2], [7, 2]])
+    [alone, _] = score_phrases([QueryWord([7], 1.0), QueryWord([2], 1.0)], FOUND, [[7, 2], [7, 2]])
+    assert english == german == alone > 0.0
 
 
 @given(st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0]), max_size=20), st.integers(0, 25))

@@ -62,6 +62,22 @@ def test_correction_moves_candidates_and_leaves_their_similarity() -> None:
     assert [match.similarity for match in found.matches(0.0)] == [0.5, 0.4, 0.1, None]
 
 
+def test_phrases_are_added_to_the_words_of_chunks() -> None:
+    found = make_candidates({1: 0.5, 2: 0.5, 3: 0.5}, words=ONE_WORD)
+    assert order(found)[0] == 3
+    overlaps = [match.overlap for match in found.matches(0.0)]
+    found.add_phrases({2: 0.2})
+    assert order(found) == [2, 3, 1]  # .2 by phrases beside .1 by words
+    assert [match.overlap for match in found.matches(0.0)] == overlaps
+
+
+def test_phrases_leave_the_correction_of_similarities() -> None:
+    found = make_candidates({1: 0.5, 2: 0.4, 3: 0.1}, words=NO_WORDS)
+    found.correct({1: 0.0, 2: 0.5, 3: 0.0})
+    found.add_phrases({})
+    assert order(found)[0] == 2
+
+
 def test_no_candidates_match_nothing() -> None:
     found = make_candidates({})
     assert found.feedback([]) is None

@@ -25,6 +25,7 @@ def found(
         "title": "A",
         "url": None,
         "media_type": "text/markdown",
+        "language": "en",
         "heading_path": [],
         "text": text,
         "markup": [],

@@ -1,6 +1,7 @@
 """Words of texts: what a name is found by, in many scripts and languages."""
 
 import struct
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -20,6 +21,7 @@ from headwater.words.analysis import (
     names,
     query_words,
     sparse_vector,
+    word_sequence,
 )
 
 
@@ -103,6 +105,14 @@ def test_threads_share_no_stemmer() -> None:
 def test_repeated_words_are_counted_and_bounded() -> None:
     assert list(count_words("go go " + "went " * 40_000, "en").values()) == [2, MAX_COUNT]
     assert len(count_words(" ".join(f"w{n}" for n in range(20_000)), "en")) == MAX_DISTINCT
+
+
+def test_word_sequence_has_the_counted_words_in_their_order() -> None:
+    text = "Query the search engine, then 搜索引擎 and std::vector."
+    sequence = word_sequence(text, "en")
+    assert Counter(sequence) == count_words(text, "en")
+    search, engine = (next(iter(word.ids)) for word in query_words("searching engines", ["en"]))
+    assert sequence.index(engine) == sequence.index(search) + 1
 
 
 def test_binary_vector_has_words_in_order() -> None:
