@@ -15,7 +15,7 @@ from scripts.local.postgres import Cluster, temporary_cluster
 from tests.harness import ports, supabase
 from tests.harness.databases import FreshDatabase, cluster_folder, fresh_database, make_template
 from tests.harness.pgbouncer import Bouncer, running_bouncer
-from tests.harness.scheduling import ON_ONE_STACK, FileScheduling
+from tests.harness.scheduling import SHARED_STACKS, FileScheduling
 
 # Examples have no deadline: machines may be busy.
 settings.register_profile("headwater", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -97,7 +97,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     With --as-supabase, select the tests with a database, except those that are marked `direct`.
     """
-    items.sort(key=lambda item: not (item.get_closest_marker("long") or item.nodeid.startswith(ON_ONE_STACK)))
+    items.sort(key=lambda item: not (item.get_closest_marker("long") or item.nodeid.startswith(SHARED_STACKS)))
     selected = items if config.getoption("--every-input") else [*_sample(items)]
     if config.getoption("--as-supabase"):
         selected = [*_first((item for item in selected if _has_pooled_database(item)), AS_SUPABASE)]

@@ -2,7 +2,8 @@
 
 from xdist.scheduler import LoadFileScheduling
 
-ON_ONE_STACK = "tests/e2e/on_one_stack/"
+SHARED_STACKS = ("tests/e2e/on_one_stack/", "tests/e2e/with_a_model/")
+"""Folders whose files share a stack: each process would start its own."""
 
 
 class FileScheduling(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
@@ -13,5 +14,6 @@ class FileScheduling(LoadFileScheduling):  # type: ignore[misc]  # xdist has no 
 
 
 def group(nodeid: str) -> str:
-    """Return a test's file, or the folder of the files that share a stack: each process would start its own."""
-    return ON_ONE_STACK if nodeid.startswith(ON_ONE_STACK) else nodeid.partition("::")[0]
+    """Return a test's file, or the folder of the files that share a stack."""
+    file = nodeid.partition("::")[0]
+    return next((folder for folder in SHARED_STACKS if nodeid.startswith(folder)), file)

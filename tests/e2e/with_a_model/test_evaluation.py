@@ -13,6 +13,7 @@ from headwater.embedding.scales import neutral_texts
 from scripts.evaluation.__main__ import main
 from scripts.evaluation.runs import read_run, summarise
 from tests.harness.chat_app import event_types, parse_events, text_of
+from tests.harness.paths import ROOT
 from tests.harness.pipeline import Repository
 from tests.harness.stacks import RunningStack, wait_until
 
@@ -69,7 +70,6 @@ def test_evaluation_measures_a_set_and_removes_its_texts(stack: RunningStack, tm
     assert main([*arguments[:3], str(wrong), *arguments[4:]]) == 2
 
 
-ROOT = Path(__file__).parents[2]
 DECLINED = json.loads((ROOT / "tests/data/declined-questions.json").read_text())
 """Documents of this repository, 50 questions that they answer, and 50 about other subjects."""
 
