@@ -161,11 +161,11 @@ class _Writer:
     def layer(self, prefix: str, x: str) -> str:
         """Append one layer: self-attention and feed-forward network, each with residual connection and LayerNorm."""
         attended = self.attention(f"{prefix}.attention", x)
-        projected = self.matmul(attended, f"{prefix}.attention.output.dense")
+        projected = self.linear(attended, f"{prefix}.attention.output.dense")
         x = self.layer_norm(projected, x, f"{prefix}.attention.output")
-        wide = self.matmul(x, f"{prefix}.intermediate.dense")
-        wide = self.graph.fused("BiasGelu", [wide, self.tensor(f"{prefix}.intermediate.dense.bias")], f"{prefix}.gelu")
-        narrow = self.matmul(wide, f"{prefix}.output.dense")
+        wide = self.linear(x, f"{prefix}.intermediate.dense")
+        wide = self.graph.fused("Gelu", [wide], f"{prefix}.gelu")
+        narrow = self.linear(wide, f"{prefix}.output.dense")
         return self.layer_norm(narrow, x, f"{prefix}.output")
 
     def attention(self, prefix: str, x: str) -> str:
@@ -177,18 +177,36 @@ class _Writer:
         kernel = np.concatenate([tensors[f"{head}.weight"].T for head in heads], axis=1)
         bias = graph.weight(f"{prefix}.qkv.bias", np.concatenate([tensors[f"{head}.bias"] for head in heads]))
         if self.encoder.activations is None:
-            inputs = [x, graph.weight(f"{prefix}.qkv.weight", kernel), bias, "attention_mask"]
-            return graph.fused("Attention", inputs, prefix, num_heads=self.encoder.heads)
+            return self.masked("Attention", [x, graph.weight(f"{prefix}.qkv.weight", kernel), bias], [], prefix)
         quantized, weight, scale, weight_scales, zero = self.quantize(x, kernel, f"{prefix}.qkv")
-        inputs = [quantized, weight, bias, scale, weight_scales, "attention_mask", zero]
-        return graph.fused("QAttention", inputs, prefix, num_heads=self.encoder.heads)
+        return self.masked("QAttention", [quantized, weight, bias, scale, weight_scales], [zero], prefix)
 
-    def matmul(self, x: str, name: str) -> str:
-        """Append a multiplication; the checkpoint's weights are out × in, ONNX needs in × out."""
-        kernel = self.encoder.tensors[f"{name}.weight"].T
+    def masked(self, operator: str, before: list[str], after: list[str], name: str) -> str:
+        """Append attention, with the mask only if a text is padded: the mask takes a seventh of its time."""
+        from onnx import TensorProto, helper
+
+        branches = {}
+        for branch, mask in (("then_branch", "attention_mask"), ("else_branch", "")):
+            output, heads = f"{name}.{branch}", self.encoder.heads
+            node = helper.make_node(operator, [*before, mask, *after], [output], domain=_FUSED, num_heads=heads)
+            info = helper.make_tensor_value_info(output, TensorProto.FLOAT, None)
+            branches[branch] = helper.make_graph([node], output, [], [info])
+        return self.graph.node("If", ["is_padded"], name, **branches)
+
+    def is_padded(self) -> str:
+        """Append whether a text of the batch is padded."""
+        import numpy as np
+
+        least = self.graph.node("ReduceMin", ["attention_mask"], "least", keepdims=0)
+        return self.graph.node("Equal", [least, self.graph.constant("padding", np.array(0, np.int32))], "is_padded")
+
+    def linear(self, x: str, name: str) -> str:
+        """Append a multiplication and a bias; the checkpoint's weights are out × in, ONNX needs in × out."""
+        kernel, bias = self.encoder.tensors[f"{name}.weight"].T, self.tensor(f"{name}.bias")
         if self.encoder.activations is None:
-            return self.graph.node("MatMul", [x, self.graph.weight(f"{name}.weight", kernel)], name)
-        return self.graph.fused("MatMulIntegerToFloat", list(self.quantize(x, kernel, name)), name)
+            product = self.graph.node("MatMul", [x, self.graph.weight(f"{name}.weight", kernel)], f"{name}.product")
+            return self.graph.node("Add", [product, bias], name)
+        return self.graph.fused("MatMulIntegerToFloat", [*self.quantize(x, kernel, name), "", bias], name)
 
     def quantize(self, x: str, kernel: "NDArray[Any]", name: str) -> tuple[str, str, str, str, str]:
         """Append the conversion of `x` to uint8 and of a matrix to int8; return both, their scales and the zero of `x`.
@@ -213,11 +231,10 @@ class _Writer:
         return quantized, weight, scale_name, graph.weight(f"{name}.scales", weight_scales), zero
 
     def layer_norm(self, x: str, residual: str, name: str) -> str:
-        """Append LayerNorm(x + bias + residual)."""
-        # onnxruntime's SkipLayerNormalization does all three, and takes five times as long on a CPU.
+        """Append LayerNorm(x + residual)."""
+        # onnxruntime's SkipLayerNormalization does both, and takes five times as long on a CPU.
         graph, norm = self.graph, [self.tensor(f"{name}.LayerNorm.{part}") for part in ("weight", "bias")]
-        biased = graph.node("Add", [x, self.tensor(f"{name}.dense.bias")], f"{name}.biased")
-        total = graph.node("Add", [biased, residual], f"{name}.total")
+        total = graph.node("Add", [x, residual], f"{name}.total")
         return graph.node("LayerNormalization", [total, *norm], f"{name}.LayerNorm.out", axis=-1, epsilon=_EPSILON)
 
     def mean_pool(self, x: str) -> str:
@@ -242,6 +259,7 @@ def write_encoder(encoder: Encoder, folder: Path) -> None:
     from onnx import TensorProto, helper
 
     writer = _Writer(encoder, Graph(folder))
+    writer.is_padded()
     x = writer.embeddings()
     for layer in range(encoder.layers):
         x = writer.layer(f"encoder.layer.{layer}", x)
