@@ -123,15 +123,18 @@ _IS_NEEDED = sa.text(f"""
         select count(*) from documents d where d.word_segment_id = s.id and d.deleted_at is null))
 """)
 
-# All of these join: a subquery for each row, or a comparison of each row with a list, would take a minute.
+# Documents take all of their chunks with them when they leave a segment.
 _SELECT_SEGMENTS = sa.text("""
-    select s.id, s.chunks, s.words, s.documents, count(c.id) as live, count(distinct d.id) as live_documents
-    from word_segments s
-    left join documents d on d.word_segment_id = s.id and d.deleted_at is null
-    left join chunks c on c.document_id = d.id
-    where s.workspace_id = :workspace_id group by s.id
+    select s.*, case when s.live_documents = s.documents then s.chunks else (
+      select count(*) from documents d join chunks c on c.document_id = d.id
+      where d.word_segment_id = s.id and d.deleted_at is null) end as live
+    from (
+      select s.id, s.chunks, s.words, s.documents, count(d.id) as live_documents from word_segments s
+      left join documents d on d.word_segment_id = s.id and d.deleted_at is null
+      where s.workspace_id = :workspace_id group by s.id) s
 """)
 
+# These join: a subquery for each row, or a comparison of each row with a list, would take a minute.
 _SELECT_DOCUMENTS = sa.text(f"""
     select id from (
       select id, sum(chunks) over before as chunks, sum(words) over before as words, row_number() over before as place,

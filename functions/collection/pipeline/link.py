@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -32,12 +33,26 @@ MAX_FRONT_MATTER_BYTES = 20_000
 """Larger aliases are ignored, so that the addresses of all documents fit into memory."""
 
 
+BLOCK_LINKS = 10_000
+"""Links that the database sends as one value: the driver takes several times as long for rows."""
+
+
+class StoredLink(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A link with the key of its document."""
+
+    id: int
+    key: str
+    kind: str
+    target: str
+    target_document_id: uuid.UUID | None
+
+
 @dataclass(frozen=True)
 class LinkInput:
     """What a `link` step reads: the source's documents (id, key and front matter), and the links to resolve."""
 
     documents: Sequence[Any]
-    links: Sequence[Any]
+    links: Sequence[StoredLink]
 
 
 def is_needed(tx: Connection, run_id: uuid.UUID) -> bool:
@@ -53,7 +68,9 @@ class Link:
         values = {"run_id": step.run_id}
         names = _changed_names(tx.execute(_SELECT_CHANGED, values))
         is_short = len(names) <= MAX_NAMES
-        links = tx.execute(_SELECT_LINKS, {**values, "names": json_rows(sorted(names)) if is_short else None}).all()
+        values_of_links = {**values, "names": json_rows(sorted(names)) if is_short else None, "block": BLOCK_LINKS}
+        blocks = tx.execute(_SELECT_LINKS, values_of_links).scalars()
+        links = [link for block in blocks for link in msgspec.json.decode(block, type=list[StoredLink])]
         names_of_targets = None
         if len(links) < MAX_LINKS_BY_NAME:
             names_of_targets = json_rows(sorted(possible_names((link.key, link.kind, link.target) for link in links)))
@@ -126,7 +143,7 @@ _SELECT_DOCUMENTS = sa.text(f"""
           select json_array_elements_text(cast(:names as json))))
 """)
 
-# A target with a template may name a document anywhere in it.
+# A target with a template may name a document anywhere in it. Ordered, so that the update reads each page once.
 _SELECT_LINKS = sa.text(f"""
     with run as (
       select r.id, r.source_id, cast(:names as json) is null or {_LEFT_UNRESOLVED} as all_links
@@ -146,9 +163,13 @@ _SELECT_LINKS = sa.text(f"""
             and (position('{{' in l.target) > 0 or position(name.value in replace(lower(
               substring(l.target from '{NAMED_PART}') collate "C"), ' ', '-')) > 0)))
     )
-    select l.id, d.key, l.kind, l.target, l.target_document_id
-    from affected join relations l on l.id = affected.id join documents d on d.id = l.document_id
-    where d.deleted_at is null and l.target !~ '^[A-Za-z][A-Za-z0-9+.-]*:'
+    select cast(json_agg(json_build_array(id, key, kind, target, target_document_id) order by id) as text)
+    from (
+      select l.id, d.key, l.kind, l.target, l.target_document_id,
+        (row_number() over (order by l.id) - 1) / cast(:block as integer) as block
+      from affected join relations l on l.id = affected.id join documents d on d.id = l.document_id
+      where d.deleted_at is null and l.target !~ '^[A-Za-z][A-Za-z0-9+.-]*:') numbered
+    group by block order by block
 """)
 
 _SET_TARGETS = sa.text("""

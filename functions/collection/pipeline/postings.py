@@ -84,7 +84,10 @@ def _sort(words: "NDArray[np.int32]", postings: "NDArray[Any]", mean_length: flo
 
     counts = postings["count"].astype(float)
     norm = K1 * (1 - B) + K1 * B * postings["length"] / mean_length
-    order = np.lexsort((-counts / (counts + norm), words))
+    by_score = np.argsort(-counts / (counts + norm), kind="stable")
+    # Each word and place as one number: numpy sorts these several times as fast as it finds an order.
+    places = np.sort(words[by_score].astype(np.int64) << 32 | np.arange(len(words))) & 0xFFFFFFFF
+    order = by_score[places]
     words, postings = words[order], postings[order]
     distinct, chunks = np.unique_counts(words)
     return Postings(distinct, chunks, postings.astype(postings.dtype.newbyteorder(">")).tobytes())
