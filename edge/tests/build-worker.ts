@@ -1,4 +1,4 @@
-/** Build the Worker for the one container once, and provide its folder to the tests as `builtWorker`. */
+/** Build the Worker once, as for the one container, and provide its folder to the tests as `builtWorker`. */
 
 import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";

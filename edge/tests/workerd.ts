@@ -1,14 +1,13 @@
 /** Run the Worker in workerd itself: `wrangler dev`'s proxy hides slow and disconnected clients from the Worker. */
 
-import { mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { build } from "vite";
+import { join } from "node:path";
+import { inject } from "vitest";
 import { freePort, startProcess, type ServerProcess } from "./server-process";
 import { LOCAL_TOKEN } from "./wrangler";
 
-const EDGE = resolve(import.meta.dirname, "..");
 /** The runtime's program, which wrangler depends on. */
 const WORKERD = (createRequire(import.meta.url)("workerd") as { default: string }).default;
 
@@ -16,9 +15,11 @@ const WORKERD = (createRequire(import.meta.url)("workerd") as { default: string 
 export async function startWorkerd(functions: string, variables: Record<string, string> = {}): Promise<ServerProcess> {
   const folder = await mkdtemp(join(tmpdir(), "workerd-"));
   const port = await freePort();
-  await bundle(folder);
+  const built = inject("builtWorker");
+  await copyFile(join(built, "index.js"), join(folder, "index.js"));
+  const options = JSON.parse(await readFile(join(built, "options.json"), "utf8")) as { compatibilityDate: string };
   const urls = { CHAT_URL: functions, COLLECTION_URL: functions, EMBEDDING_URL: functions };
-  const config = configOf(port, await compatibilityDate(), {
+  const config = configOf(port, options.compatibilityDate, {
     AUTH_MODE: "local",
     LOCAL_TOKEN,
     ...urls,
@@ -26,22 +27,6 @@ export async function startWorkerd(functions: string, variables: Record<string, 
   });
   await writeFile(join(folder, "config.capnp"), config);
   return startProcess([WORKERD, "serve", "config.capnp"], { port, folder, cwd: folder });
-}
-
-/** Bundle the Worker into one module, as wrangler does. */
-async function bundle(outDir: string): Promise<void> {
-  await build({
-    configFile: false,
-    root: EDGE,
-    logLevel: "error",
-    ssr: { noExternal: true, target: "webworker" },
-    build: { ssr: join(EDGE, "worker/index.ts"), outDir },
-  });
-}
-
-async function compatibilityDate(): Promise<string> {
-  const config = await readFile(join(EDGE, "wrangler.jsonc"), "utf8");
-  return /"compatibility_date": "([^"]+)"/.exec(config)?.[1] ?? "";
 }
 
 function configOf(port: number, date: string, variables: Record<string, string>): string {
