@@ -192,7 +192,8 @@ def wait_for_threads() -> None:
 @contextmanager
 def running_chat_app(database: FreshDatabase, **changes: Any) -> Iterator[ChatApp]:
     """Run an app on a fresh database whose active model is `constant`."""
-    register_model(database.admin_url, "constant", 384)
+    if database.model != "constant":
+        register_model(database.admin_url, "constant", 384)
     with second_instance(database, **changes) as app:
         yield app
 

@@ -8,17 +8,19 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
 from sqlalchemy.pool import QueuePool
 
-from headwater.database.migrations import upgrade
+from headwater.database.migrations import register_model, upgrade
 from headwater.database.transactions import Database
 from scripts.local.postgres import Cluster, PostgresError
 
 TEMPLATE = "template_headwater"
+TEMPLATE_WITH_MODEL = "template_headwater_model"
+MODEL = "constant"
 APP_PASSWORD = "app"
 _MEMORY = Path("/dev/shm")
 _MIN_FREE_MEMORY = 4 * 1024**3
@@ -32,6 +34,8 @@ class FreshDatabase:
     name: str
     url: str
     admin_url: str
+    model: str = ""
+    """The embedding model that is registered; none if empty."""
 
 
 @contextmanager
@@ -57,6 +61,12 @@ def make_template(cluster: Cluster) -> None:
     upgraded(describe(cluster, TEMPLATE))
 
 
+def make_template_with_model(cluster: Cluster) -> None:
+    """Copy the template, and register the model `constant` in it. To do so in each database takes 15 ms."""
+    cluster.execute(f"create database {TEMPLATE_WITH_MODEL} template {TEMPLATE} owner postgres strategy file_copy")
+    register_model(describe(cluster, TEMPLATE_WITH_MODEL).admin_url, MODEL, 384)
+
+
 def upgraded(database: FreshDatabase) -> FreshDatabase:
     """Migrate a database."""
     upgrade(database.admin_url, database.url)
@@ -64,13 +74,16 @@ def upgraded(database: FreshDatabase) -> FreshDatabase:
 
 
 @contextmanager
-def fresh_database(cluster: Cluster, execute: Callable[[str], object] | None = None) -> Iterator[FreshDatabase]:
+def fresh_database(
+    cluster: Cluster, execute: Callable[[str], object] | None = None, *, with_model: bool = False
+) -> Iterator[FreshDatabase]:
     """Copy the template. Drops the copy at the end, with its connections. `execute`: how to run the statements."""
+    template = TEMPLATE_WITH_MODEL if with_model else TEMPLATE
     execute = execute or cluster.execute
     name = f"test_{next(_numbers)}"
     # file_copy takes 40 % less processor time than the default strategy, as long as fsync is off.
-    execute(f"create database {name} template {TEMPLATE} owner postgres strategy file_copy")
-    yield describe(cluster, name)
+    execute(f"create database {name} template {template} owner postgres strategy file_copy")
+    yield replace(describe(cluster, name), model=MODEL if with_model else "")
     execute(f"drop database {name} with (force)")
 
 
