@@ -27,11 +27,14 @@ WINDOW = 5 * WORKSPACES
 
 
 class RecordClaims:
-    """A handler that records the workspace of each claimed step, and how many claims there were when it completed."""
+    """A handler that records the workspace of each claimed step, and when it ran, as numbers of claims.
+
+    A step runs from the completion of its thread's step before: a thread may wait between its claim and the handler.
+    """
 
     def __init__(self) -> None:
         self.claims: list[uuid.UUID] = []
-        self.completed: dict[int, int] = {}
+        self.ran: dict[int, tuple[int, int]] = {}
         self._lock = threading.Lock()
         self._own = threading.local()
 
@@ -46,7 +49,8 @@ class RecordClaims:
         return gathered
 
     def apply(self, tx: Connection, step: Step, computed: Step) -> StepResult:
-        self.completed[self._own.claim] = len(self.claims)
+        self.ran[self._own.claim] = getattr(self._own, "free", 0), len(self.claims)
+        self._own.free = len(self.claims)
         return StepResult()
 
     def stalled(self, start: int, end: int) -> set[uuid.UUID]:
@@ -56,8 +60,8 @@ class RecordClaims:
         """
         return {
             self.claims[claim]
-            for claim, completed in self.completed.items()
-            if min(completed, end) - max(claim, start) > WINDOW / 5
+            for claim, (began, completed) in self.ran.items()
+            if min(completed, end) - max(began, start) > WINDOW / 5
         }
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
