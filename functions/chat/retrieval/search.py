@@ -202,7 +202,9 @@ class Search:
             scores = read_scores(tx, workspace_id, words, among=scope.chunks)
             candidates = _candidates(tx, scope, dense, scores, judges)
             found = _read_distinct(tx, scope, rank(candidates.matches(half_life_days)), size)
-        return _compare_phrases(found, candidates, words, scores, half_life_days) if by == "hybrid" else found
+        if by != "hybrid" or len(words) < 2:  # one word is no phrase
+            return found
+        return _compare_phrases(found, candidates, words, scores, half_life_days)
 
     def _read_scales(self, tx: Connection, target: Any, languages: Sequence[str]) -> LanguageScales:
         if target.model is None:

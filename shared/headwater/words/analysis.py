@@ -91,8 +91,8 @@ _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 # Between the parts of `MessageDigestFunction`, `HTTPServer` and `snake_case`.
 _BETWEEN_PARTS = re.compile(r"_+|(?<=[^\W_A-Z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
-_MAX_KEPT = 100_000
-"""Names and words of a language whose ids are kept in memory, each."""
+_MAX_KEPT = 200_000
+"""Names and words whose ids are kept in memory, of all languages: in about 30 MB."""
 
 _INDIC_START = "\u0900"
 """Marks from here on spell vowels and tones. Those before are accents, and vowel signs that are usually not written."""
@@ -173,14 +173,19 @@ def sparse_vector(counts: Mapping[int, int]) -> str:
 class _Kept(dict[str, T]):
     """Results of a function by name or word, found when they are first read. Those of short ones are kept."""
 
+    number = 0
+    """Kept results of all languages."""
+
     def __init__(self, find: Callable[[str], T]) -> None:
         self._find = find
 
     def __missing__(self, text: str) -> T:
         found = self._find(text)
         if len(text) <= MAX_NAME_CHARS:
-            if len(self) >= _MAX_KEPT:
-                self.clear()
+            if _Kept.number >= _MAX_KEPT:
+                _ids_of.cache_clear()
+                _Kept.number = 0
+            _Kept.number += 1
             self[text] = found
         return found
 

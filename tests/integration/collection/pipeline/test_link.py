@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import Connection
 
+from functions.collection.pipeline import link
 from functions.collection.pipeline.link import Link, LinkInput
 from headwater.queue.ledger import Step
 from headwater.queue.worker import Handler
@@ -105,12 +106,14 @@ def test_change_without_addresses_reads_only_its_own_links_and_those_to_it(vault
     assert vault.links() == FIRST | {"../more.md": "more.md"}
 
 
-def test_links_from_and_to_moved_documents_are_resolved_again(vault: Vault) -> None:
+def test_links_from_and_to_moved_documents_are_resolved_again(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "BLOCK_LINKS", 2)
     page = "Lampor i ett långt rum, som står intill hamnen, tills någon tänder dem.\n"
     moved = {f"{n}.md": f"{page}\n{n}: [next]({n + 1}.md)\n" for n in range(4)}
-    vault.collect(
+    read = vault.collect(
         {**{f"sv/{name}": text for name, text in moved.items()}, "a.md": "[[2]] [three](sv/3.md) [0](se/0)\n"}
     )
+    assert read == ["1.md", "2", "2.md", "3.md", "4.md", "se/0", "sv/3.md"], "in four blocks"
     between = {"1.md": "sv/1.md", "2.md": "sv/2.md", "3.md": "sv/3.md", "4.md": None}
     assert vault.links() == {"2": "sv/2.md", "sv/3.md": "sv/3.md", "se/0": None, **between}
     vault.collect({f"sv/{name}": None for name in moved} | {f"se/{name}": text for name, text in moved.items()})

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headwater.words import analysis
 from headwater.words.analysis import (
     _ASCII_WORD,
     MAX_COUNT,
     MAX_DISTINCT,
     WORD_IDS,
+    _ids_of,
     _letters,
     _stemmer,
     _word,
@@ -100,6 +102,13 @@ def test_threads_share_no_stemmer() -> None:
         assert all(found == expected for found in pool.map(query_words, [text] * 16, [["en", "de"]] * 16))
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(_stemmer, "en").result() is not _stemmer("en")
+
+
+def test_few_ids_are_kept_of_all_languages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(analysis, "_MAX_KEPT", 20)  # each text adds a name and its word
+    codes = [first + second for first in "abcdef" for second in "abcdef"]
+    assert [count_words("found", code) for code in codes] == [count_words("found", code) for code in codes]
+    assert _ids_of.cache_info().currsize <= 10
 
 
 def test_repeated_words_are_counted_and_bounded() -> None:
