@@ -23,7 +23,7 @@ from headwater.embedding.local.encoder import Encoder
 from headwater.embedding.local.models import MINILM
 from headwater.embedding.local.tokenizer_file import GROUP_CHARS, PIECE_CHARS
 from headwater.embedding.registry import load_embedder, load_tokenizer
-from tests.harness.paths import DATA
+from tests.harness.paths import DATA, MODELS
 from tests.harness.stacks import wait_until
 
 NAME = "all-MiniLM-L6-v2"
@@ -257,18 +257,18 @@ print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1
 
 
 @pytest.mark.skipif("glibc" not in platform.libc_ver(), reason="sets the thresholds of glibc's malloc")
-def test_batches_use_the_memory_that_earlier_ones_freed(model_dir: Path) -> None:
+def test_batches_use_the_memory_that_earlier_ones_freed() -> None:
     program = """
 import json, resource, sys
 from pathlib import Path
 from headwater.embedding.registry import load_embedder
-embedder = load_embedder("all-MiniLM-L6-v2", Path(sys.argv[1]), threads=1)
-embedder.embed_documents(["word " * 206] * 4)
+embedder = load_embedder("all-MiniLM-L6-v2-int8", Path(sys.argv[1]), threads=1)
+embedder.embed_documents(["word " * 206] * 16)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-embedder.embed_documents(["word " * 206] * 8)
-print(json.dumps((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / 8))
+embedder.embed_documents(["word " * 206] * 16)
+print(json.dumps((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / 16))
 """
-    assert _run(program, str(model_dir)) < 200, "pages that the kernel cleared for each text"
+    assert _run(program, str(MODELS)) < 80, "pages that the kernel cleared for each text"
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak of memory from Linux's /proc")
