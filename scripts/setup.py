@@ -25,18 +25,14 @@ from types import TracebackType
 from typing import ClassVar
 
 ROOT = Path(__file__).resolve().parent.parent
-STATE = ROOT / ".headwater"
-VENV = ROOT / ".venv"
-EDGE = ROOT / "edge"
+STATE, VENV, EDGE = ROOT / ".headwater", ROOT / ".venv", ROOT / "edge"
 WEB_APP, WEB_LOCK, NODE_MODULES = EDGE / "web" / "dist", EDGE / "package-lock.json", EDGE / "node_modules"
-PYTHON, UV = VENV / "bin" / "python", VENV / "bin" / "uv"
+PYTHON, UV, INCOMPLETE = VENV / "bin" / "python", VENV / "bin" / "uv", VENV / ".incomplete"
 PROJECTS = (ROOT / "pyproject.toml", ROOT / "localcloud" / "pyproject.toml")
 REQUIREMENTS = ROOT / "scripts" / "requirements.txt"
 MODELS, WEIGHTS = STATE / "models", STATE / "weights"
 WEIGHTS_REQUIREMENTS = ROOT / "scripts" / "weights-requirements.txt"
-INCOMPLETE = VENV / ".incomplete"
-FRONT_END = STATE / "front-end"
-FRONT_END_PACKAGES = ROOT / "functions" / "sandbox" / "front_end"
+FRONT_END, FRONT_END_PACKAGES = STATE / "front-end", ROOT / "functions" / "sandbox" / "front_end"
 NOT_BUILT_FROM = {"node_modules", "dist", ".wrangler", "container", "worker", "tests", "e2e"}
 INSTALLED = "lib/python*/site-packages/*.dist-info/RECORD"
 ERROR_LINES = 40
@@ -286,21 +282,25 @@ def npm_ci(project: Path, folder: Path) -> None:
     from scripts import packages
 
     command, environment = npm_command("config", "get", "registry")
-    registry = subprocess.run(command, cwd=project, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    registry = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
     packages.copy_npm_project(project, folder, registry.stdout.strip())
+    install = ("ci", "--no-audit", "--no-fund", "--loglevel=error")
     try:
-        npm("ci", "--no-audit", "--no-fund", cwd=folder)
-    except SetupError:  # some registries have the archives elsewhere
-        shutil.copy(project / "package-lock.json", folder)
-        npm("ci", "--no-audit", "--no-fund", cwd=folder)
+        npm(*install, cwd=folder)
+    except SetupError as error:
+        if "npm error code" not in str(error):  # Ctrl-C ended npm
+            raise
+        shutil.copy(project / "package-lock.json", folder)  # some registries have the archives elsewhere
+        npm(*install, cwd=folder)
 
 
 def install_web_packages(_: Progress) -> None:
     """Install what the web app and the Worker, their tests and their checks need."""
     folder = STATE / "web-packages"
     npm_ci(EDGE, folder)
-    shutil.rmtree(NODE_MODULES, ignore_errors=True)
-    (folder / "node_modules").rename(NODE_MODULES)
+    if os.path.lexists(NODE_MODULES):
+        shutil.move(NODE_MODULES, folder / "replaced")
+    shutil.move(folder / "node_modules", NODE_MODULES)
     shutil.rmtree(folder)
 
 
