@@ -90,6 +90,7 @@ def main() -> None:
 def _run_everything(python: Sequence[str], arguments: Sequence[str], reports: Path | None, failures: Path) -> bool:
     """Run all tests. `failures` is an empty folder for the names of those that fail. Returns whether all passed."""
     edge_report = (reports or failures) / "edge.xml"
+    edge_report.unlink(missing_ok=True)  # vitest writes none if it fails to start
     edge = Background(*edge_command(edge_report))
     # One process compiles the tests for all others, or each would: that is two thirds of the time of collecting them.
     compiling = [sys.executable, "-m", "pytest", "--collect-only", "-qq"]
@@ -123,14 +124,15 @@ def run_again(failures: Path, arguments: Sequence[str]) -> bool:
 def run_files_again(report: Path) -> bool:
     """Run the failed files of vitest's report once more. Returns whether all passed.
 
-    Their results in the report are replaced: if a hook failed, the report says of tests that they were skipped.
+    Their results in the report are replaced: if a hook failed, the report says of tests that they were skipped. Errors
+    outside of tests are failures at once: the report does not say for certain which file they are from.
     """
     try:
         first = ET.parse(report)
     except (OSError, ET.ParseError):
         return False
     failed = {suite.get("name", ""): suite for suite in first.iter("testsuite") if suite.get("failures") != "0"}
-    if not 0 < len(failed) <= MAX_SECOND_TRIES:
+    if first.getroot().get("errors") != "0" or not 0 < len(failed) <= MAX_SECOND_TRIES:
         return False
     print("test: these failed, and run once more:", *failed, sep="\n  ", flush=True)
     again = report.with_suffix(".again")

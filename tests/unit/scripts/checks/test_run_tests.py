@@ -108,15 +108,25 @@ def test_only_failed_files_of_vitest_run_again(
 
     monkeypatch.setattr(run_tests, "edge_command", vitest)
     report = tmp_path / "edge.xml"
-    report.write_text(f"<testsuites>{FAILED_HOOK}</testsuites>")
+    report.write_text(f'<testsuites errors="0">{FAILED_HOOK}</testsuites>')
     assert run_files_again(report) == (status == 0)
     assert "b.test.ts" in capfd.readouterr().out
     name = "needs x" if status == 0 else "served"
     assert reasons(report.read_text()) == [(f"b.test.ts::{name}", name)]
 
 
-@pytest.mark.parametrize("report", [None, "", f"<testsuites>{suite('a.test.ts', 0, '')}</testsuites>"])
-def test_no_file_runs_again_if_the_report_names_none(tmp_path: Path, report: str | None) -> None:
+@pytest.mark.parametrize(
+    "report",
+    [
+        None,
+        "",
+        f'<testsuites errors="0">{suite("a.test.ts", 0, "")}</testsuites>',
+        f'<testsuites errors="1">{FAILED_HOOK}{suite("vitest unhandled errors", 0, "")}</testsuites>',
+    ],
+)
+def test_no_file_runs_again_if_the_report_names_none_or_has_an_error_outside_of_tests(
+    tmp_path: Path, report: str | None
+) -> None:
     path = tmp_path / "edge.xml"
     if report is not None:
         path.write_text(report)
