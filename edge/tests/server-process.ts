@@ -36,10 +36,11 @@ export async function startProcess(
   const url = `http://127.0.0.1:${port}`;
   const deadline = Date.now() + START_TIMEOUT_MS;
   while (!(await isReady(url))) {
-    if (child.exitCode !== null || Date.now() > deadline) {
+    if (child.exitCode !== null || child.signalCode !== null || Date.now() > deadline) {
       await close();
       throw new Error(`${program} ${args.join(" ")} did not start:\n${output}`);
     }
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }
   return { url, port, close };
 }
@@ -48,7 +49,6 @@ async function isReady(url: string): Promise<boolean> {
   try {
     return (await fetch(`${url}/env`, { signal: AbortSignal.timeout(5000) })).ok;
   } catch {
-    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     return false;
   }
 }
