@@ -281,10 +281,10 @@ def npm_ci(project: Path, folder: Path) -> None:
     """Install the locked packages of an npm project into a new folder."""
     from scripts import packages
 
-    command, environment = npm_command("config", "get", "registry")
+    command, environment = npm_command("config", "get", "registry", "--no-update-notifier")
     registry = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
     packages.copy_npm_project(project, folder, registry.stdout.strip())
-    install = ("ci", "--no-audit", "--no-fund", "--loglevel=error")
+    install = ("ci", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
     try:
         npm(*install, cwd=folder)
     except SetupError as error:
