@@ -4,6 +4,7 @@ import os
 import re
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import grpc
@@ -65,11 +66,19 @@ def test_files_are_closed_to_other_users(stack: RunningStack, processes: list[ps
     assert count > 1000
 
 
+def command_line(process: psutil.Process) -> str:
+    """Return the command line of a process; empty if the process has ended."""
+    with suppress(psutil.NoSuchProcess):
+        return " ".join(process.cmdline())
+    return ""
+
+
 def test_processes_are_closed_to_other_users(stack: RunningStack, processes: list[psutil.Process]) -> None:
     count, worked = attack(pids=[process.pid for process in processes])
     assert worked == []
     assert count > 100
-    command_lines = [" ".join(process.cmdline()) for process in processes]
+    command_lines = [command_line(process) for process in processes]
+    assert any(command_lines)
     assert not [line for line in command_lines if any(secret in line for secret in stack.secrets)]
 
 
