@@ -34,8 +34,10 @@ def own_stack() -> Iterator[RunningStack]:
 
 @pytest.fixture(scope="module")
 def restarted(own_stack: RunningStack) -> Iterator[RunningStack]:
-    """A stack with --verbose on the data of the first, whose source was removed, and whose supervisor was killed
-    together with the process that would have ended the others."""
+    """A stack with --verbose on the data of the first, whose source was removed and whose supervisor was killed.
+
+    The process that ends the others in that case was killed, too.
+    """
     [source] = sources(own_stack)
     assert (source["name"], source["documents"] > 0) == ("Headwater docs", True)
     url = f"{own_stack.url}/api/sources/{source['id']}"

@@ -91,17 +91,17 @@ def has_begun(stack: RunningStack, run_id: str, counter: str) -> bool:
 
 @pytest.fixture
 def contents(quick_stack: RunningStack) -> Iterator[Pipeline]:
-    """The stack's database, emptied after the test."""
+    """The stack's database, empty after the test."""
     settings = read_dotenv(quick_stack.data / "env")
     database = FreshDatabase("stack", settings["DATABASE_URL"], settings["DATABASE_ADMIN_URL"])
     pipeline = Pipeline(database)
     yield pipeline
     pipeline.database.close()
     with connected(database.admin_url) as owner:
-        wait_until(lambda: emptied(owner))
+        wait_until(lambda: empty(owner))
 
 
-def emptied(owner: Database) -> bool:
+def empty(owner: Database) -> bool:
     """Empty the database. Returns False if that is a deadlock with one of the functions, which go on."""
     with suppress(DatabaseRefuses), owner.transaction(Settings(database_url="x").local_workspace_id) as tx:
         tx.execute(sa.text("truncate headwater.sources, headwater.vectors, headwater.tickets cascade"))

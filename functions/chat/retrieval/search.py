@@ -62,8 +62,8 @@ CANDIDATES = 100
 OVERSAMPLE = 4 * CANDIDATES
 """Nearest vectors that are joined to live chunks first. Usually enough of them are live."""
 
-COMPARED = 50
-"""Best candidates whose phrases are compared with the query's."""
+PHRASE_PASSAGES = 50
+"""Best passages whose phrases are compared with the query's."""
 
 POOL = 3
 """Candidates whose texts are read, for each passage that is returned: some are the same, some are joined."""
@@ -169,7 +169,7 @@ class Search:
         Rankings by words or vectors alone never are.
         """
         reranking = self.reranking if rerank and by == "hybrid" else None
-        size = max(POOL * k, COMPARED, RERANKED) if by == "hybrid" else POOL * k
+        size = max(POOL * k, PHRASE_PASSAGES, RERANKED) if by == "hybrid" else POOL * k
         scope = _Scope({**wanted.values, "workspace_id": workspace_id}, wanted.sql)
         with tracing.span("search"):
             found = self._search(query, size, scope, by=by, half_life_days=half_life_days)
@@ -202,9 +202,8 @@ class Search:
             scores = read_scores(tx, workspace_id, words, among=scope.chunks)
             candidates = _candidates(tx, scope, dense, scores, judges)
             found = _read_distinct(tx, scope, rank(candidates.matches(half_life_days)), size)
-        if by != "hybrid" or len(words) < 2:  # one word is no phrase
-            return found
-        return _compare_phrases(found, candidates, words, scores, half_life_days)
+        has_phrases = by == "hybrid" and len(words) > 1
+        return _compare_phrases(found, candidates, words, scores, half_life_days) if has_phrases else found
 
     def _read_scales(self, tx: Connection, target: Any, languages: Sequence[str]) -> LanguageScales:
         if target.model is None:
@@ -365,10 +364,9 @@ def _compare_phrases(
     """Sort passages again after the phrases of the best ones have been compared with the query's."""
     from functions.chat.retrieval.bm25 import score_phrases
 
-    best = found[:COMPARED]
-    scores = score_phrases(
-        query, words, [word_sequence(one.full_text, one.language or DEFAULT_LANGUAGE) for one in best]
-    )
+    best = found[:PHRASE_PASSAGES]
+    sequences = [word_sequence(one.full_text, one.language or DEFAULT_LANGUAGE) for one in best]
+    scores = score_phrases(query, words, sequences)
     candidates.add_phrases({one.match.chunk_id: score for one, score in zip(best, scores, strict=True)})
     matches = {match.chunk_id: match for match in candidates.matches(half_life_days)}
     matched = (replace(one, match=matches[one.match.chunk_id]) for one in found)

@@ -68,8 +68,8 @@ class Link:
         values = {"run_id": step.run_id}
         names = _changed_names(tx.execute(_SELECT_CHANGED, values))
         is_short = len(names) <= MAX_NAMES
-        values_of_links = {**values, "names": json_rows(sorted(names)) if is_short else None, "block": BLOCK_LINKS}
-        blocks = tx.execute(_SELECT_LINKS, values_of_links).scalars()
+        selected = {"names": json_rows(sorted(names)) if is_short else None, "block": BLOCK_LINKS}
+        blocks = tx.execute(_SELECT_LINKS, values | selected).scalars()
         links = [link for block in blocks for link in msgspec.json.decode(block, type=list[StoredLink])]
         names_of_targets = None
         if len(links) < MAX_LINKS_BY_NAME:

@@ -91,7 +91,7 @@ _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 # Between the parts of `MessageDigestFunction`, `HTTPServer` and `snake_case`.
 _BETWEEN_PARTS = re.compile(r"_+|(?<=[^\W_A-Z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
-_MAX_KEPT = 200_000
+_MAX_CACHED = 200_000
 """Names and words whose ids are kept in memory, of all languages: in about 30 MB."""
 
 _INDIC_START = "\u0900"
@@ -170,11 +170,11 @@ def sparse_vector(counts: Mapping[int, int]) -> str:
     return f"{{{','.join(f'{word}:{n}' for word, n in counts.items())}}}/{WORD_IDS}"
 
 
-class _Kept(dict[str, T]):
+class _Cache(dict[str, T]):
     """Results of a function by name or word, found when they are first read. Those of short ones are kept."""
 
-    number = 0
-    """Kept results of all languages."""
+    total = 0
+    """Number of results that are kept, of all languages."""
 
     def __init__(self, find: Callable[[str], T]) -> None:
         self._find = find
@@ -182,19 +182,19 @@ class _Kept(dict[str, T]):
     def __missing__(self, text: str) -> T:
         found = self._find(text)
         if len(text) <= MAX_NAME_CHARS:
-            if _Kept.number >= _MAX_KEPT:
+            if _Cache.total >= _MAX_CACHED:
                 _ids_of.cache_clear()
-                _Kept.number = 0
-            _Kept.number += 1
+                _Cache.total = 0
+            _Cache.total += 1
             self[text] = found
         return found
 
 
 @cache
-def _ids_of(language: str) -> _Kept[tuple[int, ...]]:
+def _ids_of(language: str) -> _Cache[tuple[int, ...]]:
     """Return the ids of the words of each name in texts of a language. Names share many of their words."""
-    ids = _Kept(partial(_stem_id, language))
-    return _Kept(lambda name: tuple(map(ids.__getitem__, _words(name))))
+    ids = _Cache(partial(_stem_id, language))
+    return _Cache(lambda name: tuple(map(ids.__getitem__, _words(name))))
 
 
 def _words(name: str) -> Iterator[str]:

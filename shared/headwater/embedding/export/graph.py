@@ -177,11 +177,11 @@ class _Writer:
         kernel = np.concatenate([tensors[f"{head}.weight"].T for head in heads], axis=1)
         bias = graph.weight(f"{prefix}.qkv.bias", np.concatenate([tensors[f"{head}.bias"] for head in heads]))
         if self.encoder.activations is None:
-            return self.masked("Attention", [x, graph.weight(f"{prefix}.qkv.weight", kernel), bias], [], prefix)
+            return self.attention_node("Attention", [x, graph.weight(f"{prefix}.qkv.weight", kernel), bias], [], prefix)
         quantized, weight, scale, weight_scales, zero = self.quantize(x, kernel, f"{prefix}.qkv")
-        return self.masked("QAttention", [quantized, weight, bias, scale, weight_scales], [zero], prefix)
+        return self.attention_node("QAttention", [quantized, weight, bias, scale, weight_scales], [zero], prefix)
 
-    def masked(self, operator: str, before: list[str], after: list[str], name: str) -> str:
+    def attention_node(self, operator: str, before: list[str], after: list[str], name: str) -> str:
         """Append attention, with the mask only if a text is padded: the mask takes a seventh of its time."""
         from onnx import TensorProto, helper
 

@@ -105,7 +105,7 @@ def test_threads_share_no_stemmer() -> None:
 
 
 def test_few_ids_are_kept_of_all_languages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(analysis, "_MAX_KEPT", 20)  # each text adds a name and its word
+    monkeypatch.setattr(analysis, "_MAX_CACHED", 20)  # each text adds a name and its word
     codes = [first + second for first in "abcdef" for second in "abcdef"]
     assert [count_words("found", code) for code in codes] == [count_words("found", code) for code in codes]
     assert _ids_of.cache_info().currsize <= 10
