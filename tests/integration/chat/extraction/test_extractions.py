@@ -8,7 +8,6 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,14 +50,6 @@ def provider() -> Iterator[ScriptedProvider]:
     with scripted_provider() as provider:
         provider.script = offer
         yield provider
-
-
-@pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[Cloud]:
-    made = Cloud(tmp_path)
-    made.client.pause_queue(name=made.create_queue("chat"))
-    yield made
-    made.stop()
 
 
 def changes(cloud: Cloud, provider: ScriptedProvider) -> dict[str, Any]:

@@ -8,7 +8,6 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import httpx
 import pytest
@@ -34,15 +33,6 @@ def provider() -> Iterator[FakeProvider]:
     with fake_provider() as provider:
         provider.pieces, provider.wait, provider.wait_after = PIECES, threading.Event(), 30
         yield provider
-
-
-@pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[Cloud]:
-    """Cloud Tasks with a paused queue: the surviving instance delivers its tickets."""
-    made = Cloud(tmp_path)
-    made.client.pause_queue(name=made.create_queue("chat"))
-    yield made
-    made.stop()
 
 
 @pytest.fixture

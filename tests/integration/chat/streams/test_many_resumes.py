@@ -6,7 +6,6 @@ the AI SDK's `useChat` does. `--every-input` runs until there were 1,000 resumes
 
 import random
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -30,16 +29,13 @@ def provider() -> Iterator[FakeProvider]:
 
 
 @pytest.fixture
-def apps(tmp_path: Path, database: FreshDatabase, provider: FakeProvider) -> Iterator[list[ChatApp]]:
+def apps(cloud: Cloud, database: FreshDatabase, provider: FakeProvider) -> Iterator[list[ChatApp]]:
     """Two instances, and threads that deliver the tickets of the queue, as Cloud Tasks does."""
-    cloud = Cloud(tmp_path)
-    cloud.client.pause_queue(name=cloud.create_queue("chat"))
     changes = queue_settings(cloud.url) | {"chat_model": "openai:fake", "openai_base_url": f"{provider.url}/v1"}
     with running_chat_app(database, **changes) as first, second_instance(database, **changes) as second:
         first.add_document("guide.md", "Install the compass with pip.", title="Guide")
         with delivering(first, second):
             yield [first, second]
-    cloud.stop()
 
 
 @pytest.mark.parametrize("continues", [True, False], ids=["plain reader", "useChat"])
