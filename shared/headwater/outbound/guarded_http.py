@@ -10,6 +10,7 @@ A proxy that is set (`FETCH_PROXY`) gets the checked address: every connection i
 
 import socket
 import ssl
+from functools import cache
 from typing import Any
 
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Retry, Timeout
@@ -49,11 +50,22 @@ class LimitedTLSConnection(LimitedConnection, HTTPSConnection):
     def connect(self) -> None:
         """Connect and do the TLS handshake."""
         if self.ssl_context is None:
-            self.ssl_context = create_urllib3_context()
-            if not (self.ca_certs or self.ca_cert_dir or self.ca_cert_data):
-                self.ssl_context.load_default_certs()
+            has_own_certificates = self.ca_certs or self.ca_cert_dir or self.ca_cert_data
+            self.ssl_context = create_urllib3_context() if has_own_certificates else shared_tls_context()
         self.ssl_context.sslsocket_class = LimitedTLSSocket
         super().connect()
+
+
+def shared_tls_context() -> ssl.SSLContext:
+    """Return urllib3's context with the default certificates, as `headwater.outbound.sockets.tls_context` does."""
+    return _tls_context(ssl.get_default_verify_paths())
+
+
+@cache
+def _tls_context(_paths: ssl.DefaultVerifyPaths) -> ssl.SSLContext:
+    context = create_urllib3_context()
+    context.load_default_certs()
+    return context
 
 
 class _GuardedConnection(LimitedConnection):

@@ -10,6 +10,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
@@ -91,7 +92,15 @@ class LimitedTLSSocket(LimitedSocket, ssl.SSLSocket):
 
 
 def tls_context() -> ssl.SSLContext:
-    """Return a context for TLS clients, which verifies servers, with limited sockets."""
+    """Return the context of TLS clients, which verifies servers, with limited sockets. All clients share it.
+
+    To load the certificates takes 16 ms. They are loaded again if their paths change (`SSL_CERT_FILE`).
+    """
+    return _tls_context(ssl.get_default_verify_paths())
+
+
+@cache
+def _tls_context(_paths: ssl.DefaultVerifyPaths) -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.sslsocket_class = LimitedTLSSocket
     return context

@@ -2,7 +2,7 @@
 
 import email
 import email.policy
-import os
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 
 from functions.chat.standing.delivery import smtp
 from headwater.errors import PermanentError
-from headwater.outbound.sockets import tls_context
+from headwater.outbound.sockets import LimitedTLSSocket
 from tests.fakes.smtp_server import PASSWORD, USER, SmtpServer, smtp_server
 from tests.harness.certificates import create_authority
 from tests.harness.chat_app import ChatApp
@@ -152,9 +152,8 @@ def test_tls_is_verified_and_the_user_logs_in(tmp_path: Path, scheme: str) -> No
 
         def send(address: str = url, root: Path | None = authority.root) -> None:
             def context() -> Any:
-                made = tls_context()
-                if root is not None:
-                    made.load_verify_locations(os.fspath(root))
+                made = ssl.create_default_context(cafile=root)
+                made.sslsocket_class = LimitedTLSSocket
                 return made
 
             smtp.send_mail(
