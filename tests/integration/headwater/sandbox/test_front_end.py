@@ -1,6 +1,5 @@
 """Builds of front ends in the sandbox, with the packages that the set-up has installed."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -9,9 +8,9 @@ import pytest
 from headwater.sandbox.frames import SandboxUnavailable
 from headwater.sandbox.front_end import MAX_SITE_FILES, build
 from headwater.sandbox.runner import Sandbox, find_sandbox
+from tests.harness.browser import BROWSER, needs_browser
 from tests.harness.paths import ROOT
 
-CHROMIUM = shutil.which("chromium")
 OTHER = b'export const show = () => { document.body.append("later") }'
 FRONT_END = ROOT / ".headwater" / "front-end"
 
@@ -61,13 +60,13 @@ def test_page_of_several_scripts_has_relative_addresses(sandbox: Sandbox) -> Non
     assert "logo.svg" in built.files
 
 
-@pytest.mark.skipif(not CHROMIUM, reason="needs chromium: opens the page")
+@needs_browser
 def test_built_page_works_in_a_browser_as_a_file(sandbox: Sandbox, tmp_path: Path) -> None:
     hostile = PAGE["src/main.jsx"] + b'document.title = "<!--<script></script>" + "$&"\n'
     built = build(sandbox, {**PAGE, "src/main.jsx": hostile})
     page = tmp_path / "index.html"
     page.write_bytes(built.files["index.html"])
-    command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    command = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
     command += ["--virtual-time-budget=5000", "--dump-dom", page.as_uri()]
     shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
     assert "<button>Tide 0</button>" in shown
