@@ -13,7 +13,13 @@ from hypothesis import HealthCheck, settings
 from scripts.checks import system_tools
 from scripts.local.postgres import Cluster, temporary_cluster
 from tests.harness import ports, supabase
-from tests.harness.databases import FreshDatabase, cluster_folder, fresh_database, make_template
+from tests.harness.databases import (
+    FreshDatabase,
+    cluster_folder,
+    fresh_database,
+    make_template,
+    make_template_with_model,
+)
 from tests.harness.pgbouncer import Bouncer, running_bouncer
 from tests.harness.scheduling import SHARED_STACKS, FileScheduling
 
@@ -122,7 +128,7 @@ def pytest_collection_finish() -> None:
 
 
 def _has_pooled_database(item: pytest.Item) -> bool:
-    fixtures = {"database", "module_database"}
+    fixtures = {"empty_database", "database_with_model", "module_database"}
     has_database = isinstance(item, pytest.Function) and not fixtures.isdisjoint(item.fixturenames)
     return has_database and item.get_closest_marker("direct") is None
 
@@ -176,6 +182,13 @@ def migrated_postgres(postgres: Cluster) -> Cluster:
 
 
 @pytest.fixture(scope="session")
+def postgres_with_model(migrated_postgres: Cluster) -> Cluster:
+    """The session's cluster, with a template that has a model, too."""
+    make_template_with_model(migrated_postgres)
+    return migrated_postgres
+
+
+@pytest.fixture(scope="session")
 def bouncer(postgres: Cluster) -> Iterator[Bouncer]:
     """PgBouncer in transaction mode in front of the session's cluster."""
     with running_bouncer(postgres, ports.free_port()) as bouncer:
@@ -199,12 +212,27 @@ def administrator(migrated_postgres: Cluster) -> Iterator[Callable[[str], object
 
 
 @pytest.fixture
-def database(
+def empty_database(
     migrated_postgres: Cluster, administrator: Callable[[str], object], pooler: Bouncer | None
 ) -> Iterator[FreshDatabase]:
     """A fresh migrated database for one test."""
     with fresh_database(migrated_postgres, administrator) as database:
         yield pooler.pool(database) if pooler else database
+
+
+@pytest.fixture
+def database_with_model(
+    postgres_with_model: Cluster, administrator: Callable[[str], object], pooler: Bouncer | None
+) -> Iterator[FreshDatabase]:
+    """A fresh migrated database for one test, whose active embedding model is `constant`."""
+    with fresh_database(postgres_with_model, administrator, with_model=True) as database:
+        yield pooler.pool(database) if pooler else database
+
+
+@pytest.fixture
+def database(empty_database: FreshDatabase) -> FreshDatabase:
+    """The database of one test. Folders whose tests need a model override it."""
+    return empty_database
 
 
 @pytest.fixture(scope="module")

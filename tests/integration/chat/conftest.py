@@ -1,29 +1,16 @@
 """Databases whose active embedding model is `constant`, and Cloud Tasks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
-from scripts.local.postgres import Cluster
-from tests.harness.databases import FreshDatabase, fresh_database, make_template_with_model
+from tests.harness.databases import FreshDatabase
 from tests.harness.localcloud import LOCATION, Cloud
-from tests.harness.pgbouncer import Bouncer
-
-
-@pytest.fixture(scope="session")
-def postgres_with_model(migrated_postgres: Cluster) -> Cluster:
-    """The session's cluster, with a template that has a model."""
-    make_template_with_model(migrated_postgres)
-    return migrated_postgres
 
 
 @pytest.fixture
-def database(
-    postgres_with_model: Cluster, administrator: Callable[[str], object], pooler: Bouncer | None
-) -> Iterator[FreshDatabase]:
-    """A fresh database for one test, with a model."""
-    with fresh_database(postgres_with_model, administrator, with_model=True) as database:
-        yield pooler.pool(database) if pooler else database
+def database(database_with_model: FreshDatabase) -> FreshDatabase:
+    return database_with_model
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,11 @@ def issuer() -> Iterator[FakeIssuer]:
 
 
 @pytest.fixture
+def database(empty_database: FreshDatabase) -> FreshDatabase:
+    return empty_database
+
+
+@pytest.fixture
 def app(database: FreshDatabase, issuer: FakeIssuer) -> Iterator[JwtApp]:
     with running_jwt_app(
         database, issuer, "collection", lambda db: AccountRoutes(db, settings_for(database)).routes()

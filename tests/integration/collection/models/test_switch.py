@@ -68,18 +68,18 @@ class KnowingProvider(EmbeddingProvider):
 
 
 @pytest.fixture
-def switch(database: FreshDatabase, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Switch]:
+def switch(empty_database: FreshDatabase, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Switch]:
     dim = getattr(request, "param", DIM)
     repository = Repository(tmp_path / "repository")
     repository.write({f"d{n:03}.md": f"# Document {n}\n\nWater rises to mark {n}." for n in range(40)})
     with embedding_provider(KnowingProvider(dim=dim, salt=b"new")) as provider:
         hosted = {"embedding_base_url": provider.url, "embedding_dim": dim, "embed_batch": BATCH, "lease_s": 1.0}
-        with running_pipeline(database, **hosted) as pipeline:
+        with running_pipeline(empty_database, **hosted) as pipeline:
             settings = pipeline.settings
             assert pipeline.collect(pipeline.add_source(repository.url)).state == "succeeded"
             builds = Builds(pipeline.database, settings, NoTickets(pipeline.database, settings), lambda _: None)
             models = EmbeddingModels(pipeline.database, settings, builds)
-            yield Switch(pipeline, provider, repository, models, database.admin_url)
+            yield Switch(pipeline, provider, repository, models, empty_database.admin_url)
 
 
 class Searches:

@@ -319,8 +319,10 @@ def test_run_continues_after_an_upgrade_of_the_parser(pipeline: Pipeline, reposi
     assert (pipeline.read(run_id).state, pipeline.read(run_id).counts.added) == ("succeeded", 3)
 
 
-def test_run_without_an_embedding_model_names_the_command(database: FreshDatabase, repository: Repository) -> None:
-    pipeline = Pipeline(database)
+def test_run_without_an_embedding_model_names_the_command(
+    empty_database: FreshDatabase, repository: Repository
+) -> None:
+    pipeline = Pipeline(empty_database)
     run = pipeline.collect(pipeline.add_source(repository.url))
     assert (run.state, "migrate" in str(run.error)) == ("failed", True)
     pipeline.database.close()

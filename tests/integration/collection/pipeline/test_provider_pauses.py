@@ -267,10 +267,10 @@ def test_pause_that_is_no_time_delays_only_the_step(tenants: Tenants, servers: l
 
 
 @pytest.fixture
-def embedding(database: FreshDatabase) -> Iterator[tuple[Tenants, EmbeddingProvider]]:
+def embedding(empty_database: FreshDatabase) -> Iterator[tuple[Tenants, EmbeddingProvider]]:
     with embedding_provider(EmbeddingProvider(dim=384)) as provider:
         settings = {"embedding_model": "openai:small", "embedding_base_url": provider.url, "embedding_dim": 384}
-        with running_tenants(database, **settings, embed_batch=1, openai_api_key="k") as tenants:
+        with running_tenants(empty_database, **settings, embed_batch=1, openai_api_key="k") as tenants:
             yield tenants, provider
 
 

@@ -36,10 +36,10 @@ class Picky(EmbeddingProvider):
 
 
 @pytest.fixture
-def pipeline(database: FreshDatabase) -> Iterator[Pipeline]:
+def pipeline(empty_database: FreshDatabase) -> Iterator[Pipeline]:
     with embedding_provider(Picky(dim=384, error_code="content_filter")) as provider:
         settings = {"embedding_model": "openai:small", "embedding_base_url": provider.url, "embedding_dim": 384}
-        with running_pipeline(database, **settings, openai_api_key="k") as pipeline:
+        with running_pipeline(empty_database, **settings, openai_api_key="k") as pipeline:
             yield pipeline
 
 
@@ -74,14 +74,14 @@ class Choking(EmbeddingProvider):
 
 
 def test_text_at_which_the_provider_fails_is_named(
-    database: FreshDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    empty_database: FreshDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(random, "random", lambda: 0.0)  # without a delay before the next attempt
     repository = Repository(tmp_path / "r")
     repository.write({f"{n}.md": f"# Page {n}\n\nThe word is {'xyzzy' if n == 77 else n}.\n" for n in range(100)})
     with embedding_provider(Choking(dim=384)) as provider:
         settings = {"embedding_model": "openai:small", "embedding_base_url": provider.url, "embedding_dim": 384}
-        with running_pipeline(database, **settings, openai_api_key="k") as pipeline:
+        with running_pipeline(empty_database, **settings, openai_api_key="k") as pipeline:
             run = pipeline.collect(pipeline.add_source(repository.url))
     assert (run.state, run.counts.embedded) == ("partial", 99)
     [warning] = run.warnings
