@@ -46,8 +46,7 @@ def make_texts() -> list[str]:
 def measure(spec: EncoderSpec, texts: list[str], folder: Path) -> dict[str, NDArray[np.float32]]:
     """Return the smallest and largest number of each column, by the node that computes it: 2 × columns."""
     model = onnx.load(folder / "model.onnx", load_external_data=False)
-    nodes = [*model.graph.node, *(branch.node[0] for branch in _branches(model.graph))]
-    names = sorted({node.input[0] for node in nodes if node.op_type in {"Attention", "MatMul"}} - {"mask.row"})
+    names = sorted({node.input[0] for node in model.graph.node if node.op_type == "MatMul"} - {"mask.row"})
     model.graph.output.extend(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names)
     onnx.save(model, folder / "measured.onnx")
     session = onnxruntime.InferenceSession(folder / "measured.onnx", providers=["CPUExecutionProvider"])
@@ -60,11 +59,6 @@ def measure(spec: EncoderSpec, texts: list[str], folder: Path) -> dict[str, NDAr
             before = ranges.get(name, np.array([low, high]))
             ranges[name] = np.array([np.minimum(before[0], low), np.maximum(before[1], high)])
     return ranges
-
-
-def _branches(graph: onnx.GraphProto) -> list[onnx.GraphProto]:
-    """Return the graphs that attention chooses from."""
-    return [attribute.g for node in graph.node if node.op_type == "If" for attribute in node.attribute]
 
 
 def inputs(spec: EncoderSpec, texts: list[str], folder: Path) -> Iterator[list[int]]:

@@ -2,9 +2,10 @@
 
     python -m bench.embedder [--torch PYTHON]
 
-Two loads: texts of 208 tokens each (a full chunk), and texts of 8 to 256 tokens in random order (sections, notes,
-titles). Measures all-MiniLM-L6-v2, then all models with the same texts. The comparison runs the same graph in the same
-onnxruntime with 32 texts per batch in the given order, padded to the longest, and with default session options.
+Three loads: texts of 208 tokens each (a full chunk), texts of 8 to 256 tokens (sections, notes, titles), and texts as
+long as the chunks of real documents, the last two in random order. Measures all-MiniLM-L6-v2, then all models with the
+same texts. The comparison runs the same graph in the same onnxruntime with 32 texts per batch in the given order,
+padded to the longest, and with default session options.
 
 torch is too large for this environment. To compare with it, give the Python of another one:
 
@@ -22,6 +23,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +43,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PAUSE_S = 0.5
 """Before each measurement. The threads of torch spin for a while after their last batch."""
 
+CHUNK_DECILES = (25, 97, 122, 139, 154, 166, 178, 189, 200, 217, 256)
+"""Lengths of chunks, in tokens of the model including [CLS] and [SEP]: the smallest, the deciles and the largest of
+10,002 chunks of random pages of the C++ documentation (MicrosoftDocs/cpp-docs, 9,745 pages)."""
+
 PARAGRAPH = """A queue hands each of its tasks to a worker at least once. The worker answers with success, or the queue
 tries again after a pause that doubles until it reaches its limit; so every step of the worker must be safe to run
 twice. Write down what was decided before acting on it, give every action a name, and let the second attempt find the
@@ -52,6 +58,17 @@ def make_texts(lengths: Sequence[int], model_dir: Path) -> list[str]:
     text = PARAGRAPH * 5
     starts = load_tokenizer(MINILM.name, model_dir).starts([text])[0]
     return [text[: starts[length - 2]].rstrip() for length in lengths]
+
+
+def make_loads(count: int, model_dir: Path) -> dict[str, list[str]]:
+    """Return the texts of each load, by its name."""
+    chosen = random.Random(1)
+    lengths = {
+        "208 tokens": [208] * count,
+        "8 to 256 tokens": chosen.choices(range(8, 257), k=count),
+        "chunks": [chosen.randint(*decile) for decile in chosen.choices([*pairwise(CHUNK_DECILES)], k=count)],
+    }
+    return {name: make_texts(numbers, model_dir) for name, numbers in lengths.items()}
 
 
 def naive_embedder(model_dir: Path) -> Embed:
@@ -154,27 +171,27 @@ def main() -> None:
     start = time.perf_counter()
     embedder = load_embedder(MINILM.name, options.model_dir)
     print(f"loaded in {time.perf_counter() - start:.2f} s")
-    full = make_texts([208] * options.texts, options.model_dir)
-    lengths = random.Random(1).choices(range(8, 257), k=options.texts)
-    mixed = make_texts(lengths, options.model_dir)
-    embedder.embed_documents(full + mixed)
+    loads = make_loads(options.texts, options.model_dir)
+    for texts in loads.values():
+        embedder.embed_documents(texts)
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"peak memory {peak_mb:.0f} MB, before the naive embedder is loaded")
 
     peer = naive_embedder(options.model_dir)
-    compare("208 tokens", embedder.embed_documents, peer, full, options.rounds)
-    compare("8 to 256 tokens", embedder.embed_documents, peer, mixed, options.rounds)
+    for label, texts in loads.items():
+        compare(label, embedder.embed_documents, peer, texts, options.rounds)
     models: dict[str, Embed] = {name: load_embedder(name, options.model_dir).embed_documents for name in ENCODERS}
     with torch_embedder(options.torch) if options.torch else nullcontext() as torch:
         if torch:
             models = {"sentence-transformers, torch": torch, **models}
-            assert (torch(full + mixed) * embedder.embed_documents(full + mixed)).sum(axis=1).min() > 0.9999
-        compare_models("208 tokens", models, full, options.rounds)
-        compare_models("8 to 256 tokens", models, mixed, options.rounds)
+        for label, texts in loads.items():
+            if torch:
+                assert (torch(texts) * embedder.embed_documents(texts)).sum(axis=1).min() > 0.9999
+            compare_models(label, models, texts, options.rounds)
     for name in ENCODERS:
         print(f"{name:<28}{question_ms(load_embedder(name, options.model_dir)):6.1f} ms for a question, median")
     constant = load_embedder("constant", options.model_dir)
-    print(f"{'constant model':<20}{texts_per_s(constant.embed_documents, full * 100):6.0f} texts/s")
+    print(f"{'constant model':<20}{texts_per_s(constant.embed_documents, loads['chunks'] * 100):6.0f} texts/s")
 
 
 if __name__ == "__main__":

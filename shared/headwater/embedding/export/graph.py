@@ -124,6 +124,7 @@ class _Writer:
     def __init__(self, encoder: Encoder, graph: Graph) -> None:
         self.encoder = encoder
         self.graph = graph
+        self.quantized: set[str] = set()
 
     def tensor(self, name: str) -> str:
         return self.graph.weight(name, self.encoder.tensors[name])
@@ -169,66 +170,56 @@ class _Writer:
         return self.layer_norm(narrow, x, f"{prefix}.output")
 
     def attention(self, prefix: str, x: str) -> str:
-        """Append self-attention, with the three projections in one matrix."""
+        """Append self-attention to the tokens of the same text."""
+        heads = self.encoder.heads
+        projected = [self.linear(x, f"{prefix}.self.{part}") for part in ("query", "key", "value")]
+        inputs = [*projected, "", "", "", "lengths"]
+        return self.graph.node("Attention", inputs, prefix, q_num_heads=heads, kv_num_heads=heads)
+
+    def lengths(self) -> str:
+        """Append the number of each text's tokens. The tokens after them are padding."""
         import numpy as np
+        from onnx import TensorProto
 
-        tensors, graph = self.encoder.tensors, self.graph
-        heads = [f"{prefix}.self.{part}" for part in ("query", "key", "value")]
-        kernel = np.concatenate([tensors[f"{head}.weight"].T for head in heads], axis=1)
-        bias = graph.weight(f"{prefix}.qkv.bias", np.concatenate([tensors[f"{head}.bias"] for head in heads]))
-        if self.encoder.activations is None:
-            return self.attention_node("Attention", [x, graph.weight(f"{prefix}.qkv.weight", kernel), bias], [], prefix)
-        quantized, weight, scale, weight_scales, zero = self.quantize(x, kernel, f"{prefix}.qkv")
-        return self.attention_node("QAttention", [quantized, weight, bias, scale, weight_scales], [zero], prefix)
-
-    def attention_node(self, operator: str, before: list[str], after: list[str], name: str) -> str:
-        """Append attention, with the mask only if a text is padded: the mask takes a seventh of its time."""
-        from onnx import TensorProto, helper
-
-        branches = {}
-        for branch, mask in (("then_branch", "attention_mask"), ("else_branch", "")):
-            output, heads = f"{name}.{branch}", self.encoder.heads
-            node = helper.make_node(operator, [*before, mask, *after], [output], domain=_FUSED, num_heads=heads)
-            info = helper.make_tensor_value_info(output, TensorProto.FLOAT, None)
-            branches[branch] = helper.make_graph([node], output, [], [info])
-        return self.graph.node("If", ["is_padded"], name, **branches)
-
-    def is_padded(self) -> str:
-        """Append whether a text of the batch is padded."""
-        import numpy as np
-
-        least = self.graph.node("ReduceMin", ["attention_mask"], "least", keepdims=0)
-        return self.graph.node("Equal", [least, self.graph.constant("padding", np.array(0, np.int32))], "is_padded")
+        axis = self.graph.constant("tokens", np.array([1]))
+        total = self.graph.node("ReduceSum", ["attention_mask", axis], "lengths.int32", keepdims=0)
+        return self.graph.node("Cast", [total], "lengths", to=TensorProto.INT64)
 
     def linear(self, x: str, name: str) -> str:
         """Append a multiplication and a bias; the checkpoint's weights are out × in, ONNX needs in × out."""
+        import numpy as np
+
+        graph, activations = self.graph, self.encoder.activations
         kernel, bias = self.encoder.tensors[f"{name}.weight"].T, self.tensor(f"{name}.bias")
-        if self.encoder.activations is None:
-            product = self.graph.node("MatMul", [x, self.graph.weight(f"{name}.weight", kernel)], f"{name}.product")
-            return self.graph.node("Add", [product, bias], name)
-        return self.graph.fused("MatMulIntegerToFloat", [*self.quantize(x, kernel, name), "", bias], name)
+        if activations is None:
+            product = graph.node("MatMul", [x, graph.weight(f"{name}.weight", kernel)], f"{name}.product")
+            return graph.node("Add", [product, bias], name)
+        quantized, scale, zero = self.quantize(x, activations[x])
+        if activations[x].exponents:
+            kernel = kernel * activations[x].factors()[:, None]
+        weight_scales = (np.abs(kernel).max(axis=0) / _MAX_WEIGHT).astype(np.float32)  # one for each column
+        weight = graph.weight(f"{name}.weight", np.rint(kernel / weight_scales).astype(np.int8))
+        inputs = [quantized, weight, scale, graph.weight(f"{name}.scales", weight_scales), zero, "", bias]
+        return graph.fused("MatMulIntegerToFloat", inputs, name)
 
-    def quantize(self, x: str, kernel: "NDArray[Any]", name: str) -> tuple[str, str, str, str, str]:
-        """Append the conversion of `x` to uint8 and of a matrix to int8; return both, their scales and the zero of `x`.
+    def quantize(self, x: str, activation: Activation) -> tuple[str, str, str]:
+        """Append the conversion of `x` to uint8, once for all matrices; return it, its scale and its zero.
 
-        The scale of `x` is fixed when the model is built: one for each batch would make a vector depend on its batch. A
-        matrix has a scale for each column.
+        The scale is fixed when the model is built: one for each batch would make a vector depend on its batch.
         """
         import numpy as np
 
-        activation, graph = (self.encoder.activations or {})[x], self.graph
-        smooth = x
-        if activation.exponents:
-            factors = activation.factors()
-            smooth = graph.node("Mul", [x, graph.constant(f"{x}.factors", 1 / factors)], f"{x}.smooth")
-            kernel = kernel * factors[:, None]
+        graph, names = self.graph, (f"{x}.quantized", f"{x}.scale", f"{x}.zero")
+        if x in self.quantized:
+            return names
+        self.quantized.add(x)
         scale = (activation.high - activation.low) / _LEVELS
-        scale_name = graph.constant(f"{x}.scale", np.array(scale, np.float32))
-        zero = graph.constant(f"{x}.zero", np.array(round(-activation.low / scale), np.uint8))
-        quantized = graph.node("QuantizeLinear", [smooth, scale_name, zero], f"{x}.quantized")
-        weight_scales = (np.abs(kernel).max(axis=0) / _MAX_WEIGHT).astype(np.float32)
-        weight = graph.weight(f"{name}.weight", np.rint(kernel / weight_scales).astype(np.int8))
-        return quantized, weight, scale_name, graph.weight(f"{name}.scales", weight_scales), zero
+        graph.constant(names[1], np.array(scale, np.float32))
+        graph.constant(names[2], np.array(round(-activation.low / scale), np.uint8))
+        if activation.exponents:
+            x = graph.node("Mul", [x, graph.constant(f"{x}.factors", 1 / activation.factors())], f"{x}.smooth")
+        graph.node("QuantizeLinear", [x, *names[1:]], names[0])
+        return names
 
     def layer_norm(self, x: str, residual: str, name: str) -> str:
         """Append LayerNorm(x + residual)."""
@@ -259,7 +250,7 @@ def write_encoder(encoder: Encoder, folder: Path) -> None:
     from onnx import TensorProto, helper
 
     writer = _Writer(encoder, Graph(folder))
-    writer.is_padded()
+    writer.lengths()
     x = writer.embeddings()
     for layer in range(encoder.layers):
         x = writer.layer(f"encoder.layer.{layer}", x)
@@ -269,7 +260,7 @@ def write_encoder(encoder: Encoder, folder: Path) -> None:
         for name in ("input_ids", "attention_mask")
     ]
     outputs = [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["texts", encoder.dim])]
-    versions = [helper.make_opsetid("", 17), helper.make_opsetid(_FUSED, 1)]
+    versions = [helper.make_opsetid("", 24), helper.make_opsetid(_FUSED, 1)]
     body = helper.make_graph(writer.graph.nodes, encoder.name, inputs, outputs, writer.graph.tensors)
-    model = helper.make_model(body, opset_imports=versions, ir_version=8, producer_name="headwater")
+    model = helper.make_model(body, opset_imports=versions, ir_version=10, producer_name="headwater")
     (folder / "model.onnx").write_bytes(model.SerializeToString(deterministic=True))

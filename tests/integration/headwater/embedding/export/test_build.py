@@ -76,4 +76,4 @@ def test_modified_checkpoint_is_rejected(name: str, tmp_path: Path) -> None:
 def test_command_prints_the_result(built: Path) -> None:
     command = [sys.executable, "-m", "headwater.embedding.export", str(built), NAME]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout == f"{built / NAME}: already there, 90 MB\n"
+    assert done.stdout == f"{built / NAME}: already there, 91 MB\n"
