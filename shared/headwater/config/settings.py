@@ -199,7 +199,7 @@ class Settings:
     embedding_timeout_s: float = _setting("Time-out of a request to a hosted model.", 60.0, "s")
     embedding_concurrency: int = _setting("Requests to a hosted model that an instance sends at once.", 4)
     model_dir: Path = _setting("Folder with the ONNX models.", Path(".headwater/models"))
-    embed_batch: int = _setting("Maximum number of texts in an embed step.", 256)
+    embed_batch: int = _setting("Maximum number of texts in an embed step.", 512)
 
     chat_models: tuple[str, ...] = _setting(
         "[Models](models.md#choose-models), `provider:model`, separated by commas. The next one answers if one fails.",

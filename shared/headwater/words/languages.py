@@ -12,11 +12,14 @@ from typing import Any
 
 from headwater.errors import ConfigError
 
-MAX_CHARS = 4_000
+MAX_CHARS = 2_000
 """Characters of a text that are read."""
 
 MIN_LETTERS = 40
 """A text with fewer letters than this has no detectable language."""
+
+MANY_WORDS = 40
+"""With as many different words, each counts once: names that code repeats would outweigh the sentences around it."""
 
 MIN_PROBABILITY = 0.6
 """Below it, texts are mostly lists of names: of 488 pages of an English API reference, 3 are."""
@@ -27,7 +30,9 @@ _SAME = {"nb": "no", "nn": "no"}
 
 def detect_language(text: str) -> str | None:
     """Return the ISO 639 code of a text's language, or None if the text is too short or its language unclear."""
-    sample = " ".join(_WORDS.findall(text[:MAX_CHARS])).lower()
+    words = _WORDS.findall(text[:MAX_CHARS].lower())
+    distinct = dict.fromkeys(words)
+    sample = " ".join(words if len(distinct) < MANY_WORDS else distinct)
     if len(sample) < MIN_LETTERS:
         return None
     labels, probabilities = _model().predict(sample)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from functions.chat.retrieval.words import MAX_POSTINGS, read_scores, weigh_words
 from functions.collection.pipeline import index_words
 from functions.collection.pipeline.index_words import IndexWords
+from headwater.database.transactions import owner_transaction
 from headwater.queue.ledger import Step
 from scripts.local.postgres import Cluster
 from tests.harness.chat_app import ChatApp, running_chat_app
@@ -121,6 +122,17 @@ def test_outdated_segments_are_indexed_again_and_dropped(chat: ChatApp) -> None:
     assert chat.rows("select (select count(*) from word_segments where chunks > 0), count(*) from word_postings") == [
         (0, 0)
     ]
+
+
+def test_postings_are_deleted_with_their_segment(chat: ChatApp, database: FreshDatabase, postgres: Cluster) -> None:
+    add_documents(chat, 2)
+    index(chat)
+    [(segments, postings)] = chat.rows("select count(distinct segment_id), count(*) from word_postings")
+    assert segments == 1
+    assert postings > 0
+    postgres.execute(f"delete from headwater.workspaces where id = '{WORKSPACE}'", database=database.name)
+    with owner_transaction(database.admin_url) as tx:
+        assert tx.exec_driver_sql("select count(*) from word_postings").scalar_one() == 0
 
 
 def test_chunk_ids_far_apart_are_indexed_in_different_segments(

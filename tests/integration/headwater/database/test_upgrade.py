@@ -87,13 +87,13 @@ def test_upgrade_repairs_databases_of_an_early_migration(earlier: FreshDatabase)
     definition = "select pg_get_functiondef('headwater.refresh_statistics'::regproc)"
     with owner_transaction(earlier.admin_url) as tx:
         complete = tx.exec_driver_sql(definition).scalar_one()
+        assert "analyze (skip_locked) " in complete
         early = complete.replace("analyze (skip_locked) ", "analyze ")
-        assert early != complete
         tx.exec_driver_sql(early)
         tx.exec_driver_sql("drop index headwater.ix_documents_live")
     upgrade(earlier.admin_url, earlier.url)
     with owner_transaction(earlier.admin_url) as tx:
-        assert tx.exec_driver_sql(definition).scalar_one() == complete
+        assert "analyze (skip_locked) " in tx.exec_driver_sql(definition).scalar_one()
         index = tx.exec_driver_sql("select indexdef from pg_indexes where indexname = 'ix_documents_live'").scalar_one()
         assert index.endswith("documents USING btree (workspace_id, key, id) WHERE (deleted_at IS NULL)")
 

@@ -130,6 +130,44 @@ def test_filter_finds_what_plain_python_finds(
             assert find(tx, filter_) == found, text
 
 
+DATE_FIELDS = [
+    "updated",
+    "updated_at",
+    "last_updated",
+    "lastupdated",
+    "last_update",
+    "lastmod",
+    "last_modified",
+    "modified",
+    "modified_at",
+    "date",
+    "published",
+    "published_at",
+    "publishdate",
+    "pubdate",
+    "created",
+    "created_at",
+]
+TAG_FIELDS = ["tags", "tag", "keywords", "categories", "category"]
+
+
+def test_date_and_tags_are_read_from_every_field(db: Database, sources: dict[str, uuid.UUID]) -> None:
+    """Postgres looks for the fields' names in the text of the front matter before it reads the fields."""
+    spelled = [*DATE_FIELDS, *(name.upper().replace("_", "-") for name in DATE_FIELDS)]
+    dated = [{name: "2024-02-29"} for name in spelled] + [{"extra": {name: "2024-02-29"}} for name in spelled]
+    tagged = [{name: "a/b"} for name in (*TAG_FIELDS, *map(str.title, TAG_FIELDS))]
+    made = [
+        FilteredDocument(f"{n}.md", "Handbook", "git", None, None, front_matter)
+        for n, front_matter in enumerate([*dated, *tagged, {"mydate": "2024-02-29", "ms.tags": "a"}])
+    ]
+    with db.transaction(WORKSPACE) as tx:
+        store(tx, sources, made)
+        rows = tx.execute(sa.text("select date, tags from documents order by cast(title as integer)"))
+        stored = [(row.date, row.tags) for row in rows]
+    day = dt.date(2024, 2, 29)
+    assert stored == [*((day, []) for _ in dated), *((None, ["a", "a/b"]) for _ in tagged), (None, [])]
+
+
 EXAMPLES = {
     "tag:release": ["a", "b"],
     "tag:RELEASE,x": ["a", "b"],

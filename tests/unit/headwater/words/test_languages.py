@@ -18,6 +18,13 @@ from headwater.words.languages import MAX_CHARS, detect_language
         ("पंप की मरम्मत हाथ से की जाती है और दोबारा इस्तेमाल से पहले जाँच होती है।", "hi"),
         ("Install.", None),
         ("x = f(a, b) + g[i] * 2; " * 20, None),
+        (
+            "The pump is repaired by hand, and tested before anyone uses it again. If a seal leaks, replace both, "
+            "since they were made on the same day and wear at the same speed. Write down when you have done so. "
+            + "mul_ptr xor_ptr nand_buf ptr_lst len_idx "
+            * 50,
+            "en",
+        ),
         ("", None),
     ],
 )
