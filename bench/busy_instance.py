@@ -196,7 +196,7 @@ def main() -> None:
     parser.add_argument("--slow", type=int, default=64, help="default: 64")
     parser.add_argument("--tokens-per-s", type=float, default=20, help="of each answer; default: 20")
     parser.add_argument("--seconds", type=float, default=30, help="default: 30")
-    parser.add_argument("--through-worker", action="store_true", help="send the requests through wrangler dev")
+    parser.add_argument("--through-worker", action="store_true", help="send the requests through the Worker")
     options = parser.parse_args()
     with fake_provider() as provider, temporary_data() as data:
         data.mkdir()

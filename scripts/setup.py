@@ -27,6 +27,7 @@ from typing import ClassVar
 ROOT = Path(__file__).resolve().parent.parent
 STATE, VENV, EDGE = ROOT / ".headwater", ROOT / ".venv", ROOT / "edge"
 WEB_APP, WEB_LOCK, NODE_MODULES = EDGE / "web" / "dist", EDGE / "package-lock.json", EDGE / "node_modules"
+BUILT_WORKER, WORKER_BUILD = STATE / "worker", EDGE / "container" / "build.mjs"
 PYTHON, UV, INCOMPLETE = VENV / "bin" / "python", VENV / "bin" / "uv", VENV / ".incomplete"
 PROJECTS = (ROOT / "pyproject.toml", ROOT / "localcloud" / "pyproject.toml")
 REQUIREMENTS = ROOT / "scripts" / "requirements.txt"
@@ -322,6 +323,17 @@ def web_sources() -> Iterator[Path]:
         yield from (Path(folder) / file for file in sorted(files))
 
 
+def worker_sources() -> Iterator[Path]:
+    """Yield the files that the Worker is built from, and its tests."""
+    yield from (WEB_LOCK, EDGE / "wrangler.jsonc", EDGE / "tsconfig.base.json", WORKER_BUILD)
+    yield from sorted(path for path in (EDGE / "worker").rglob("*") if path.is_file())
+
+
+def build_worker(_: Progress) -> None:
+    """Build the Worker for this machine, as for the one container."""
+    call(node(), WORKER_BUILD, BUILT_WORKER, cwd=EDGE)
+
+
 STAGES = [
     Stage(
         name="environment",
@@ -347,6 +359,7 @@ WEB_STAGES = [
         run=install_front_end,
     ),
     Stage("web app", web_sources, WEB_APP / "index.html", NODE_MODULES / ".stamp-app", lambda _: npm("run", "build")),
+    Stage("Worker", worker_sources, BUILT_WORKER / "index.js", BUILT_WORKER / ".stamp", build_worker),
 ]
 
 

@@ -3,13 +3,12 @@
 //   SERVE_OPTIONS='{"port": 8080, "variables": {…}, "checks": {…}, "behindProxy": false}' node container/serve.mjs [FOLDER]
 //
 // container/build.mjs has built the Worker into FOLDER. SERVE_OPTIONS is JSON and no argument, since it has secrets: `variables` are
-// the Worker's variables and secrets, `checks` the URLs of the parts that `GET /ready` requests. Miniflare restarts workerd
-// on the same port when it crashes.
+// the Worker's variables and secrets, `checks` the URLs of the parts that `GET /ready` requests.
 
-import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
+import { Log, LogLevel } from "miniflare";
 import { createFront } from "./front.mjs";
+import { runWorker } from "./run-worker.mjs";
 
 const BUILT = resolve(process.argv[2] ?? join(import.meta.dirname, "built"));
 const WEB_APP = join(import.meta.dirname, "..", "web", "dist");
@@ -20,29 +19,17 @@ const given = JSON.parse(process.env["SERVE_OPTIONS"] ?? "");
 const { port, variables, checks, behindProxy } = /** @type {Options} */ (given);
 delete process.env["SERVE_OPTIONS"]; // workerd needs none of it
 
-/** @type {unknown} */
-const options = JSON.parse(readFileSync(join(BUILT, "options.json"), "utf8"));
-const built = /** @type {import("miniflare").V4WorkerOptions} */ (options);
-const miniflare = new Miniflare(
-  convertV4MiniflareOptions({
+const miniflare = runWorker(
+  { built: BUILT, assets: WEB_APP, variables },
+  {
     host: "127.0.0.1",
     port: 0,
-    cf: false,
     logRequests: false,
     log: new Log(LogLevel.WARN),
     handleStructuredLogs: ({ level, message }) => {
       console.log(message.startsWith("{") ? message : JSON.stringify({ severity: severityOf(level), message }));
     },
-    workers: [
-      {
-        ...built,
-        modules: [{ type: "ESModule", path: join(BUILT, "index.js") }],
-        modulesRoot: BUILT,
-        bindings: { ...built.bindings, ...variables },
-        assets: { ...built.assets, directory: WEB_APP },
-      },
-    ],
-  }),
+  },
 );
 const worker = await miniflare.ready;
 const front = createFront({ worker, checks: { ...checks, worker: new URL("/env", worker).href }, behindProxy });

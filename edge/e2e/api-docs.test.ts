@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import type { Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { LOCAL_TOKEN } from "../tests/wrangler";
+import { LOCAL_TOKEN } from "../tests/local";
 import { CHROMIUM } from "./browser.mjs";
 import { useStack } from "./stack";
 

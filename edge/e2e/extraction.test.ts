@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import type { Page, Route } from "playwright-core";
 import { expect, describe, it } from "vitest";
-import { LOCAL_TOKEN } from "../tests/wrangler";
+import { LOCAL_TOKEN } from "../tests/local";
 import { CHROMIUM, DESK, expectAccessible, expectNoHorizontalScroll, NARROW } from "./browser.mjs";
 import { useStack } from "./stack";
 

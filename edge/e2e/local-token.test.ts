@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { LOCAL_TOKEN } from "../tests/wrangler";
+import { LOCAL_TOKEN } from "../tests/local";
 import { listen, type TestServer } from "../worker/testing/fixtures";
 import { CHROMIUM, expectNoHorizontalScroll, NARROW } from "./browser.mjs";
 import { useStack } from "./stack";

@@ -9,7 +9,7 @@ import { startIssuer } from "../worker/testing/issuer";
 import { listen, type TestServer } from "../worker/testing/fixtures";
 import { ChatFunction } from "./chat-function";
 import type { ServerProcess } from "../tests/server-process";
-import { startWrangler } from "../tests/wrangler";
+import { startLocal } from "../tests/local";
 import { OTHER, AccountsFunction } from "./accounts-function";
 
 /** The parameters with which the issuer's page redirects back, from those of the request. */
@@ -21,7 +21,7 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
   let redirect: Redirect;
   const accounts = new AccountsFunction();
   const chat = new ChatFunction();
-  let wrangler: ServerProcess;
+  let edge: ServerProcess;
   let browser: Browser;
   let page: Page;
   const complaints: string[] = [];
@@ -36,7 +36,7 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
     servers = [keys, signInPage];
     issuer = await Issuer.start(keys.url);
     const signInUrl = `${signInPage.url}/authorize?redirect_to={redirect}&nonce={nonce}&state={state}`;
-    wrangler = await startWrangler(inject("app"), await accounts.start(), {
+    edge = await startLocal(inject("app"), await accounts.start(), {
       ...issuer.variables,
       SIGN_IN_URL: signInUrl,
       CHAT_URL: await chat.start(),
@@ -46,7 +46,7 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
 
   afterAll(async () => {
     await browser.close();
-    await wrangler.close();
+    await edge.close();
     await chat.close();
     await accounts.close();
     for (const { close } of servers) await close();
@@ -70,13 +70,13 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
   });
 
   async function signIn(path = "/"): Promise<void> {
-    await page.goto(wrangler.url + path);
+    await page.goto(edge.url + path);
     await page.getByRole("button", { name: "Sign in", exact: true }).click();
     await page.getByRole("navigation", { name: "Pages" }).waitFor();
   }
 
   async function signInWithKey(key: string): Promise<void> {
-    await page.goto(`${wrangler.url}/sources`);
+    await page.goto(`${edge.url}/sources`);
     await page.getByText("Sign in with an API key").click();
     await page.getByLabel("API key").fill(key);
     await page.keyboard.press("Enter");
@@ -89,7 +89,7 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
   it("at an issuer returns to the same page and leaves no token in the URL", async () => {
     await signIn("/sources?x=1");
     await page.getByRole("heading", { name: "Handbook" }).waitFor();
-    expect(page.url()).toBe(`${wrangler.url}/sources?x=1`);
+    expect(page.url()).toBe(`${edge.url}/sources?x=1`);
     expect(await stored()).not.toContain("refresh token");
     await page.goBack();
     expect(page.url()).not.toContain("access_token");
@@ -103,7 +103,7 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
         state: query.get("state") ?? "",
       });
     redirect = ids({ nonce: "another" });
-    await page.goto(wrangler.url);
+    await page.goto(edge.url);
     await page.getByRole("button", { name: "Sign in", exact: true }).click();
     await page.getByText("The ID token belongs to a different sign-in.").waitFor();
     redirect = ids({});
@@ -112,19 +112,19 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
   });
 
   it("ignores a token in a link", async () => {
-    await page.goto(`${wrangler.url}/#access_token=${await issuer.token({ sub: "mallory" })}`);
+    await page.goto(`${edge.url}/#access_token=${await issuer.token({ sub: "mallory" })}`);
     await page.getByText("This sign-in was not started in this tab.").waitFor();
-    expect(page.url()).toBe(`${wrangler.url}/`);
+    expect(page.url()).toBe(`${edge.url}/`);
     expect(await stored()).not.toContain("ey");
     expect(accounts.callers).toEqual([]);
   });
 
   it("shows the issuer's error", async () => {
     redirect = () => Promise.resolve({ error: "access_denied", error_description: "You are not on the list" });
-    await page.goto(`${wrangler.url}/sources`);
+    await page.goto(`${edge.url}/sources`);
     await page.getByRole("button", { name: "Sign in", exact: true }).click();
     await page.getByText("The identity provider rejected the sign-in: You are not on the list").waitFor();
-    expect(page.url()).toBe(`${wrangler.url}/sources`);
+    expect(page.url()).toBe(`${edge.url}/sources`);
   });
 
   it("with an API key checks the key and survives a reload", async () => {
@@ -168,7 +168,7 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
     await page.getByRole("link", { name: "Sources" }).click();
     await page.getByRole("heading", { name: OTHER.name }).waitFor();
     expect(await page.locator("main").getByRole("button").count()).toBe(0);
-    await page.goto(`${wrangler.url}/workspace`);
+    await page.goto(`${edge.url}/workspace`);
     await page.getByText("Only owners can manage").waitFor();
     expect(await page.getByRole("heading", { name: "API keys" }).count()).toBe(0);
   });

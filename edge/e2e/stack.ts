@@ -1,30 +1,30 @@
-/** What the tests of local mode share: Chromium, and `wrangler dev` with the built app in front of a fake chat function. */
+/** What the tests of local mode share: Chromium, and the Worker with the built app in front of a fake chat function. */
 
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, inject } from "vitest";
 import type { ServerProcess } from "../tests/server-process";
-import { startWrangler } from "../tests/wrangler";
+import { startLocal } from "../tests/local";
 import { DESK, launch, open } from "./browser.mjs";
 import { ChatFunction } from "./chat-function";
 
 export class Stack {
   readonly chat = new ChatFunction();
-  #wrangler?: ServerProcess;
+  #edge?: ServerProcess;
   #browser?: Browser;
 
   async start(): Promise<void> {
-    this.#wrangler = await startWrangler(inject("app"), await this.chat.start());
+    this.#edge = await startLocal(inject("app"), await this.chat.start());
     this.#browser = await launch();
   }
 
   async close(): Promise<void> {
     await this.#browser?.close();
-    await this.#wrangler?.close();
+    await this.#edge?.close();
     await this.chat.close();
   }
 
   get url(): string {
-    return this.#wrangler?.url ?? "";
+    return this.#edge?.url ?? "";
   }
 
   /** Open an empty page in a new context. Its console errors are added to `errors`. */

@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { LOCAL_TOKEN } from "../tests/wrangler";
+import { LOCAL_TOKEN } from "../tests/local";
 import { CHROMIUM, DESK, expectAccessible, expectNoHorizontalScroll, NARROW } from "./browser.mjs";
 import { useStack } from "./stack";
 

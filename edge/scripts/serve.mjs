@@ -1,56 +1,32 @@
 #!/usr/bin/env node
-// Serve the Worker and the web app on this machine, as `wrangler dev` does, but without its debuggers and its explorer.
+// Serve the built Worker and the web app on this machine: workerd, configured by Miniflare.
 //
-//   WORKER_VARIABLES='{"AUTH_MODE": "local", …}' node scripts/serve.mjs PORT STATE_FOLDER [ASSETS_FOLDER]
+//   WORKER_VARIABLES='{"AUTH_MODE": "local", …}' node scripts/serve.mjs PORT WORKER [ASSETS]
 //
-// `wrangler dev` always listens for debuggers on two more ports: any user of the machine can connect to them and read the
-// Worker's secrets. WORKER_VARIABLES is JSON: the Worker's variables and secrets. They are not on the command line, which
-// other users can read. ASSETS_FOLDER replaces the built web app.
+// container/build.mjs has built the Worker into the folder WORKER. WORKER_VARIABLES is JSON: the Worker's variables and
+// secrets. They are not on the command line, which other users can read. The folder ASSETS replaces the built web app.
 
 import { join, resolve } from "node:path";
+import { Log, LogLevel } from "miniflare";
+import { runWorker } from "../container/run-worker.mjs";
 
-const [port = "", state = "", assets] = process.argv.slice(2);
-if (state === "") {
-  console.error("usage: serve.mjs PORT STATE_FOLDER [ASSETS_FOLDER]");
+const [port = "", built = "", assets = join(import.meta.dirname, "../web/dist")] = process.argv.slice(2);
+if (built === "") {
+  console.error("usage: serve.mjs PORT WORKER [ASSETS]");
   process.exit(2);
 }
 
-Object.assign(process.env, {
-  // No requests to the internet, no telemetry, no variables from .env files, and no files outside of the state folder.
-  CLOUDFLARE_CF_FETCH_ENABLED: "false",
-  CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV: "false",
-  WRANGLER_HIDE_BANNER: "true",
-  WRANGLER_REGISTRY_PATH: resolve(state, "registry"),
-  WRANGLER_SEND_METRICS: "false",
-  WRANGLER_WRITE_LOGS: "false",
-  XDG_CONFIG_HOME: resolve(state, "config"),
-  // Pages under /cdn-cgi/ that show and change the Worker's state.
-  X_LOCAL_EXPLORER: "false",
-});
-const { unstable_startWorker: startWorker } = await import("wrangler");
-
 /** @type {unknown} */
 const variables = JSON.parse(process.env["WORKER_VARIABLES"] ?? "{}");
-const worker = await startWorker({
-  config: join(import.meta.dirname, "..", "wrangler.jsonc"),
-  bindings: Object.fromEntries(
-    Object.entries(/** @type {Record<string, string>} */ (variables)).map(([name, value]) => [
-      name,
-      { type: "secret_text", value },
-    ]),
-  ),
-  ...(assets !== undefined && { assets }),
-  dev: {
-    server: { hostname: "127.0.0.1", port: Number(port) },
-    inspector: false,
-    persist: resolve(state),
-    watch: false,
-    logLevel: "info",
-  },
-});
+delete process.env["WORKER_VARIABLES"]; // workerd needs none of it
+const miniflare = runWorker(
+  { built: resolve(built), assets: resolve(assets), variables: /** @type {Record<string, string>} */ (variables) },
+  { host: "127.0.0.1", port: Number(port), log: new Log(LogLevel.INFO, { prefix: "edge" }) },
+);
 for (const signal of ["SIGTERM", "SIGINT"]) {
+  process.removeAllListeners(signal); // Miniflare's would end workerd at once
   process.on(signal, () => {
-    void worker.dispose().finally(() => process.exit(0));
+    void miniflare.dispose().finally(() => process.exit(0));
   });
 }
-await worker.ready;
+await miniflare.ready;

@@ -5,7 +5,7 @@ import { startContainer } from "./container";
 import { exchange } from "./raw-client";
 import { serveWorker, type ServedWorker } from "./served-worker";
 import { startWorkerd } from "./workerd";
-import { LOCAL_TOKEN } from "./wrangler";
+import { LOCAL_TOKEN } from "./local";
 
 /** The headers that a function may get: the client's, the Worker's, and those of the connection to the function. */
 const ALLOWED = new Set([

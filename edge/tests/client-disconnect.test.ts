@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { request } from "node:http";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { serveWorker, type ServedWorker } from "./served-worker";
-import { LOCAL_TOKEN } from "./wrangler";
+import { LOCAL_TOKEN } from "./local";
 
 let edge: ServedWorker;
 

@@ -9,7 +9,7 @@ import { startUpstream } from "../worker/testing/upstream";
 import { startContainer } from "./container";
 import { exchange } from "./raw-client";
 import type { ServerProcess } from "./server-process";
-import { LOCAL_TOKEN } from "./wrangler";
+import { LOCAL_TOKEN } from "./local";
 
 const AUTHORIZATION = { authorization: `Bearer ${LOCAL_TOKEN}` };
 

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { inject } from "vitest";
 import { freePort, startProcess, type ServerProcess } from "./server-process";
-import { LOCAL_TOKEN } from "./wrangler";
+import { LOCAL_TOKEN } from "./local";
 
 const SERVE = resolve(import.meta.dirname, "..", "container", "serve.mjs");
 

@@ -10,7 +10,7 @@ import { startIssuer } from "../worker/testing/issuer";
 import type { TestServer } from "../worker/testing/fixtures";
 import { startUpstream } from "../worker/testing/upstream";
 import type { ServerProcess } from "./server-process";
-import { startWrangler } from "./wrangler";
+import { startLocal } from "./local";
 
 const QUESTIONS = 20;
 const SIGN_IN_URL = "https://issuer.example/authorize?redirect_to={redirect}&nonce={nonce}";
@@ -30,7 +30,7 @@ beforeAll(async () => {
   functions = upstream.url;
   issuer = await Issuer.start(issuers.url);
   account = await ServiceAccount.start(google.url);
-  edge = await startWrangler(assets, functions, {
+  edge = await startLocal(assets, functions, {
     ...issuer.variables,
     ...(await account.keyVariables()),
     SIGN_IN_URL,

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { BODY_TIMEOUT_S, MAX_UPLOAD_BYTES } from "../worker/limits";
 import { pause, RawClient } from "./raw-client";
 import { serveWorker, type ServedWorker } from "./served-worker";
-import { LOCAL_TOKEN } from "./wrangler";
+import { LOCAL_TOKEN } from "./local";
 
 const CLIENTS = 64;
 const AUTHORIZATION = { authorization: `Bearer ${LOCAL_TOKEN}` };

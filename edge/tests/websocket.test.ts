@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startContainer } from "./container";
 import { exchange } from "./raw-client";
 import { startWorkerd } from "./workerd";
-import { LOCAL_TOKEN, startWrangler } from "./wrangler";
+import { LOCAL_TOKEN, startLocal } from "./local";
 
 const WORDS = Array.from({ length: 120 }, (_, n) => `word${n} é😀 `);
 const TEXT = WORDS.join("");
@@ -94,7 +94,7 @@ afterAll(async () => {
 
 const PLACES: [string, (functions: string) => Promise<Served>][] = [
   ["workerd", (functions) => startWorkerd(functions)],
-  ["wrangler dev", (functions) => startWrangler(assets, functions)],
+  ["Miniflare", (functions) => startLocal(assets, functions)],
   ["the one container", (functions) => startContainer(functions)],
 ];
 

@@ -1,4 +1,4 @@
-/** Run the Worker in workerd itself: `wrangler dev`'s proxy hides slow and disconnected clients from the Worker. */
+/** Run the Worker in workerd alone, without Miniflare's own Worker in front of it. */
 
 import { copyFile, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inject } from "vitest";
 import { freePort, startProcess, type ServerProcess } from "./server-process";
-import { LOCAL_TOKEN } from "./wrangler";
+import { LOCAL_TOKEN } from "./local";
 
 /** The runtime's program, which wrangler depends on. */
 const WORKERD = (createRequire(import.meta.url)("workerd") as { default: string }).default;

@@ -19,7 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 
 from scripts.checks import system_tools
-from scripts.setup import ROOT, WEB_APP, npm_command
+from scripts.setup import BUILT_WORKER, ROOT, WEB_APP, npm_command
 
 # More processes than there are cores, because many tests wait for other processes. Each has its own Postgres. Unit
 # tests wait for none, and each process spends seconds on importing and collecting them.
@@ -175,7 +175,7 @@ def edge_command(report: Path, *files: str) -> tuple[list[str], Path, dict[str, 
     """Return the command of vitest, its folder and its environment. Without files, all run."""
     reporters = ["--reporter=default", "--reporter=junit", f"--outputFile.junit={report}"]
     command, environment = npm_command("test", "--", *reporters, *files)
-    environment["BUILT_APP"] = str(WEB_APP)
+    environment |= {"BUILT_APP": str(WEB_APP), "BUILT_WORKER": str(BUILT_WORKER)}
     if browser := system_tools.program("chromium"):
         environment["CHROMIUM"] = browser
     return command, ROOT / "edge", environment

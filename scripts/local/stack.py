@@ -23,6 +23,7 @@ from scripts.local.postgres import ENVIRONMENT, Cluster
 from scripts.local.readiness import http_check
 
 ROOT = Path(__file__).resolve().parents[2]
+BUILT_WORKER = ROOT / ".headwater" / "worker"  # by the set-up
 BASE_PORT = 8787
 DATABASE = "headwater"
 HOST = "127.0.0.1"
@@ -44,8 +45,8 @@ _WORKER_VARIABLES = (
 # Some clients use a proxy even for loopback addresses.
 DIRECT = {"NO_PROXY": f"{HOST},localhost", "no_proxy": f"{HOST},localhost", "PYTHONUNBUFFERED": "1"}
 
-# Logged by wrangler for each of the supervisor's health checks.
-_HEALTH_CHECK_LINE = "[wrangler:info] GET /env 200"
+# Logged by Miniflare for each of the supervisor's health checks.
+_HEALTH_CHECK_LINE = "[edge:info] GET /env 200"
 
 
 class StackError(Exception):
@@ -254,11 +255,11 @@ def _edge(stack: Stack, environment: Mapping[str, str]) -> Service:
     return Service(
         name="edge",
         port=port,
-        command=(str(node), str(ROOT / "edge" / "scripts" / "serve.mjs"), str(port), str(stack.data / "edge")),
+        command=(str(node), str(ROOT / "edge" / "scripts" / "serve.mjs"), str(port), str(BUILT_WORKER)),
         environment={**environment, "WORKER_VARIABLES": json.dumps(worker_variables(stack, environment))},
         check_ready=http_check(port, "/env"),
         popen={"cwd": ROOT / "edge"},
-        can_hang=True,  # after a crash of workerd, wrangler starts another but answers no request for 30 s
+        can_hang=True,
         ignored_output=(_HEALTH_CHECK_LINE,),
     )
 

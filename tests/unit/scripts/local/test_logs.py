@@ -13,7 +13,7 @@ ROUTINE = [
     '{"severity": "INFO", "message": "request", "path": "/ready", "status": 200}',
     '{"message": "no severity"}',
     "[2026-11-28 06:45:10 +0000] [28974] [INFO] Starting gunicorn 27.0.1",
-    "[wrangler:info] GET /api/sources 200 OK (20ms)",
+    "[edge:info] GET /api/sources 200 OK (20ms)",
     "",
 ]
 TO_BE_SEEN = [

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseRoute, type Route } from "../web/src/routing/route";
 import { startUpstream } from "../worker/testing/upstream";
 import type { ServerProcess } from "./server-process";
-import { LOCAL_TOKEN, startWrangler } from "./wrangler";
+import { LOCAL_TOKEN, startLocal } from "./local";
 
 const SCRIPT = "console.log(1);";
 const PAGE = "<!doctype html><title>The app</title>";
@@ -46,7 +46,7 @@ beforeAll(async () => {
   await writeFile(join(assets, "api", "openapi.json"), '{"openapi":"3.1.0"}');
   await writeFile(join(assets, "api", "docs.html"), API_DOCS);
   upstream = await startUpstream();
-  edge = await startWrangler(assets, upstream.url);
+  edge = await startLocal(assets, upstream.url);
 });
 
 afterAll(async () => {
