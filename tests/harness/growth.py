@@ -34,11 +34,12 @@ def check_linear(
     Only this thread's time counts.
     """
     factor = 2**DOUBLINGS
-    size = smallest
-    while size < largest / factor and _time(run, make(size)) < MEASURABLE_S:
+    size, small = smallest, make(smallest)
+    while (small_s := _time(run, small)) < MEASURABLE_S and size < largest / factor:
         size *= 2
-    small, large = make(size), make(factor * size)
-    small_s, large_s = min(_time(run, small), _time(run, small)), _time(run, large)
+        small = make(size)
+    large = make(factor * size)
+    small_s, large_s = min(small_s, _time(run, small)), _time(run, large)
     for attempt in range(attempts):
         if large_s <= MAX_GROWTH**DOUBLINGS * small_s:
             return

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -133,13 +134,16 @@ def modules_of(target: str) -> Iterator[Path]:
         yield from (ROOT / "functions" / name).rglob("*.py")
 
 
-def imported(path: Path) -> Iterator[str]:
-    """Yield the names that a module imports at any depth, as `module.name`."""
+@cache
+def imported(path: Path) -> set[str]:
+    """Return the names that a module imports at any depth, as `module.name`."""
+    names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
 
 
 def distribution_of(name: str, owners: dict[str, str]) -> str | None:

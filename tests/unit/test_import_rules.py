@@ -266,7 +266,10 @@ def uses(node: ast.AST, names: set[str], owner: str) -> bool:
 def modules_that_use(names: set[str], owner: str) -> Iterator[str]:
     for folder in ("shared", "functions"):
         for path in sorted((ROOT / folder).rglob("*.py")):
-            if any(uses(node, names, owner) for node in ast.walk(ast.parse(path.read_text()))):
+            text = path.read_text()
+            if any(name in text for name in names) and any(
+                uses(node, names, owner) for node in ast.walk(ast.parse(text))
+            ):
                 yield path.relative_to(ROOT).as_posix()
 
 
