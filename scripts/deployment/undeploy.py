@@ -11,6 +11,7 @@ confirmation: type the project's ID.
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from scripts.deployment.resources.job import JOB, read_job
 from scripts.deployment.resources.queues import QUEUES, SCHEDULE, read_queues
 from scripts.deployment.resources.secrets import PREFIX, read_secrets
 from scripts.deployment.resources.services import read_services, service_name
-from scripts.deployment.resources.worker import delete_worker, read_worker
+from scripts.deployment.resources.worker import delete_worker, worker_exists
 
 _FLAGS = ("project", "region", "domain", "database")
 _READERS = (read_apis, read_accounts, read_registry, read_bucket, read_database, read_secrets, read_job, read_services)
@@ -81,9 +82,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _read_state(google: GoogleCloud, installation: Installation) -> CloudState:
     programs.build_edge()
     state = CloudState()
-    for reader in (*_READERS, read_queues, read_worker):
+    for reader in (*_READERS, read_queues):
         state = reader(google, installation, state)
-    return state
+    return replace(state, has_worker=worker_exists(installation))
 
 
 def is_confirmed(
@@ -130,7 +131,7 @@ def _callers(
     installation: Installation, state: CloudState, common: dict[str, Any], *, is_running: bool
 ) -> list[Command]:
     """Delete Worker and schedule; pause and purge queues. If functions still exist, purge paused queues once more."""
-    commands = [delete_worker(installation)] if state.worker_versions or state.worker_secrets else []
+    commands = [delete_worker(installation)] if state.has_worker else []
     if state.schedule is not None:
         words = ("scheduler", "jobs", "delete", SCHEDULE)
         commands.append(gcloud(*words, target="schedule", **common, location=installation.region))

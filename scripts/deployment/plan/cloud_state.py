@@ -68,6 +68,9 @@ class CloudState:
     github: Json | None = None
     """The pool's OIDC provider of GitHub's workflows."""
 
+    has_worker: bool = False
+    """Whether there is a Worker, for its removal."""
+
     worker_versions: tuple[WorkerVersion, ...] = ()
     """The ten newest versions of the Worker and those with traffic, the newest first."""
 

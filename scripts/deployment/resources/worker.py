@@ -174,6 +174,11 @@ def read_versions(installation: Installation) -> tuple[WorkerVersion, ...]:
     return (*known, *(WorkerVersion(id=each, release="", percent=percents[each], parts={}) for each in sorted(older)))
 
 
+def worker_exists(installation: Installation) -> bool:
+    """Return whether there is a Worker."""
+    return _read(installation, "deployments", "status", "--json") is not None
+
+
 def _worker_version(version: Json, percent: float) -> WorkerVersion:
     annotations = version.get("annotations", {})
     words = str(annotations.get("workers/message", "")).split()

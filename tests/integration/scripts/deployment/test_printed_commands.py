@@ -13,7 +13,7 @@ import pytest
 
 from scripts.deployment import rollback
 from scripts.deployment.cloud import programs
-from scripts.deployment.plan.cloud_state import CloudState, WorkerVersion
+from scripts.deployment.plan.cloud_state import CloudState
 from scripts.deployment.plan.installation import Canary, Installation, Limits
 from scripts.deployment.resources import alarms, services
 from scripts.deployment.resources.foundations import ACCOUNTS
@@ -34,7 +34,12 @@ INSTALLATION = Installation(
     tag="t1",
     limits=Limits(budget="50EUR"),
 )
-_OURS = r"headwater-[a-z-]+|roles/[\w.]+|queues (create|pause|purge) \w+|bindings? (collection|embedding)|job:t\d"
+_OURS = "|".join(
+    (
+        r"headwater-[a-z-]+|roles/[\w.]+|bindings? (?:collection|embedding)|job:t\d|Headwater: \w+|stdin: \w+",
+        r"queues (?:create|pause|purge|resume|update) \w+|alert-policies/[\w-]+|alertPolicies/\d",
+    )
+)
 FLAGS = ("--project", "acme-headwater", "--region", "europe-west1", "--domain", "ask.example.com")
 
 
@@ -92,7 +97,7 @@ def lines_for_changes() -> list[str]:
         existing,
         queues={name: {} for name in QUEUES},
         job={},
-        worker_versions=(WorkerVersion(id="v", release="t", percent=100, parts={}),),
+        has_worker=True,
     )
     planned += [command for group in plan_undeploy(INSTALLATION, running, with_data=True) for command in group]
     images = ((target, f"us-east1-docker.pkg.dev/staging/headwater/{target}@sha256:0") for target in TARGETS)

@@ -6,7 +6,7 @@ import pytest
 
 from scripts.deployment import undeploy
 from scripts.deployment.cloud.failures import DeploymentError
-from scripts.deployment.plan.cloud_state import CloudState, WorkerVersion
+from scripts.deployment.plan.cloud_state import CloudState
 from tests.harness.deployment import CLOUDSQL
 
 DEPLOYED = CloudState(
@@ -19,7 +19,7 @@ DEPLOYED = CloudState(
     job={},
     queues={"collection": {"state": "RUNNING"}, "embedding": {"state": "PAUSED"}, "unrelated": {}},
     schedule={},
-    worker_versions=(WorkerVersion(id="v", release="t", percent=100, parts={}),),
+    has_worker=True,
 )
 
 
@@ -76,7 +76,7 @@ def test_secrets_that_are_no_longer_configured_are_deleted_with_the_data() -> No
 
 def test_nothing_left_plans_nothing() -> None:
     assert planned(CloudState(queues={"collection": {"state": "PAUSED"}}), with_data=True) == []
-    assert planned(replace(DEPLOYED, worker_versions=()))[0].startswith("gcloud scheduler")
+    assert planned(replace(DEPLOYED, has_worker=False))[0].startswith("gcloud scheduler")
 
 
 def test_confirmation_must_equal_the_project_id() -> None:
