@@ -22,7 +22,6 @@ PRIVATE = "amulet"
 """Text in Ada's conversation and in its file, which no other member may read."""
 DESCRIPTION = json.loads(PAGE.read_text())
 OPERATIONS = [(method.upper(), path) for path, operations in DESCRIPTION["paths"].items() for method in operations]
-TOOLS = ["search", "read_document", "list_sources", "ask"]
 QUESTION = "What is the secret?"
 TEXTS = {"q": QUESTION, "query": QUESTION, "input": QUESTION, "question": QUESTION, "filter": "path:**"}
 TEXTS |= {"path": "a.md", "key": "a.md", "text": QUESTION, "format": "markdown", "name": "x"}
@@ -79,16 +78,16 @@ def requests_of(target: Target, method: str, path: str) -> Iterator[dict[str, An
 
 
 def ask_tools(target: Target) -> Iterator[dict[str, Any]]:
-    """Yield calls of the tools of the Model Context Protocol."""
-    for id_ in target.ids:
-        for tool in TOOLS:
-            arguments = {"search": {"query": QUESTION}, "read_document": {"document_id": id_}, "list_sources": {}}
-            params = {"name": tool, "arguments": arguments.get(tool, {"question": QUESTION})}
-            yield {
-                "method": "POST",
-                "url": "/mcp",
-                "json": {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params},
-            }
+    """Yield calls of the tools of the Model Context Protocol: one of each, with each of the ids if it takes one."""
+    calls: list[dict[str, Any]] = [
+        {"name": "search", "arguments": {"query": QUESTION}},
+        {"name": "list_sources", "arguments": {}},
+        {"name": "ask", "arguments": {"question": QUESTION}},
+        *({"name": "read_document", "arguments": {"document_id": id_}} for id_ in target.ids),
+    ]
+    for params in calls:
+        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+        yield {"method": "POST", "url": "/mcp", "json": body}
 
 
 def told(target: Target, request: dict[str, Any], headers: dict[str, str]) -> str:

@@ -1,10 +1,12 @@
 """Create a deployment's resources in the running stack with gcloud and Google's client libraries, and collect."""
 
 import json
+import os
 import shutil
 import subprocess
 import urllib.request
 import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from google.cloud import run_v2, scheduler_v1, tasks_v2
 from google.oauth2.credentials import Credentials
 
 from tests.harness.corpus import FILES
+from tests.harness.gcloud_server import gcloud_server
 from tests.harness.localcloud import Gcloud
 from tests.harness.paths import ROOT
 from tests.harness.pipeline import Repository
@@ -47,35 +50,44 @@ def last_run(stack: RunningStack, source_id: str) -> dict[str, Any]:
     return run
 
 
-def gcloud(stack: RunningStack, *arguments: str) -> str:
+@pytest.fixture
+def gcloud(stack: RunningStack) -> Iterator[Callable[..., str]]:
     """Run the real gcloud against the stack, through scripts/gcloud-local."""
-    command = [str(ROOT / "scripts" / "gcloud-local"), "--data", str(stack.data), *arguments]
-    completed = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert completed.returncode == 0, completed.stderr
-    return completed.stdout
+    with gcloud_server() as folder:
+        environment = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+
+        def run(*arguments: str) -> str:
+            command = [str(ROOT / "scripts" / "gcloud-local"), "--data", str(stack.data), *arguments]
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+            assert done.returncode == 0, done.stderr
+            return done.stdout
+
+        yield run
 
 
 @pytest.mark.skipif(Gcloud.is_missing(), reason="needs gcloud: it is not installed")
-def test_gcloud_creates_queue_job_and_schedule_and_collects(stack: RunningStack, tmp_path: Path) -> None:
+def test_gcloud_creates_queue_job_and_schedule_and_collects(
+    stack: RunningStack, gcloud: Callable[..., str], tmp_path: Path
+) -> None:
     source_id = add_source(stack, tmp_path / "larder", FILES)
-    gcloud(stack, "tasks", "queues", "create", "more", "--max-concurrent-dispatches=2", "--min-backoff=1s")
-    gcloud(stack, "run", "jobs", "delete", "headwater")
+    gcloud("tasks", "queues", "create", "more", "--max-concurrent-dispatches=2", "--min-backoff=1s")
+    gcloud("run", "jobs", "delete", "headwater")
     settings = ("--image=europe-docker.pkg.dev/p/r/headwater-job:v1", "--max-retries=3", "--task-timeout=1h")
-    gcloud(stack, "run", "jobs", "deploy", "headwater", *settings)
-    gcloud(stack, "run", "jobs", "execute", "headwater", f"--args=collect,--source={source_id}", "--tasks=2", "--wait")
+    gcloud("run", "jobs", "deploy", "headwater", *settings)
+    gcloud("run", "jobs", "execute", "headwater", f"--args=collect,--source={source_id}", "--tasks=2", "--wait")
     run = last_run(stack, source_id)
     assert (run["state"], run["engine"], run["trigger"]) == ("succeeded", "job", "job")
     assert run["counts"]["added"] == len(FILES)
-    [execution] = json.loads(gcloud(stack, "run", "jobs", "executions", "list", "--job=headwater", "--format=json"))
+    [execution] = json.loads(gcloud("run", "jobs", "executions", "list", "--job=headwater", "--format=json"))
     assert (execution["metadata"]["name"], execution["status"]["succeededCount"]) == (run["execution"], 2)
     url = f"http://127.0.0.1:{stack.ports['collection']}"
-    gcloud(stack, "scheduler", "jobs", "delete", "headwater-tick")
+    gcloud("scheduler", "jobs", "delete", "headwater-tick")
     every = ("--schedule=*/15 * * * *", "--time-zone=Etc/UTC", "--attempt-deadline=180s")
     identity = (f"--oidc-service-account-email={ACCOUNT}", f"--oidc-token-audience={url}")
     target = (f"--uri={url}/cron/tick", "--http-method=POST")
-    gcloud(stack, "scheduler", "jobs", "create", "http", "headwater-tick", *every, *target, *identity)
+    gcloud("scheduler", "jobs", "create", "http", "headwater-tick", *every, *target, *identity)
     before = ticks(stack)
-    gcloud(stack, "scheduler", "jobs", "run", "headwater-tick")
+    gcloud("scheduler", "jobs", "run", "headwater-tick")
     wait_until(lambda: ticks(stack) > before)
 
 

@@ -18,15 +18,6 @@ from tests.harness.support import queue_settings
 
 
 @pytest.fixture(scope="module")
-def module_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """Cloud Tasks with a paused queue: tests deliver its tickets."""
-    made = Cloud(tmp_path_factory.mktemp("cloud"))
-    made.client.pause_queue(name=made.create_queue("chat"))
-    yield made
-    made.stop()
-
-
-@pytest.fixture(scope="module")
 def module_provider() -> Iterator[ScriptedProvider]:
     with scripted_provider() as provider:
         yield provider
@@ -39,9 +30,9 @@ def module_server() -> Iterator[SmtpServer]:
 
 
 @pytest.fixture(scope="module")
-def changes(module_cloud: Cloud, module_provider: ScriptedProvider, module_server: SmtpServer) -> dict[str, Any]:
+def changes(paused_cloud: Cloud, module_provider: ScriptedProvider, module_server: SmtpServer) -> dict[str, Any]:
     """The settings of the function."""
-    return queue_settings(module_cloud.url) | {
+    return queue_settings(paused_cloud.url) | {
         "chat_model": "openai:gpt-4o",
         "openai_base_url": f"{module_provider.url}/v1",
         "secret_key": Fernet.generate_key().decode(),
