@@ -89,7 +89,7 @@ class Fetch:
         items = tx.execute(_SELECT_ITEMS, _step_items(step)).all()
         entries = [Entry(item.key, source_fingerprint(item.fingerprint)) for item in items]
         fingerprints = {item.key: with_current_versions(item.fingerprint) for item in items}
-        movers = {row.key: row for row in tx.execute(_SELECT_MOVERS, {**_step_items(step), "chars": COMPARED_CHARS})}
+        movers = _read_movers(tx, step) if any(item.may_have_moved for item in items) else {}
         credentials = read_credentials(tx, step.run_id, self.settings)
         language = read_source_language(tx, credentials.source_id)
         return Batch(step.workspace_id, credentials, read_active_model(tx), entries, fingerprints, movers, language)
@@ -141,6 +141,10 @@ class Fetch:
         ]
 
 
+def _read_movers(tx: Connection, step: Step) -> Mapping[str, Any]:
+    return {row.key: row for row in tx.execute(_SELECT_MOVERS, {**_step_items(step), "chars": COMPARED_CHARS})}
+
+
 def _decide_moves(rows: DocumentRows, movers: Mapping[str, Any]) -> FetchedBatch:
     """Decide which documents have moved. One whose file can't be read at its new key has: it keeps its last text."""
     moved, unlike = [], []
@@ -184,7 +188,9 @@ def limit_time(files: Iterable[Fetched]) -> Iterator[Fetched]:
 _OF_STEP = """run_id = :run_id and batch = :batch and state = 'pending'
     and (cast(:key as text) is null or key = :key)"""
 
-_SELECT_ITEMS = sa.text(f"select key, fingerprint from run_items where {_OF_STEP} order by key")
+_SELECT_ITEMS = sa.text(f"""
+    select key, fingerprint, from_key is not null as may_have_moved from run_items where {_OF_STEP} order by key
+""")
 
 # Documents with the same bytes have their new keys already.
 _SELECT_MOVERS = sa.text(f"""
