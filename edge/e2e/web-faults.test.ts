@@ -108,7 +108,9 @@ describe.skipIf(!existsSync(CHROMIUM))("the chat (needs chromium)", () => {
     await page.mouse.wheel(0, -2000);
     await page.getByRole("button", { name: "Ask", exact: true }).waitFor();
     expect(await distanceWhenPainted()).toBeGreaterThan(1000);
+    chat.words = ["The", "end"];
     await ask();
+    await page.getByText("The end").waitFor();
     await page.getByRole("button", { name: "Ask", exact: true }).waitFor();
     await expect.poll(distanceWhenPainted, { timeout: 10_000 }).toBeLessThan(80);
   });
@@ -148,7 +150,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the chat (needs chromium)", () => {
   });
 
   it("prints every page of a conversation", async () => {
-    await askForAnswer(...Array.from({ length: 300 }, (_, n) => `${n}\n\n`));
+    await askForAnswer(Array.from({ length: 300 }, (_, n) => `${n}\n\n`).join(""));
     const pdf = (await page.pdf({ format: "A4" })).toString("latin1");
     const pages = pdf.match(/\/Type\s*\/Page\b/g)?.length;
     expect(pages).toBeGreaterThan(8); // 300 paragraphs, of which a page has at most 35
