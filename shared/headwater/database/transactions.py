@@ -60,14 +60,13 @@ class Database:
         root_certificate: str = "",
         reserved: int = 0,
     ) -> None:
-        overflow = OVERFLOW - reserved
+        # The connection that was used last: it has loaded what Postgres caches for each, such as tables and policies.
+        pool: dict[str, Any] = {"pool_timeout": pool_timeout_s, "pool_use_lifo": True}
         self.engine = self._reserved = create_engine(
-            url, root_certificate, pool_size=pool_size, max_overflow=overflow, pool_timeout=pool_timeout_s
+            url, root_certificate, pool_size=pool_size, max_overflow=OVERFLOW - reserved, **pool
         )
         if reserved:
-            self._reserved = create_engine(
-                url, root_certificate, pool_size=reserved, max_overflow=0, pool_timeout=pool_timeout_s
-            )
+            self._reserved = create_engine(url, root_certificate, pool_size=reserved, max_overflow=0, **pool)
         self._search_path = ""
 
     @classmethod

@@ -66,6 +66,19 @@ def test_reserved_connections_are_free_when_the_others_are_in_use(database: Fres
     small.close()
 
 
+@pytest.mark.direct
+def test_connection_that_was_used_last_is_used_again(db: Database) -> None:
+    def connection() -> int:
+        with db.transaction(ALL_WORKSPACES) as tx:
+            return int(tx.execute(sa.text("select pg_backend_pid()")).scalar_one())
+
+    with db.transaction(ALL_WORKSPACES) as tx:
+        tx.execute(sa.text("select 1"))
+        other = connection()
+    assert len({connection() for _ in range(4)} - {other}) == 1, "the outer transaction's, which was returned last"
+    assert other not in {connection() for _ in range(4)}
+
+
 def test_closed_database_leaves_no_connection_open(db: Database) -> None:
     with db.transaction(ALL_WORKSPACES) as tx:
         running = tx.connection.dbapi_connection
