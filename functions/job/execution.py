@@ -16,7 +16,7 @@ from headwater.errors import UpstreamError
 from headwater.queue.tickets import Tickets
 from headwater.web.shutdown import Lifetime
 
-_POLL_S = 0.5
+_POLL_S = 0.1
 
 
 class Execution:

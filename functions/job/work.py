@@ -32,6 +32,9 @@ StopReason = Literal["nothing open", "nothing due", "stopped by a signal"]
 
 _POLL_S = 0.2
 
+_FIRST_POLL_S = 0.02
+"""The first pauses are short, then each is twice as long: another worker's step often adds the next ones at once."""
+
 _BATCH_S = 2.0
 """How long the worker runs steps before it checks again whether a run is open."""
 
@@ -67,16 +70,17 @@ class JobWorker:
 
         Raises DatabaseUnavailable if an outage is too long.
         """
-        last_due_at = time.monotonic()
+        last_due_at, pause_s = time.monotonic(), _FIRST_POLL_S
         while not self.lifetime.is_ending():
             if not self.retry.call(is_open):
                 return "nothing open"
             if self.retry.call(self._run_batch):
-                last_due_at = time.monotonic()
+                last_due_at, pause_s = time.monotonic(), _FIRST_POLL_S
             elif time.monotonic() - max(last_due_at, self.retry.ended_at) > self.settings.job_idle_s:
                 return "nothing due"
             else:
-                time.sleep(_POLL_S)
+                time.sleep(pause_s)
+                pause_s = min(2 * pause_s, _POLL_S)
         return "stopped by a signal"
 
     def _run_batch(self) -> int:
