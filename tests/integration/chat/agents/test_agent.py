@@ -157,7 +157,7 @@ def test_agent_runs_python(chat: ChatApp, provider: ScriptedProvider) -> None:
         (ToolCall("search_knowledge", '{"query": "x'), "unknown field `no JSON object`"),
         (ToolCall("search_knowledge", {"query": "x\0y"}), "NUL character"),
         (ToolCall("search_knowledge", {"query": "x", "filter": "nonsense:"}), "nonsense"),
-        (ToolCall("run_python", {"code": "x" * 250_000}), "more than the limit of 200,000"),
+        (ToolCall("run_python", {"code": "x" * 200_001}), "more than the limit of 200,000"),
     ],
     ids=["unknown tool", "missing", "type", "extra", "cut JSON", "NUL", "filter", "long"],
 )
