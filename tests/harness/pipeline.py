@@ -157,9 +157,11 @@ class Repository:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for part in ("objects", "refs/heads"):
-            (folder / ".git" / part).mkdir(parents=True, exist_ok=True)
-        (folder / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
+        data = folder / ".git"
+        if not data.exists():  # `git init` takes 7 ms
+            for part in ("objects", "refs/heads"):
+                (data / part).mkdir(parents=True)
+            (data / "HEAD").write_text("ref: refs/heads/main\n")
 
     @property
     def url(self) -> str:
