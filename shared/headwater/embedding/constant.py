@@ -14,16 +14,6 @@ NAME = "constant"
 DIM = 384
 
 
-_PIECE = 8
-"""Letters of a token, at most."""
-
-_LONG = 500
-"""Characters from which on numpy is faster."""
-
-_SPACE, _WORD, _SIGN = range(3)
-_KINDS = bytes(_SPACE if chr(n).isspace() else _WORD if chr(n).isalnum() else _SIGN for n in range(128)) + bytes(128)
-
-
 class WordTokenizer:
     """Splits text into punctuation and pieces of words, up to eight letters each.
 
@@ -31,29 +21,17 @@ class WordTokenizer:
     """
 
     max_tokens = 254
-    _TOKEN = re.compile(rf"(?:[^\W_]{{1,{_PIECE}}}|\S)\s*+")
+    _TOKEN = re.compile(r"(?:[^\W_]{1,8}|\S)\s*+")
 
     def starts(self, texts: Sequence[str]) -> list[list[int]]:
         """Return each text's token starts, in characters."""
-        return [_ascii_starts(text) if len(text) > _LONG and text.isascii() else self._starts(text) for text in texts]
+        return [self._starts(text) for text in texts]
 
     def _starts(self, text: str) -> list[int]:
         """Sum the tokens' lengths, trailing space included: twice as fast as reading each match's position."""
         lengths = map(len, self._TOKEN.findall(text))
         starts = list(accumulate(lengths, initial=len(text) - len(text.lstrip())))
         return starts[:-1]
-
-
-def _ascii_starts(text: str) -> list[int]:
-    """Return the token starts of a text in ASCII. For long texts, numpy is twice as fast as a pattern."""
-    import numpy as np
-
-    kinds = np.frombuffer(text.encode().translate(_KINDS), np.uint8)
-    is_word = kinds == _WORD
-    places = np.arange(len(kinds), dtype=np.int32)
-    words = np.maximum.accumulate(np.where(is_word, 0, places + 1))  # where the word began that a character is in
-    starts: list[int] = np.flatnonzero((kinds == _SIGN) | (is_word & ((places - words) % _PIECE == 0))).tolist()
-    return starts
 
 
 class ConstantEmbedder:
