@@ -24,7 +24,7 @@ from headwater.database.transactions import ALL_WORKSPACES
 from headwater.embedding.registry import Embedders
 from headwater.embedding.scales import neutral_texts
 from headwater.errors import Conflict
-from tests.fakes.embedding_provider import EmbeddingProvider, embedding_provider
+from tests.fakes.embedding_provider import Answer, EmbeddingProvider, embedding_provider
 from tests.harness.collection_app import CollectionClient, NoTickets
 from tests.harness.databases import FreshDatabase
 from tests.harness.paths import ROOT
@@ -44,7 +44,7 @@ class Switch:
     """A workspace with 40 documents, whose active model is `constant`, and the provider of `openai:new`."""
 
     pipeline: Pipeline
-    provider: EmbeddingProvider
+    provider: "KnowingProvider"
     repository: Repository
     models: EmbeddingModels
     admin_url: str
@@ -61,6 +61,14 @@ class Switch:
 class KnowingProvider(EmbeddingProvider):
     """Knows the answers to the neutral questions, so its similarities count. Its vectors are not those of `constant`,
     also where they have the same length."""
+
+    answered: int | None = None
+    """How many batches of documents it answers. Later ones wait."""
+
+    def take(self, key: str, request: dict[str, Any]) -> Answer:
+        answer = super().take(key, request)
+        is_late = self.answered is not None and len(batches(self)) > self.answered
+        return "hang" if is_late and not NEUTRAL.issuperset(request["input"]) else answer
 
     def vectors(self, request: dict[str, Any]) -> bytes:
         answers = dict(neutral_texts()["en"])
@@ -159,6 +167,7 @@ def test_switch_under_searches_with_a_builder_that_is_killed_twice(switch: Switc
     with Searches(pipeline) as searches:
         models.build("test", new.id, activate=False)
         for kill in (1, 2):
+            provider.answered = len(batches(provider)) + 2
             builder = run_job(switch)
             wait_for_batches(provider, 2)
             builder.send_signal(signal.SIGKILL)
@@ -166,6 +175,7 @@ def test_switch_under_searches_with_a_builder_that_is_killed_twice(switch: Switc
             with pytest.raises(Conflict, match="texts have no vector"):
                 models.activate("test", new.id)
             assert switch.vectors().get(NEW, 0) < 40, f"kill {kill} came too late"
+        provider.answered = None
         switch.repository.write({"late.md": "# Late\n\nAdded while the model is built."})
         builder = run_job(switch)
         assert pipeline.collect(pipeline.add_source(switch.repository.url)).counts.failed == 0
