@@ -6,6 +6,7 @@ Uses the model lid.176 of fastText in its compressed form, 1 MB, from the packag
 
 import importlib.util
 import re
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ MIN_LETTERS = 40
 """A text with fewer letters than this has no detectable language."""
 
 MANY_WORDS = 40
-"""With as many different words, each counts once: names that code repeats would outweigh the sentences around it."""
+"""With as many different words, a text whose language is unclear is read again with each word once: names that code
+repeats outweigh the sentences around it. In other texts, words that repeat tell similar languages apart."""
 
 MIN_PROBABILITY = 0.6
 """Below it, texts are mostly lists of names: of 488 pages of an English API reference, 3 are."""
@@ -32,7 +34,11 @@ def detect_language(text: str) -> str | None:
     """Return the ISO 639 code of a text's language, or None if the text is too short or its language unclear."""
     words = _WORDS.findall(text[:MAX_CHARS].lower())
     distinct = dict.fromkeys(words)
-    sample = " ".join(words if len(distinct) < MANY_WORDS else distinct)
+    return _detect(words) or (_detect(distinct) if len(distinct) >= MANY_WORDS else None)
+
+
+def _detect(words: Iterable[str]) -> str | None:
+    sample = " ".join(words)
     if len(sample) < MIN_LETTERS:
         return None
     labels, probabilities = _model().predict(sample)

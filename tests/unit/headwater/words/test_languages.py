@@ -25,6 +25,13 @@ from headwater.words.languages import MAX_CHARS, detect_language
             * 50,
             "en",
         ),
+        (
+            "Pampu hii hutengenezwa kwa mikono na kupimwa kabla ya kutumiwa tena na watu wa hospitali. Kama bomba la "
+            "maji linavuja, badilisha mihuri yote miwili, kwa sababu ilitengenezwa siku moja na huchakaa kwa kasi "
+            "sawa. Andika katika kitabu cha kazi siku ya matengenezo, jina la fundi, na kiasi cha maji ya bomba "
+            "kilichotoka wakati wa kupimwa kwa mara ya kwanza.",
+            "sw",
+        ),
         ("", None),
     ],
 )
