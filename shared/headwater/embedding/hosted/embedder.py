@@ -28,7 +28,7 @@ _ANSWER_BYTES = 1_000_000
 """An answer may have this many bytes, and `_TEXT_BYTES` for each text: 16,000 numbers of 25 digits."""
 
 MAX_KEPT_TEXTS = 1_024
-"""Texts whose vectors are kept for another attempt: those of eight embed steps. 100 MB with 3,072 numbers each."""
+"""Texts whose vectors are kept for another attempt: those of two embed steps. 100 MB with 3,072 numbers each."""
 
 _BYTES_OF_TOKEN = 3
 """Of UTF-8, at least: in English a token has four, in Chinese three."""
