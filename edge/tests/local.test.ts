@@ -8,6 +8,7 @@ import { parseRoute, type Route } from "../web/src/routing/route";
 import { startUpstream } from "../worker/testing/upstream";
 import type { ServerProcess } from "./server-process";
 import { LOCAL_TOKEN, startLocal } from "./local";
+import { exchange } from "./raw-client";
 
 const SCRIPT = "console.log(1);";
 const PAGE = "<!doctype html><title>The app</title>";
@@ -143,6 +144,16 @@ describe("the assets layer", () => {
       expect(response.headers.get("content-type")).toBe("application/problem+json");
     },
   );
+});
+
+it.each([
+  ["evil.example", "http://127.0.0.1/env"],
+  ["127.0.0.1", "http://evil.example/env"],
+])("refuses the host %s with the header of Miniflare for the URL %s", async (host, url) => {
+  const request = `GET /env HTTP/1.1\r\nHost: ${host}\r\nMF-Original-URL: ${url}\r\n\r\n`;
+  const { statuses, received } = await exchange(edge.port, request);
+  expect(statuses).toEqual([403]);
+  expect(received).toContain("serves this machine only, not evil.example");
 });
 
 describe("a function behind the Worker", () => {

@@ -9,7 +9,7 @@
 import { fileResponse, openapiResponse } from "./assets/files";
 import { robotsResponse } from "./assets/robots";
 import { authenticate, Unauthorized, type Caller } from "./auth/authenticate";
-import { isLoopback } from "./auth/loopback";
+import { foreignHost } from "./auth/loopback";
 import { clientNetwork, limitAnonymous, limitCaller, limitSignIns, recordKeyStatus } from "./auth/rate-limits";
 import { clientResponse } from "./auth/client-metadata";
 import { metadataResponse, setMetadataUrl } from "./auth/resource-metadata";
@@ -51,13 +51,14 @@ async function handle(request: Request, env: Env, ctx: ExecutionContext): Promis
 
 async function respond(request: Request, context: RequestContext): Promise<Response> {
   const { env } = context;
-  const { hostname, pathname } = new URL(request.url);
+  const { pathname } = new URL(request.url);
   const target = targetOf(pathname);
   if (target === "robots") return robotsResponse();
   if (target === "file") return fileResponse(request, env);
   if (target === "oauth") return metadataResponse(request, env);
   if (target === "client") return clientResponse(request, env);
-  if (env.AUTH_MODE === "local" && !isLoopback(hostname)) throw localOnly(hostname);
+  const foreign = env.AUTH_MODE === "local" ? foreignHost(request) : undefined;
+  if (foreign !== undefined) throw localOnly(foreign);
   if (target === "none") throw notFound(pathname);
   if (isPreflight(request)) return preflightResponse(request, env);
   if (target === "env") return envResponse(env);
