@@ -135,13 +135,13 @@ export async function screenshot(page, folder, name, fullPage = true) {
 export async function checkAppearances(page, folder, title, part) {
   await page.waitForLoadState("networkidle");
   for (const name of /** @type {const} */ (["light", "dark", "narrow", "narrow-dark"])) {
-    const { viewport } = APPEARANCES[name];
+    const { viewport, colorScheme } = APPEARANCES[name];
     await page.setViewportSize(viewport);
-    await page.waitForFunction((width) => window.innerWidth === width, viewport.width); // it arrives later
-    await page.emulateMedia({ colorScheme: APPEARANCES[name].colorScheme, reducedMotion: "reduce" });
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    const media = `(width: ${viewport.width}px) and (prefers-color-scheme: ${colorScheme})`;
+    await page.waitForFunction((media) => matchMedia(media).matches, media); // they arrive later
     await expectNoHorizontalScroll(page, `${name} ${title}`);
-    const isDark = APPEARANCES[name].colorScheme === "dark";
-    await expectAccessible(page, `${name} ${title}`, isDark ? COLOR_RULES : undefined, part);
+    await expectAccessible(page, `${name} ${title}`, colorScheme === "dark" ? COLOR_RULES : undefined, part);
     await screenshot(page, folder, `${title}-${name}`);
   }
   await page.setViewportSize(APPEARANCES.light.viewport);
@@ -181,13 +181,13 @@ export async function expectNoHorizontalScroll(page, where) {
 const COLOR_RULES = ["color-contrast", "link-in-text-block"];
 
 /**
- * Check a page by axe's rules, all or some. The page should be opened with `reducedMotion`: axe would measure colours in the
- * middle of a transition.
+ * Check a page by axe's rules, all or some. The page must be opened with `reducedMotion`, which ends transitions at once: of a
+ * button whose background changes a moment after its text, axe would measure the colours in between.
  *
  * @param {Page} page @param {string} where @param {string[]} [rules] @param {string} [part] selector, by default of the page
  */
 export async function expectAccessible(page, where, rules, part = "html") {
-  // Waiting would not end: a transition in a closed <details> never starts.
+  // Waiting would not end: an animation in a closed <details> never starts.
   await page.evaluate(() => {
     for (const animation of document.getAnimations()) animation.finish();
   });
