@@ -10,6 +10,7 @@ import { join, resolve } from "node:path";
 const edge = join(import.meta.dirname, "..");
 const folder = resolve(process.argv[2] ?? join(import.meta.dirname, "built"));
 Object.assign(process.env, {
+  CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV: "false", // .env files would become variables of the Worker
   WRANGLER_SEND_METRICS: "false",
   WRANGLER_HIDE_BANNER: "true",
   WRANGLER_WRITE_LOGS: "false",
