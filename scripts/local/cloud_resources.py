@@ -9,6 +9,7 @@ ones within seconds and without end. To import Google's client libraries would t
 
 import http.client
 import json
+import sys
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,11 +22,14 @@ TIMEOUT_S = 60.0
 
 def main() -> None:
     """Create or update all resources."""
-    create_all(get_settings())
+    try:
+        create_all(get_settings())
+    except StackError as error:
+        sys.exit(str(error))
 
 
 def create_all(settings: Settings) -> None:
-    """Create or update the queues, the job and the schedule of these settings. Raises StackError if one is refused."""
+    """Create or update the queues, the job and the schedule of these settings. Raises StackError if that fails."""
     location = f"projects/{settings.google_cloud_project}/locations/{settings.cloud_region}"
     for name in FUNCTIONS:
         queue = f"{location}/queues/{name}"
@@ -86,6 +90,9 @@ def _send(settings: Settings, method: str, path: str, body: Mapping[str, Any]) -
         connection.request(method, path, json.dumps(body), headers)
         response = connection.getresponse()
         return response.status, json.load(response)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        url = f"{settings.tasks_endpoint}{path}"
+        raise StackError(f"No answer of localcloud to {method} {url}: {error}. Its log says why.") from error
     finally:
         connection.close()
 

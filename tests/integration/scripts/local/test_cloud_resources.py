@@ -48,6 +48,12 @@ def test_job_whose_image_has_no_command_is_refused(tmp_path: Path) -> None:
             create_all(settings)
 
 
+def test_missing_localcloud_is_named() -> None:
+    url = "http://127.0.0.1:9"
+    with pytest.raises(StackError, match=rf"No answer of localcloud to POST {url}/v2/\S+/queues: .*Connection refused"):
+        create_all(Settings(database_url=UNUSED, **queue_settings(url)))
+
+
 def concurrent_tickets(cloud: Cloud) -> list[int]:
     return [
         cloud.client.get_queue(name=f"{LOCATION}/queues/{name}").rate_limits.max_concurrent_dispatches
