@@ -3,9 +3,10 @@
 import os
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import grpc
 import pg8000.dbapi
@@ -32,6 +33,7 @@ FORGED = {
 PUBLIC = {f"{function} GET {path}" for function in FUNCTIONS for path in ("/heartbeat", "/ready")}
 PUBLIC |= {"localcloud GET /heartbeat", "localcloud GET /oauth2/v3/certs"}
 """What needs no token: whether a part runs, and the public key of localcloud's tickets."""
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -46,16 +48,25 @@ def nothing_changes(stack: RunningStack) -> Iterator[None]:
     assert contents(stack) == before
 
 
+def found_in(processes: list[psutil.Process], read: Callable[[psutil.Process], Iterable[T]]) -> list[T]:
+    """Return what is read of all processes, but of those that have ended since they were listed."""
+    found: list[T] = []
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            found += read(process)
+    return found
+
+
 def listening(processes: list[psutil.Process]) -> set[int]:
     """Return all ports of the stack, also those that its parts use between themselves."""
-    connections = (each for process in processes for each in process.net_connections(kind="tcp"))
+    connections = found_in(processes, lambda process: process.net_connections(kind="tcp"))
     return {each.laddr.port for each in connections if each.status == psutil.CONN_LISTEN}
 
 
 def test_files_are_closed_to_other_users(stack: RunningStack, processes: list[psutil.Process]) -> None:
     data = [stack.data, (stack.data / "pg").resolve()]
     paths = {*data, *(path for folder in data for path in folder.rglob("*"))}
-    opened = {Path(file.path) for process in processes for file in process.open_files()}
+    opened = {Path(file.path) for file in found_in(processes, lambda process: process.open_files())}
     temporary = {path for path in opened if path.is_relative_to("/tmp") or path.is_relative_to("/dev/shm")}
     paths |= temporary - {stack.log}  # of the test
     users = {process.uids().real for process in processes} - {0}
@@ -66,24 +77,17 @@ def test_files_are_closed_to_other_users(stack: RunningStack, processes: list[ps
     assert count > 1000
 
 
-def command_line(process: psutil.Process) -> str:
-    """Return the command line of a process; empty if the process has ended."""
-    with suppress(psutil.NoSuchProcess):
-        return " ".join(process.cmdline())
-    return ""
-
-
 def test_processes_are_closed_to_other_users(stack: RunningStack, processes: list[psutil.Process]) -> None:
     count, worked = attack(pids=[process.pid for process in processes])
     assert worked == []
     assert count > 100
-    command_lines = [command_line(process) for process in processes]
+    command_lines = found_in(processes, lambda process: [" ".join(process.cmdline())])
     assert any(command_lines)
     assert not [line for line in command_lines if any(secret in line for secret in stack.secrets)]
 
 
 def test_unix_sockets_are_closed_to_other_users(processes: list[psutil.Process]) -> None:
-    connections = (each for process in processes for each in process.net_connections(kind="unix"))
+    connections = found_in(processes, lambda process: process.net_connections(kind="unix"))
     names = {str(each.laddr) for each in connections} - {""}
     assert attack(sockets=sorted(names))[1] == []
 
