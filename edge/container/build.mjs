@@ -10,7 +10,6 @@ import { join, resolve } from "node:path";
 const edge = join(import.meta.dirname, "..");
 const folder = resolve(process.argv[2] ?? join(import.meta.dirname, "built"));
 Object.assign(process.env, {
-  CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV: "false", // .env files would become variables of the Worker
   WRANGLER_SEND_METRICS: "false",
   WRANGLER_HIDE_BANNER: "true",
   WRANGLER_WRITE_LOGS: "false",
@@ -21,9 +20,13 @@ const bundle = [wrangler, "deploy", "--dry-run", "--outdir", folder];
 const { status } = spawnSync(process.execPath, bundle, { cwd: edge, stdio: ["ignore", "inherit", "inherit"] });
 if (status !== 0) process.exit(status ?? 1);
 
-const { unstable_getMiniflareWorkerOptions: getOptions } = await import("wrangler");
-const { workerOptions } = getOptions(join(edge, "wrangler.jsonc"));
-const { compatibilityDate, compatibilityFlags, bindings, ratelimits, assets } = workerOptions;
+const { unstable_getMiniflareWorkerOptions: getOptions, unstable_readConfig: readConfig } = await import("wrangler");
+const file = join(edge, "wrangler.jsonc");
+const { compatibilityDate, compatibilityFlags, ratelimits, assets } = getOptions(file).workerOptions;
+// Its options have also what is in .env and .dev.vars, secrets perhaps.
+/** @type {unknown} */
+const config = readConfig({ config: file });
+const { vars: bindings } = /** @type {{ vars: Record<string, string> }} */ (config);
 mkdirSync(folder, { recursive: true });
 writeFileSync(
   join(folder, "options.json"),

@@ -22,7 +22,7 @@ MAX_FILE_BYTES = 5_000_000
 OLD_FILES = 1
 
 _ROUTINE_SEVERITIES = {"DEFAULT", "DEBUG", "INFO", "NOTICE"}
-_ROUTINE_LINE = re.compile(r"\[[^]]+\] \[\d+\] \[(?:DEBUG|INFO)\] |\[edge:info\] |⎔ ")  # gunicorn's, Miniflare's
+_ROUTINE_LINE = re.compile(r"\[[^]]+\] \[\d+\] \[(?:DEBUG|INFO)\] |\[edge:info\] ")  # gunicorn's, Miniflare's
 _NOT_SHOWN = {"message", "severity", "logger", "action", "time", "timestamp", "stack_trace"}
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # by which programs colour their output
 _COLOURS = cycle((36, 32, 33, 35, 34, 96, 92, 95))

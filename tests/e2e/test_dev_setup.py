@@ -42,7 +42,7 @@ def make_checkout(folder: Path) -> Path:
     """Make a checkout with the scripts and nothing to install. Its path contains a space."""
     root = folder / "a checkout"
     (root / "scripts").mkdir(parents=True)
-    for name in ("_start.sh", "setup.py", "packages.py"):
+    for name in ("_start.sh", "setup.py", "packages.py", "progress.py"):
         shutil.copy(ROOT / "scripts" / name, root / "scripts" / name)
     (root / "scripts" / "requirements.txt").write_text("# nothing\n")
     dev = (ROOT / "scripts" / "dev").read_text()

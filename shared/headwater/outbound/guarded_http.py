@@ -57,7 +57,10 @@ class LimitedTLSConnection(LimitedConnection, HTTPSConnection):
 
 
 def shared_tls_context() -> ssl.SSLContext:
-    """Return urllib3's context with the default certificates, as `headwater.outbound.sockets.tls_context` does."""
+    """Return the context of all HTTPS clients, as `headwater.outbound.sockets.tls_context` does for others.
+
+    urllib3 sets the protocols in it that HTTPS clients offer; a mail server would refuse them.
+    """
     return _tls_context(ssl.get_default_verify_paths())
 
 

@@ -16,7 +16,8 @@ import psutil
 import pytest
 
 from scripts import setup
-from scripts.setup import Progress, SetupError, install_web_packages
+from scripts.progress import Progress
+from scripts.setup import SetupError, install_web_packages
 
 
 def archive() -> bytes:

@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from scripts.setup import Progress, SetupError
+from scripts.progress import Progress
+from scripts.setup import SetupError
 
 
 def test_progress_prints_lines_while_a_stage_runs(capsys: pytest.CaptureFixture[str]) -> None:
