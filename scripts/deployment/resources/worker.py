@@ -5,16 +5,14 @@ A version of the Worker has its release as its tag, and hashes of what it was ma
 
 import hashlib
 import json
-import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from scripts import setup
-from scripts.deployment.cloud import programs
-from scripts.deployment.cloud.failures import DeploymentError
+from scripts.deployment.cloud import cloudflare, programs
+from scripts.deployment.cloud.cloudflare import CONFIG
 from scripts.deployment.cloud.read_cloud import GoogleCloud, Json, read_concurrently
 from scripts.deployment.plan.cloud_state import CloudState, WorkerVersion
 from scripts.deployment.plan.commands import Command, gcloud
@@ -23,9 +21,7 @@ from scripts.deployment.plan.settings import auth_settings, service_url
 from scripts.deployment.resources import identity
 from scripts.deployment.resources.identity import plan_identity, read_identity
 
-CONFIG = "edge/wrangler.jsonc"
 _AUTH_SECRET = "headwater-auth-secret"
-_MISSING = ("code: 10007", "not found", "does not exist")
 _UPLOADED = "WORKER_VERSION"
 """Stands for the ID of the version that was uploaded last."""
 
@@ -39,11 +35,11 @@ def read_worker(google: GoogleCloud, installation: Installation, state: CloudSta
         [
             partial(read_identity, google, installation, state),
             partial(read_versions, installation),
-            partial(_secrets, installation),
+            partial(cloudflare.read_secret_names, installation.worker_name),
         ]
     )
     with_identity: CloudState = identity_state
-    return replace(with_identity, worker_versions=versions, worker_secrets=secrets)
+    return replace(with_identity, worker_versions=versions, worker_secrets=frozenset(secrets))
 
 
 def plan_worker(installation: Installation, state: CloudState) -> list[Command]:
@@ -165,9 +161,9 @@ def _wrangler(installation: Installation, *words: str, stdin: str = "") -> Comma
 
 def read_versions(installation: Installation) -> tuple[WorkerVersion, ...]:
     """Read the ten newest versions of the Worker and those with traffic, the newest first; () if there is no Worker."""
-    status = _read(installation, "deployments", "status", "--json") or {}
+    status = cloudflare.read_deployment(installation.worker_name) or {}
     percents = {each["version_id"]: each["percentage"] for each in status.get("versions", [])}
-    versions: list[Json] = (_read(installation, "versions", "list", "--json") or []) if percents else []
+    versions = cloudflare.read_versions(installation.worker_name) if percents else []
     newest_first = sorted(versions, key=lambda each: str(each["metadata"]["created_on"]), reverse=True)
     known = [_worker_version(each, percents.get(each["id"], 0)) for each in newest_first]
     older = set(percents) - {each.id for each in known}
@@ -176,7 +172,7 @@ def read_versions(installation: Installation) -> tuple[WorkerVersion, ...]:
 
 def worker_exists(installation: Installation) -> bool:
     """Return whether there is a Worker."""
-    return _read(installation, "deployments", "status", "--json") is not None
+    return cloudflare.read_deployment(installation.worker_name) is not None
 
 
 def _worker_version(version: Json, percent: float) -> WorkerVersion:
@@ -188,27 +184,3 @@ def _worker_version(version: Json, percent: float) -> WorkerVersion:
         percent=percent,
         parts=dict(word.split("=", 1) for word in words if "=" in word),
     )
-
-
-def _secrets(installation: Installation) -> frozenset[str]:
-    return frozenset(each["name"] for each in _read(installation, "secret", "list", "--format=json") or [])
-
-
-def _read(installation: Installation, *words: str) -> Any:
-    """Run wrangler and parse its output. Returns None if the Worker doesn't exist; raises DeploymentError."""
-    arguments = (*words, f"--config={CONFIG}", f"--name={installation.worker_name}")
-    done = subprocess.run(
-        programs.argv("wrangler", arguments),
-        env=programs.environment("wrangler"),
-        cwd=programs.ROOT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        output = f"{done.stdout}\n{done.stderr}".strip()
-        if any(text in output for text in _MISSING):
-            return None
-        raise DeploymentError.from_output(output)
-    return json.loads(done.stdout)
