@@ -1,7 +1,11 @@
-"""Make the handbook with python-docx, odfpy, EbookLib, jupytext, nbformat, fpdf2 and Python's `email`."""
+"""Make the handbook with python-docx, odfpy, EbookLib, jupytext, nbformat, fpdf2, ReportLab and Python's `email`.
+
+`make.sh` also gives the handbook as a page to browsers, WeasyPrint and LibreOffice, and as a source to LaTeX.
+"""
 
 import html
 import mailbox
+import re
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
@@ -118,6 +122,21 @@ def to_html(blocks: list[Block]) -> str:
     return "\n".join(written)
 
 
+def page(style: str, blocks: str) -> str:
+    """Return blocks, as HTML, as a page with a style."""
+    head = f'<meta charset="utf-8"><title>{TITLE}</title><style>{style}</style>'
+    return f'<!doctype html><html lang="en"><head>{head}</head><body><main>{blocks}</main></body></html>'
+
+
+def ruled_page() -> str:
+    """Return the handbook as a page whose table has rules. LibreOffice reads them from the attribute."""
+    style = (
+        'body {font-family: "DejaVu Serif", serif} table {border-collapse: collapse}'
+        " td, th {border: 1px solid; padding: 3px}"
+    )
+    return page(style, to_html(BLOCKS).replace("<table>", '<table border="1">'))
+
+
 def page_in_columns() -> str:
     """Return the handbook as a page that is printed in two columns, with hyphens."""
     style = (
@@ -125,8 +144,35 @@ def page_in_columns() -> str:
         " main {column-count: 2; column-gap: 1cm; text-align: justify; hyphens: auto} table {border-collapse: collapse}"
         " td, th {border-bottom: 1px solid #888; padding: 3px; text-align: left}"
     )
-    head = f'<meta charset="utf-8"><title>{TITLE}</title><style>{style}</style>'
-    return f'<!doctype html><html lang="en"><head>{head}</head><body><main>{to_html(BLOCKS)}</main></body></html>'
+    return page(style, to_html(BLOCKS))
+
+
+def latex() -> str:
+    """Return the handbook as an article in two columns, with a ruled table whose cells are wrapped."""
+    sections = {1: "section", 2: "subsection", 3: "subsubsection"}
+
+    def escape(text: str) -> str:
+        return re.sub(r"([%&#_$])", r"\\\1", text)
+
+    written = [r"\documentclass[10pt,twocolumn]{article}\usepackage{lmodern}\begin{document}"]
+    for block in BLOCKS:
+        text = escape(block.get("text", ""))
+        match block["kind"]:
+            case "heading":
+                written.append(f"\\{sections[block['level']]}*{{{text}}}")
+            case "text":
+                written.append(text)
+            case "list":
+                name = "enumerate" if block["is_numbered"] else "itemize"
+                items = "\n".join(rf"\item {escape(item['text'])}" for item in block["items"])
+                written.append(f"\\begin{{{name}}}\n{items}\n\\end{{{name}}}")
+            case "code":
+                written.append(f"\\begin{{verbatim}}\n{block['text']}\n\\end{{verbatim}}")
+            case "table":
+                rows = "\n".join(" & ".join(map(escape, row)) + r" \\ \hline" for row in block["rows"])
+                columns = r"|p{0.28\linewidth}" * len(block["rows"][0]) + "|"
+                written.append(f"\\noindent\\begin{{tabular}}{{{columns}}}\\hline\n{rows}\n\\end{{tabular}}")
+    return "\n\n".join([*written, r"\end{document}"])
 
 
 def chapters() -> Iterator[tuple[str, list[Block]]]:
@@ -213,6 +259,40 @@ def fpdf2(path: Path) -> None:
     pdf.output(str(path))
 
 
+def reportlab(path: Path) -> None:
+    """Pages with a running header and footer, and items of lists whose marks are larger than their text."""
+    from reportlab.lib import colors
+    from reportlab.lib.pagesizes import A4
+    from reportlab.lib.styles import getSampleStyleSheet
+    from reportlab.pdfgen.canvas import Canvas
+    from reportlab.platypus import ListFlowable, Paragraph, Preformatted, SimpleDocTemplate, Table
+
+    def running_lines(canvas: Canvas, document: SimpleDocTemplate) -> None:
+        canvas.setFont("Helvetica", 8)
+        canvas.drawString(72, 800, "Headwater handbook, confidential")
+        canvas.drawCentredString(A4[0] / 2, 30, f"Page {document.page} of many")
+
+    styles = getSampleStyleSheet()
+    story = []
+    for block in BLOCKS:
+        match block["kind"]:
+            case "heading":
+                story.append(Paragraph(block["text"], styles[f"Heading{block['level']}"]))
+            case "text":
+                story.append(Paragraph(block["text"], styles["BodyText"]))
+            case "list":
+                items = [Paragraph(item["text"], styles["BodyText"]) for item in block["items"]]
+                kept = {"bulletType": "1", "bulletFormat": "%s."} if block["is_numbered"] else {"bulletType": "bullet"}
+                story.append(ListFlowable(items, **kept))
+            case "code":
+                story.append(Preformatted(block["text"], styles["Code"]))
+            case "table":
+                width = (A4[0] - 144) / len(block["rows"][0])
+                ruled = [("GRID", (0, 0), (-1, -1), 0.5, colors.black)]
+                story.append(Table(block["rows"], width, style=ruled))
+    SimpleDocTemplate(str(path), pagesize=A4).build(story, running_lines, running_lines)
+
+
 def message() -> EmailMessage:
     """Return the handbook as a message of text and HTML with an attachment."""
     message = EmailMessage()
@@ -247,6 +327,7 @@ def python_mailbox(path: Path) -> None:
 if __name__ == "__main__":
     for program, suffix in (
         *((python_docx, "docx"), (odfpy, "odt"), (ebooklib, "epub"), (jupytext, "ipynb")),
-        *((nbformat, "ipynb"), (fpdf2, "pdf"), (python_email, "eml"), (python_mailbox, "mbox")),
+        *((nbformat, "ipynb"), (fpdf2, "pdf"), (reportlab, "pdf")),
+        *((python_email, "eml"), (python_mailbox, "mbox")),
     ):
         program(DOCUMENTS / f"handbook.{program.__name__.replace('_', '-')}.{suffix}")

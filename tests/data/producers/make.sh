@@ -75,15 +75,25 @@ GIT_AUTHOR_DATE=2026-03-03T08:15:00+0100 GIT_COMMITTER_DATE=2026-03-03T08:15:00+
   git -C patch -c user.name="Änne Müller" -c user.email=anne@example.com commit -qm "Add the handbook für den März"
 git -C patch format-patch -q -1 --stdout >"$out/handbook.git.eml"
 
+# Documents and PDF of a page with a ruled table, and PDF of LaTeX
+documents() { PYTHONPATH="$here" "$python" -c "import documents; print(documents.$1())"; }
+print_page() { chromium --headless --no-sandbox --disable-gpu "$@" 2>/dev/null; }
+documents ruled_page >handbook.html
+"$python" -m weasyprint -q handbook.html "$out/handbook.weasyprint.pdf"
+print_page --print-to-pdf="$out/handbook.chromium.pdf" handbook.html
+office odt:writer8 handbook.html && mv handbook.odt "$out/handbook.libreoffice.odt"
+office docx:"MS Word 2007 XML" handbook.html && cp handbook.docx "$out/handbook.libreoffice.docx"
+office pdf handbook.docx && mv handbook.pdf "$out/handbook.libreoffice.pdf"
+documents latex >handbook.tex
+pdflatex -interaction=batchmode handbook.tex >/dev/null && mv handbook.pdf "$out/handbook.latex.pdf"
+
 # PDF in two columns, with hyphenation and ligatures
 pandoc --standalone handbook.md -t latex -V classoption=twocolumn -V geometry=margin=2cm -V fontsize=10pt -o columns.tex
 sed -i 's/\\begin{longtable}/\\begin{center}\\begin{tabular}/; s/\\end{longtable}/\\end{tabular}\\end{center}/; s/\[\]{@{}lll@{}}/{@{}lll@{}}/; /\\end\(first\)\?head/d; /\\end\(last\)\?foot/d' columns.tex
 pdflatex -interaction=batchmode columns.tex >/dev/null && mv columns.pdf "$out/columns.latex.pdf"
-PYTHONPATH="$here" "$python" -c "import documents; print(documents.page_in_columns())" >columns.html
+documents page_in_columns >columns.html
 "$python" -m weasyprint -q columns.html "$out/columns.weasyprint.pdf"
-chromium --headless --no-sandbox --disable-gpu --no-pdf-header-footer --print-to-pdf="$out/columns.chromium.pdf" \
-  columns.html 2>/dev/null
+print_page --no-pdf-header-footer --print-to-pdf="$out/columns.chromium.pdf" columns.html
 
 # PDF of right-to-left text
-chromium --headless --no-sandbox --disable-gpu --no-pdf-header-footer --print-to-pdf="$out/../arabic.chromium.pdf" \
-  "$here/arabic.html" 2>/dev/null
+print_page --no-pdf-header-footer --print-to-pdf="$out/../arabic.chromium.pdf" "$here/arabic.html"
