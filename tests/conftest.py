@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from headwater.processes.garbage import collect_garbage_less_often
 from scripts.checks import system_tools
 from scripts.local.postgres import Cluster, temporary_cluster
 from tests.harness import ports, supabase
@@ -123,8 +124,9 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_finish() -> None:
-    """Leave the collected tests and imported modules out of garbage collections: that is a million objects."""
+    """Leave the collected tests and imported modules, a million objects, out of garbage collections, and have fewer."""
     gc.freeze()
+    collect_garbage_less_often()
 
 
 def _has_pooled_database(item: pytest.Item) -> bool:

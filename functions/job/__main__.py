@@ -21,6 +21,7 @@ from functions.job.owner import add_owner_command
 from headwater import logs, tracing
 from headwater.config import Settings, get_settings
 from headwater.errors import HeadwaterError
+from headwater.processes.garbage import collect_garbage_less_often
 from headwater.processes.protect import protect_memory
 
 _EPILOG = """\
@@ -149,5 +150,6 @@ def _migrate(settings: Settings, options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
+    collect_garbage_less_often()
     protect_memory()  # the processes of extensions run as the same user
     sys.exit(main(sys.argv[1:]))

@@ -16,6 +16,7 @@ from typing import Any, get_type_hints
 import msgspec
 
 from headwater.errors import ConfigError, HeadwaterError, PermanentError, SystemicError, UpstreamError, UserError
+from headwater.processes.garbage import collect_garbage_less_often
 from headwater.processes.messages import (
     Disconnected,
     Failure,
@@ -155,5 +156,6 @@ def _set_limit(limit: int, value: int) -> None:
 
 if __name__ == "__main__":
     limit_process()
+    collect_garbage_less_often()
     with socket.socket(fileno=int(sys.argv[1])) as parent, suppress(Disconnected):
         serve(parent, sys.argv[2])
