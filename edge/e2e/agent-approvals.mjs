@@ -17,8 +17,10 @@ const [base = "", , folder = ""] = process.argv.slice(2);
 async function requireApproval(page) {
   await page.goto(`${base}/workspace#token=${process.env["LOCAL_TOKEN"] ?? ""}`);
   const choice = page.getByRole("combobox", { name: "list_documents" });
-  await choice.selectOption({ label: "Ask for each call" });
-  await page.waitForResponse((response) => response.url().endsWith("/api/chat/tools"));
+  await Promise.all([
+    page.waitForResponse((response) => response.request().method() === "PATCH"),
+    choice.selectOption({ label: "Ask for each call" }),
+  ]);
   await page.reload();
   expect((await choice.inputValue()) === "always", "the approval was not stored");
 }

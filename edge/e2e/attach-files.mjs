@@ -95,5 +95,5 @@ await inBrowser(folder, async (open, errors) => {
     console.log(name);
   }
   // Chromium reports the refused file as an error.
-  expectNoErrors(errors.filter((error) => !error.includes("422")));
+  expectNoErrors(errors.filter((error) => !error.includes("status of 422")));
 });

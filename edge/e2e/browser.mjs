@@ -63,7 +63,7 @@ export async function open(browser, appearance, errors) {
   page.setDefaultTimeout(60_000); // for busy machines
   page.on("pageerror", (error) => errors.push(`error: ${error.message}`));
   page.on("console", (message) => {
-    if (message.type() === "error") errors.push(`console: ${message.text()}`);
+    if (message.type() === "error") errors.push(`console: ${message.text()} ${message.location().url}`);
   });
   return page;
 }
