@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.chat.common_words import common_words
-from functions.chat.retrieval.relevance import MIN_OVERLAP, Judge, Scales
+from functions.chat.retrieval.relevance import SEARCH, Judge, Scales
 from functions.chat.retrieval.search import Passage
 from headwater import tracing
 from headwater.database.transactions import Database, to_array
@@ -132,7 +132,7 @@ def _excerpt(row: Any) -> str:
 
 def _passage(row: Any, scores: "WordScores", similarity: float | None, judge: Judge | None) -> FilePassage:
     _, overlap = scores.of(row.id)
-    relevant = overlap >= MIN_OVERLAP
+    relevant = overlap >= SEARCH.overlap
     if judge is not None and similarity is not None:
         relevant = judge.is_relevant(similarity, overlap)
     return FilePassage(

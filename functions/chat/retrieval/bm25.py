@@ -19,6 +19,12 @@ K1, B = 1.2, 0.75
 MIN_CHUNKS = 1_000
 """For overlaps, idf is that of a workspace of at least this size: in a small one, every word is frequent."""
 
+FEW_CHUNKS = 20
+"""Chunks that are added to those of a workspace, without a word, before it says how often a word occurs by chance."""
+
+MAX_CHANCE = 0.95
+"""Overlap by chance, at most: of a query whose words are all frequent."""
+
 PHRASE_WEIGHT = 0.11
 """Weight of phrases beside BM25, for words that follow each other and again for words that are near to each other."""
 
@@ -33,7 +39,8 @@ _CLOSE = 8
 class QueryWord:
     """A word of a query: its ids, one for each language in which its stem differs, and its weight.
 
-    `share` is how much of it a text that answers the query has: half of the pairs of characters, which straddle words.
+    `share` is how much of it a text that answers the query has: half of the pairs of Chinese characters, which straddle
+    words.
     """
 
     ids: Collection[int]
@@ -87,7 +94,7 @@ class Statistics:
 class WordScores:
     """Chunks with a word of a query, by id, with their scores.
 
-    `overlaps` is which share of the query's words each chunk contains, 0 to 1, where each word counts by weight × idf.
+    `overlaps` is which share of the query's words each chunk contains beyond chance, 0 to 1 (`_overlaps`).
     `information` is weight × idf of each word id, `mean_length` the mean number of words of all chunks.
     """
 
@@ -122,17 +129,18 @@ def score(occurrences: Occurrences, statistics: Statistics, query: Sequence[Quer
     word = np.searchsorted(words, occurrences.words)
     norm = K1 * (1 - B + B * occurrences.lengths / statistics.mean_length)
     saturated = occurrences.counts * (K1 + 1) / (occurrences.counts + norm)
-    information = weight * _idf(frequency, max(statistics.chunks, MIN_CHUNKS))
-    of_word = dict(zip(words.tolist(), information.tolist(), strict=True))
-    total = sum(item.share * min(of_word[number] for number in item.ids) for item in query)
+    information = weight * _idf(frequency, max(statistics.chunks, MIN_CHUNKS)) ** 2
+    credit, total = _credits(query, dict(zip(words.tolist(), information.tolist(), strict=True)))
+    counted = np.array([credit[number] for number in words.tolist()])
     chunks, place = _distinct(occurrences.chunks)
     weighted = weight * _idf(frequency, statistics.chunks)
     scores = np.bincount(place, weighted[word] * saturated, len(chunks))
-    overlaps = np.bincount(place, information[word], len(chunks)) / (total or 1.0)
+    found = np.bincount(place, counted[word], len(chunks))
+    chance = counted @ (frequency / (statistics.chunks + FEW_CHUNKS))
     return WordScores(
         chunks,
         scores.astype(np.float64),
-        np.minimum(overlaps, 1.0),
+        _overlaps(found / total, float(chance) / total),
         dict(zip(words.tolist(), weighted.tolist(), strict=True)),
         statistics.mean_length,
     )
@@ -182,6 +190,33 @@ def _count_near(first: Sequence[int], second: Sequence[int]) -> tuple[int, int]:
     others = set(second)
     near = range(-PHRASE_WINDOW, PHRASE_WINDOW + 1)
     return sum(place + 1 in others for place in first), sum(any(place + n in others for n in near) for place in first)
+
+
+def _credits(query: Sequence[QueryWord], information: Mapping[int, float]) -> tuple[dict[int, float], float]:
+    """Return what each id counts for an overlap, and what a text with all words of the query has.
+
+    A word with several ids counts by the most frequent one: in another language it is rare, not important.
+    """
+    credit: dict[int, float] = {}
+    total = 0.0
+    for word in query:
+        least = min(information[number] for number in word.ids)
+        total += word.share * least
+        credit.update((number, max(least, credit.get(number, 0.0))) for number in word.ids)
+    return credit, total or 1.0
+
+
+def _overlaps(shares: NDArray[np.float64], chance: float) -> NDArray[np.float64]:
+    """Return which shares of a query's words are found beyond `chance`, the share that a chunk has on average.
+
+    Words count by weight × idf², as in the cosine of two vectors of tf-idf. Chance as in kappa: Cohen 1960, "A
+    Coefficient of Agreement for Nominal Scales".
+
+    >>> _overlaps(np.array([0.1, 0.6, 1.2]), 0.2).round(2).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    chance = min(chance, MAX_CHANCE)
+    return np.clip((shares - chance) / (1 - chance), 0.0, 1.0)
 
 
 def _distinct(ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

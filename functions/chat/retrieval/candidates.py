@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.chat.retrieval.fusion import fuse
 from functions.chat.retrieval.ranking import AVERAGE, PINNED_POINTS, Match, recency, to_points
-from functions.chat.retrieval.relevance import MIN_OVERLAP, Judge
+from functions.chat.retrieval.relevance import SEARCH, Judge
 from headwater.words.analysis import DEFAULT_LANGUAGE
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Candidates:
             adjustment = recency(row.date, half_life_days, today)
             if row.is_pinned and score >= AVERAGE:
                 adjustment += PINNED_POINTS
-            relevant = overlap >= MIN_OVERLAP
+            relevant = overlap >= SEARCH.overlap
             if judge and similarity is not None:
                 relevant = judge.is_relevant(similarity, overlap)
             matches.append(

@@ -8,7 +8,7 @@ Lloyd-Thomas 2000, "Score Normalization for Text-Independent Speaker Verificatio
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from sqlalchemy.engine import Connection
 
@@ -20,23 +20,34 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-MIN_EVIDENCE = 1.35
-"""Closeness + OVERLAP_WEIGHT × overlap of a relevant passage. The same for all models and languages
-(docs/decisions/0025)."""
-
 OVERLAP_WEIGHT = 2.0
 
-CERTAIN = 6.5
-"""Closeness that suffices without a common word, in deviations of unrelated texts."""
+CLOSE = 1.35
+"""Closeness that suffices without a common word."""
 
-MIN_OVERLAP = 0.3
-"""Overlap of a relevant passage that has no vector, or is in a language that the model doesn't know."""
+CERTAIN = 6.5
+"""The same, in deviations of unrelated texts. Less than `CLOSE` where related texts are far from unrelated ones."""
+
+
+class Least(NamedTuple):
+    """What a relevant passage has at least, the same for all models and languages (docs/decisions/0054).
+
+    `evidence` is closeness + OVERLAP_WEIGHT × overlap; `overlap` is for a passage without a vector, or in a language
+    that the model doesn't know.
+    """
+
+    evidence: float
+    overlap: float
+
+
+SEARCH = Least(evidence=1.2, overlap=0.23)
+"""Of the passages of a search, with overlaps beyond chance (`bm25.score`)."""
 
 
 class Judge(Protocol):
     """Judges whether passages in one language may be about a query."""
 
-    def is_relevant(self, similarity: float, overlap: float) -> bool:
+    def is_relevant(self, similarity: float, overlap: float, least: Least = SEARCH) -> bool:
         """Return True if a passage may be about the query. `overlap`: the share of the query's words in it."""
         ...
 
@@ -59,21 +70,23 @@ class Background:
         """Return about 0 for an unrelated passage, and about 1 for one that answers the query."""
         return (similarity - self.mean) / self.unit
 
-    def is_relevant(self, similarity: float, overlap: float) -> bool:
+    def is_relevant(self, similarity: float, overlap: float, least: Least = SEARCH) -> bool:
         """Return True if a passage may be about the query. Lenient: it rejects only passages on other subjects.
 
         `overlap` is the share of the query's words in the passage.
         """
-        is_certain = similarity - self.mean >= CERTAIN * self.deviation
-        return is_certain or self.closeness(similarity) + OVERLAP_WEIGHT * overlap >= MIN_EVIDENCE
+        if similarity - self.mean >= CERTAIN * self.deviation:
+            return True
+        closeness = self.closeness(similarity)
+        return closeness + OVERLAP_WEIGHT * overlap >= least.evidence if overlap else closeness >= CLOSE
 
 
 class WordsOnly:
     """Judges by words, in a language whose scale is not measured yet."""
 
-    def is_relevant(self, similarity: float, overlap: float) -> bool:  # noqa: ARG002 - it means nothing yet
+    def is_relevant(self, similarity: float, overlap: float, least: Least = SEARCH) -> bool:  # noqa: ARG002 - no scale
         """Return True if the passage has enough of the query's words."""
-        return overlap >= MIN_OVERLAP
+        return overlap >= least.overlap
 
 
 class Scales:

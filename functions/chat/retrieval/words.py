@@ -35,10 +35,16 @@ SCANNED = 10_000
 """Chunks that are scanned for those words instead, at most, if a filter leaves no more."""
 
 PAIR_SHARE = 0.5
-"""Share of the pairs of characters of a question, in a script without spaces, that a text with all of its words has."""
+"""Share of a question's pairs of characters that a text with all of its words has, in Chinese, Japanese and Korean: the
+others straddle two words. In Thai, whose words have several letters, few do."""
 
 COMMON_WEIGHT = 0.5
 """Weight of words such as "used" or "need", which say little about what a question is about."""
+
+_FIRST_SYLLABLE = "\u3040"
+"""Characters of scripts without spaces are syllables or words from here on, and sounds before, as in Thai or Khmer."""
+
+_HANGUL = "\uac00"
 
 
 def weigh_words(query: str, languages: Sequence[str], stop_words: Collection[str]) -> list[QueryWord]:
@@ -46,10 +52,26 @@ def weigh_words(query: str, languages: Sequence[str], stop_words: Collection[str
     words = query_words(query, languages)
     words = ([word for word in words if word.text not in stop_words] or words)[:MAX_WORDS]
     common = common_words(tuple(languages))
-    return [
-        QueryWord(word.ids, COMMON_WEIGHT if word.text in common else 1.0, PAIR_SHARE if is_pair(word.text) else 1.0)
-        for word in words
-    ]
+    weights = (COMMON_WEIGHT if _is_common(word.text, common) else 1.0 for word in words)
+    return [QueryWord(word.ids, weight, _share(word.text)) for word, weight in zip(words, weights, strict=True)]
+
+
+def _is_common(word: str, common: Collection[str]) -> bool:
+    """Return True for a common word, and for a pair of Chinese or Japanese characters of which one is.
+
+    Such pairs are most of what a question asks with: 是什, 么时, 有哪. A Korean ending is also part of other words.
+    """
+    if word in common:
+        return True
+    return _is_of_syllables(word) and word < _HANGUL and any(character in common for character in word)
+
+
+def _share(word: str) -> float:
+    return PAIR_SHARE if _is_of_syllables(word) else 1.0
+
+
+def _is_of_syllables(word: str) -> bool:
+    return is_pair(word) and word >= _FIRST_SYLLABLE
 
 
 def read_scores(

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from functions.chat.retrieval.fusion import fuse
-from functions.chat.retrieval.relevance import MIN_OVERLAP, Judge
+from functions.chat.retrieval.relevance import SEARCH, Judge
 from functions.chat.retrieval.search import Passage
 from functions.chat.web.page_text import PagePassage, PageText
 from headwater.words.analysis import DEFAULT_LANGUAGE, count_words
@@ -153,7 +153,7 @@ def _document_words(document: Passage) -> dict[int, int]:
 
 def _web_passage(read: ReadPage, n: int, similarity: float | None, overlap: float, judge: Judge | None) -> WebPassage:
     passage, page = read.page.passages[n], read.page
-    relevant = overlap >= MIN_OVERLAP
+    relevant = overlap >= SEARCH.overlap
     if judge is not None and similarity is not None:
         relevant = judge.is_relevant(similarity, overlap)
     return WebPassage(

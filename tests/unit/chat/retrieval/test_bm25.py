@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.chat.retrieval.bm25 import (
-    MIN_CHUNKS,
     Occurrences,
     QueryWord,
     Statistics,
@@ -46,11 +45,29 @@ def test_scores_equal_those_computed_by_hand() -> None:
     scores = score(occurrences(texts, of=(1, 2)), statistics(texts), [QueryWord([1], 1.0), QueryWord([2], 1.0)])
     expected = [0.47000 * 2.2 / 1.975, 0.47000 * 4.4 / 3.65 + 0.98083 * 2.2 / 2.65]
     assert scores.scores == pytest.approx(expected, abs=1e-4)
-    rare, frequent = (math.log(1 + (MIN_CHUNKS - n + 0.5) / (n + 0.5)) for n in (1, 2))
-    assert scores.overlaps == pytest.approx([frequent / (frequent + rare), 1.0])
+    # ln(1 + 999.5/1.5)² = 42.2855 and ln(1 + 998.5/2.5)² = 35.9009, together 78.1864. By chance, a chunk has
+    # (42.2855 × 1/23 + 35.9009 × 2/23) / 78.1864 = .06344 of them. Chunk 0 has 35.9009 / 78.1864 = .45917.
+    assert scores.overlaps == pytest.approx([(0.45917 - 0.06344) / (1 - 0.06344), 1.0], abs=1e-4)
     assert scores.best(2).tolist() == [1, 0]
     assert scores.of(0)[0] == pytest.approx(0.52355, abs=1e-4)
     assert scores.of(2) == scores.of(99) == (0.0, 0.0)
+
+
+def test_words_that_most_chunks_have_are_no_overlap() -> None:
+    query = [QueryWord([1], 1.0), QueryWord([2], 1.0)]
+    found = Occurrences(*np.array([[1, 1, 2], [7, 8, 8], [1, 1, 1], [9, 9, 9]]))
+    often, sometimes, rare = (score(found, Statistics(2_000, 9.0, {1: n, 2: 5}), query) for n in (1_900, 400, 5))
+    assert often.overlaps == pytest.approx([0.0, 1.0], abs=1e-3)
+    assert sometimes.overlaps == pytest.approx([0.05, 1.0], abs=0.01)
+    assert rare.overlaps == pytest.approx([0.5, 1.0], abs=0.01)
+    assert score(found, Statistics(2_000, 9.0, {1: 2_000, 2: 2_000}), query).overlaps.max() <= 1.0
+
+
+def test_overlap_by_the_rare_stem_of_another_language_is_no_more_than_by_the_frequent_one() -> None:
+    query = [QueryWord([1, 7], 1.0), QueryWord([2], 1.0)]
+    found = Occurrences(*np.array([[1, 7, 2], [5, 6, 7], [1, 1, 1], [9, 9, 9]]))
+    frequent, rare, other = score(found, Statistics(2_000, 9.0, {1: 200, 2: 20, 7: 1}), query).overlaps
+    assert frequent == rare < other < 1.0
 
 
 PHRASE = [QueryWord([1], 1.0), QueryWord([2], 0.5)]

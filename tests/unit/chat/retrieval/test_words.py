@@ -1,0 +1,30 @@
+"""Weights of the words of a query."""
+
+import pytest
+
+from functions.chat.retrieval.words import weigh_words
+from headwater.words.analysis import query_words
+
+
+@pytest.mark.parametrize(
+    ("language", "query", "weights"),
+    [
+        ("en", "used pumps", {"used": 0.5, "pumps": 1.0}),
+        ("zh", "何时宣布", {"何时": 0.5, "时宣": 1.0, "宣布": 1.0}),
+        ("zh", "堡垒叫什么", {"堡垒": 1.0, "垒叫": 1.0, "叫什": 1.0, "什么": 0.5}),
+        ("ja", "天井は誰", {"天井": 1.0, "井は": 0.5, "は誰": 0.5}),
+        ("ko", "예배당의", {"예배": 1.0, "배당": 1.0, "당의": 1.0}),
+        ("th", "ใคร", {"ใค": 1.0, "คร": 1.0}),
+    ],
+)
+def test_common_words_and_pairs_with_one_weigh_half(language: str, query: str, weights: dict[str, float]) -> None:
+    words = [word.text for word in query_words(query, [language])]
+    weighed = weigh_words(query, [language], ())
+    assert {text: word.weight for text, word in zip(words, weighed, strict=True)} == weights
+
+
+@pytest.mark.parametrize(
+    ("query", "share"), [("堡垒", 0.5), ("天井", 0.5), ("예배", 0.5), ("ใค", 1.0), ("pump", 1.0), ("ab", 1.0)]
+)
+def test_texts_have_half_of_the_pairs_of_syllables_that_a_query_has(query: str, share: float) -> None:
+    assert [word.share for word in weigh_words(query, ["en"], ())] == [share]
