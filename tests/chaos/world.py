@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from scripts.local.orphan_killer import OrphanKiller, terminate
-from scripts.local.postgres import Cluster
 from scripts.local.stack import DATABASE, Service, Stack
 from tests.chaos.corpora import GitCorpus, SourcesCorpus
 from tests.chaos.plans import Plan
@@ -32,7 +31,7 @@ from tests.chaos.source_servers import SourceServers, source_servers
 from tests.chaos.storage import Storage, outages_ignored
 from tests.fakes.embedding_provider import embedding_provider
 from tests.harness.ports import free_port
-from tests.harness.stacks import PORTS, wait_until
+from tests.harness.stacks import PORTS, temporary_data, wait_until
 
 LEASE_S = 3.0
 WATCHDOG_S = 2.0
@@ -85,7 +84,6 @@ class World:
         """Start everything in the order of `scripts/dev`."""
         self.postbox = box
         # No fsync: committed data is with the operating system, which survives a killed process.
-        Cluster(self.stack.cluster.folder, self.stack.cluster.port, durable=False).prepare()
         services = self.stack.services()
         unsynced = (*services["postgres"].command, "--fsync=off", "--full_page_writes=off")
         services["postgres"] = replace(services["postgres"], command=unsynced)
@@ -218,8 +216,7 @@ def running_world(keep_log: Path | None = None) -> Iterator[World]:
     """Run a stack. Its output is in `keep_log`, or is discarded."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="headwater-chaos-")))
-        data = folder / "data"
-        data.mkdir()
+        data = stack.enter_context(temporary_data())
         revisions = make_revisions(folder / "repository")
         servers = stack.enter_context(source_servers(folder / "hooks"))
         provider = stack.enter_context(embedding_provider(RecordingProvider(dim=8)))

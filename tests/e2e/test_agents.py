@@ -32,7 +32,6 @@ def provider() -> Iterator[ScriptedProvider]:
 def stack(provider: ScriptedProvider) -> Iterator[RunningStack]:
     """A stack with short leases and a short watchdog interval, so that it recovers quickly."""
     with temporary_data() as data:
-        data.mkdir(parents=True)
         model = f"CHAT_MODEL=openai:fake\nOPENAI_BASE_URL={provider.url}/v1\nCHAT_TITLES=false\n"
         (data / "agents").mkdir()
         example = (ROOT / "examples" / "agent-support" / "agent_support.py").read_text()

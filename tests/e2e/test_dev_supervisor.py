@@ -27,7 +27,10 @@ PARTS = ("edge", *FUNCTIONS, "localcloud", "postgres")
 @pytest.fixture(scope="module")
 def own_stack() -> Iterator[RunningStack]:
     """A stack with the first source, whose processes the tests may kill."""
-    with temporary_data() as data, running_stack(data, "--embedding-model", "constant", first_source=True) as running:
+    with (
+        temporary_data(empty=True) as data,
+        running_stack(data, "--embedding-model", "constant", first_source=True) as running,
+    ):
         wait_until(lambda: b"Try a question" in running.log.read_bytes(), timeout_s=300)
         yield running
 
@@ -141,7 +144,7 @@ def test_second_start_on_the_same_data_fails(own_stack: RunningStack) -> None:
 
 
 def test_port_in_use_is_named(own_stack: RunningStack) -> None:
-    with temporary_data() as data:
+    with temporary_data(empty=True) as data:
         completed = dev("--data", data, "--port", str(own_stack.base_port - 1))
     assert completed.returncode != 0
     assert f"Ports {own_stack.base_port} (chat), {own_stack.base_port + 1} (collection)" in completed.stderr
@@ -149,7 +152,7 @@ def test_port_in_use_is_named(own_stack: RunningStack) -> None:
 
 
 def test_invalid_settings_are_named_before_the_start() -> None:
-    with temporary_data() as data:
+    with temporary_data(empty=True) as data:
         data.mkdir()
         (data / ".env").write_text("LOG_LEVEL=loud\nAUTH_MODE=everyone\n")
         completed = dev("--data", data, "--port", str(free_port(in_a_row=6)))

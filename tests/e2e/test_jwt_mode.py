@@ -108,7 +108,6 @@ def _request_id(response: httpx.Response) -> str:
 @pytest.fixture(scope="module")
 def edge() -> Iterator[Edge]:
     with fake_issuer() as issuer, temporary_data() as data:
-        data.mkdir()
         settings = {"AUTH_MODE": "jwt", "AUTH_ISSUER": ISSUER, "AUTH_AUDIENCE": AUDIENCE}
         settings |= {"AUTH_JWKS_URL": issuer.url, "SIGN_IN_URL": quote(issuer.sign_in_url)}
         settings |= {"AUTH_SECRET": quote(SECRET)}

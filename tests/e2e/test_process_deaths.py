@@ -49,7 +49,6 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
 def quick_stack() -> Iterator[RunningStack]:
     """A stack with short leases and a short watchdog interval, so that it recovers quickly."""
     with temporary_data() as data:
-        data.mkdir()
         (data / ".env").write_text("LEASE_S=3\nWATCHDOG_S=2\nFETCH_BATCH=8\nEMBED_BATCH=32\n")
         with running_stack(data, "--embedding-model", "constant") as running:
             yield running

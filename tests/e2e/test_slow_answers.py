@@ -64,7 +64,6 @@ def engines() -> Iterator[SearchEngines]:
 def stack(provider: FakeProvider, site: WebSite, engines: SearchEngines) -> Iterator[RunningStack]:
     """A stack whose first model can't be reached; the web is the site, by a proxy."""
     with temporary_data() as data, running_tunnels(int(site.origin.rpartition(":")[2])) as tunnels:
-        data.mkdir(parents=True)
         settings = {"CHAT_MODELS": "openai_compatible:down,openai:fake", "OPENAI_BASE_URL": f"{provider.url}/v1"}
         settings |= {"OPENAI_COMPATIBLE_BASE_URL": "http://127.0.0.1:9/v1", "FETCH_PROXY": tunnels.url}
         settings |= {"SEARXNG_URL": f"{engines.url}/searxng/", "CHAT_TITLES": "false"}

@@ -26,7 +26,6 @@ def collector() -> Iterator[Target]:
 @pytest.fixture(scope="module")
 def traced(collector: Target) -> Iterator[RunningStack]:
     with temporary_data() as data:
-        data.mkdir(mode=0o700, parents=True)
         (data / ".env").write_text(f"OTEL_EXPORTER_OTLP_ENDPOINT={collector.url}\nOTEL_EXPORTER_OTLP_HEADERS=k=v\n")
         with running_stack(data, "--embedding-model", "constant") as stack:
             yield stack

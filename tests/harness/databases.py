@@ -1,5 +1,6 @@
 """Databases for tests: one cluster per session, one migrated template in it, a copy for each test."""
 
+import atexit
 import os
 import shutil
 import signal
@@ -7,8 +8,9 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import count
 from pathlib import Path
 
@@ -48,6 +50,16 @@ def cluster_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="headwater-test-", dir=_MEMORY if in_memory else None) as folder:
         Path(folder).chmod(0o711)  # the server's user has to reach the cluster in it
         yield Path(folder) / "pg"
+
+
+@cache
+def initialized_cluster() -> Path:
+    """The folder of a cluster that was never started. Copying it takes an eighth of the time of initdb."""
+    folder = ExitStack()
+    atexit.register(folder.close)
+    cluster = Cluster(folder.enter_context(cluster_folder()), port=0, durable=False)
+    cluster.prepare()
+    return cluster.folder
 
 
 def describe(cluster: Cluster, name: str) -> FreshDatabase:

@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 
 from scripts.local.postgres import Cluster
+from tests.harness.databases import cluster_folder, initialized_cluster
 from tests.harness.paths import ROOT
 from tests.harness.ports import free_port
 
@@ -108,11 +109,19 @@ def have_ended(family: list[psutil.Process], timeout_s: float = 60) -> bool:
 
 
 @contextmanager
-def temporary_data() -> Iterator[Path]:
-    """A data folder. If the tests run as root, its Postgres is in another folder, which is removed too."""
-    with tempfile.TemporaryDirectory(prefix="headwater-test-") as folder:
-        yield Path(folder) / "data"
-        Cluster(Path(folder) / "data" / "pg", port=0).destroy()
+def temporary_data(*, empty: bool = False) -> Iterator[Path]:
+    """A data folder with an initialized cluster, in memory if that has much space. It doesn't exist yet if `empty`.
+
+    If the tests run as root, its Postgres is in another folder, which is removed too.
+    """
+    with tempfile.TemporaryDirectory(prefix="headwater-test-") as folder, cluster_folder() as cluster:
+        data = Path(folder) / "data"
+        if not empty:
+            data.mkdir()
+            subprocess.run(["cp", "-a", initialized_cluster(), cluster], check=True)
+            (data / "pg").symlink_to(cluster)
+        yield data
+        Cluster(data / "pg", port=0).destroy()
 
 
 @contextmanager

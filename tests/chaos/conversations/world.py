@@ -19,7 +19,6 @@ import httpx
 import psutil
 
 from scripts.local.orphan_killer import OrphanKiller, terminate
-from scripts.local.postgres import Cluster
 from scripts.local.readiness import http_check
 from scripts.local.stack import DATABASE, HOST, Service, Stack
 from tests.chaos.conversations.orders import OrderService
@@ -34,7 +33,7 @@ from tests.harness.databases import FreshDatabase
 from tests.harness.extensions import declare_tool
 from tests.harness.paths import ROOT
 from tests.harness.ports import free_port
-from tests.harness.stacks import PORTS, wait_until
+from tests.harness.stacks import PORTS, temporary_data, wait_until
 
 TARGETS = ("chat", "localcloud", "postgres", "sandbox")
 START_S = 120.0
@@ -72,7 +71,6 @@ class AgentWorld:
 
     def start(self, site: Path, sandbox_port: int) -> None:
         """Start everything in the order of `scripts/dev`, with two documents."""
-        Cluster(self.stack.cluster.folder, self.stack.cluster.port, durable=False).prepare()
         services = self.stack.services()
         unsynced = (*services["postgres"].command, "--fsync=off", "--full_page_writes=off")
         self._start(replace(services["postgres"], command=unsynced))
@@ -214,8 +212,7 @@ def agent_world(log: Path) -> Iterator[AgentWorld]:
     """Run the stack. Its output is added to `log`."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="headwater-chaos-")))
-        data, site, sandbox_port = folder / "data", folder / "site", free_port()
-        data.mkdir()
+        data, site, sandbox_port = stack.enter_context(temporary_data()), folder / "site", free_port()
         provider = stack.enter_context(scripted_provider())
         orders = stack.enter_context(running(OrderService()))
         orders.id_token = id_token(f"http://{HOST}:{sandbox_port}")
