@@ -30,9 +30,10 @@ from bench.cold_start import free_port
 from bench.million_corpus import CHUNKS_OF_DOCUMENT, DIM, Block, Corpus, hash_of
 from functions.chat.retrieval.search import Ranking, Search
 from functions.collection.pipeline import index_words
-from functions.embedding.embed import encode_copy_rows
+from functions.embedding.embed import vector_array
 from headwater.config import Settings
-from headwater.database.copy import copy_binary, encode_blocks
+from headwater.database.arrays import byte_strings
+from headwater.database.copy import encode_blocks
 from headwater.database.migrations import register_model, upgrade
 from headwater.database.transactions import Database, owner_session, owner_transaction
 from headwater.embedding import vector_index
@@ -143,10 +144,9 @@ class Bench:
         owners = corpus.owner_of(np.arange(block.first, block.first + len(texts)))
         for owner in set(owners.tolist()):
             chosen = np.flatnonzero(owners == owner)
-            rows = encode_copy_rows([hash_of(block.first + n) for n in chosen.tolist()], block.vectors[chosen])
-            copy_binary(tx, f"new_{owner}", "input_hash bytea, embedding halfvec", rows)
-            values = {"workspace_id": corpus.workspaces[owner]}
-            tx.execute(sa.text(_VECTORS.format(f"new_{owner}")), values)
+            hashes = byte_strings(hash_of(block.first + n) for n in chosen.tolist())
+            values = {"hashes": hashes, "vectors": vector_array(tx, block.vectors[chosen])}
+            tx.execute(_VECTORS, {"workspace_id": corpus.workspaces[owner], **values})
 
     def index(self) -> None:
         """Index words and vectors as the job does; print seconds and sizes."""
@@ -289,10 +289,10 @@ _DOCUMENTS = "documents (id, workspace_id, source_id, key, fingerprint, title, m
 _CHUNKS = """chunks (workspace_id, document_id, ordinal, start_offset, end_offset, heading_path, input_hash,
     token_count, words, word_count)"""
 
-_VECTORS = """
+_VECTORS = sa.text("""
     insert into vectors (model_id, workspace_id, input_hash, embedding)
-    select 1, :workspace_id, input_hash, embedding from {}
-"""
+    select 1, :workspace_id, unnest(cast(:hashes as bytea[])), unnest(cast(:vectors as halfvec[]))
+""")
 
 _SIZE = sa.text("select pg_total_relation_size(cast('headwater.' || :name as regclass))")
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from headwater import tracing
-from headwater.database.copy import HEADER, TRAILER, copy_binary
+from headwater.database import arrays
 from headwater.database.transactions import ALL_WORKSPACES, Database, NotReady, json_rows
 from headwater.embedding.active_model import read_active_model
 from headwater.embedding.base import Embedder, embedding_input
@@ -124,14 +124,10 @@ class Embed:
         """Store the vectors."""
         if computed.vectors is None:
             return StepResult({"embedded": 0})
-        copy_binary(
-            tx,
-            "new_vectors",
-            _NEW_VECTORS,
-            encode_copy_rows(computed.hashes, computed.vectors),
-        )
         store_scales(tx, computed.model_id, computed.scales)
-        tx.execute(_STORE, {"model_id": computed.model_id, "workspace_id": step.workspace_id})
+        values = {"model_id": computed.model_id, "workspace_id": step.workspace_id}
+        values |= {"hashes": arrays.byte_strings(computed.hashes), "vectors": vector_array(tx, computed.vectors)}
+        tx.execute(_STORE, values)
         return StepResult({"embedded": len(computed.hashes)})
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
@@ -176,7 +172,7 @@ def _refusal(gathered: Slice, message: str) -> PermanentError:
 
 
 def check_embedding(database: Database, embedder: Callable[[str], Embedder]) -> None:
-    """Embed a text with the active model and copy its vector into a temporary table, as `embed` steps do.
+    """Embed a text with the active model and send its vector to the database, as `embed` steps do.
 
     Raises NotReady if no model is active or its vectors have another length.
     """
@@ -186,7 +182,7 @@ def check_embedding(database: Database, embedder: Callable[[str], Embedder]) -> 
     if vectors.shape[1] != model.dim:
         raise NotReady(f"{model.name} returned a vector of length {vectors.shape[1]}; {model.dim} is registered.")
     with database.transaction(ALL_WORKSPACES) as tx:
-        copy_binary(tx, "new_vectors", _NEW_VECTORS, encode_copy_rows([bytes(32)], vectors))
+        tx.execute(_SEND, {"vectors": vector_array(tx, vectors)})
 
 
 class _Chunk(msgspec.Struct, array_like=True, gc=False):
@@ -228,29 +224,19 @@ def _place(chunk: _Chunk, document: Any) -> str:
     return f"{document.key}, from line {line:,}"
 
 
-def encode_copy_rows(hashes: Sequence[bytes], vectors: "NDArray[np.float32]") -> bytes:
-    """Encode rows of a hash (32 bytes) and its vector (float32, n × dim) in COPY's binary format.
+def vector_array(tx: Connection, vectors: "NDArray[np.float32]") -> arrays.BinaryValue:
+    """Encode vectors (float32, n × dim) as an array of `halfvec`.
 
-    Sources: PostgreSQL's manual, COPY, "Binary Format"; pgvector's `halfvec_recv`: the dimension, two zero bytes, then
-    the elements at half precision.
+    Source: pgvector's `halfvec_recv`: the dimension, two zero bytes, then the elements at half precision.
     """
     import numpy as np
 
     count, dim = vectors.shape
-    row = np.dtype(
-        [
-            *(("columns", ">i2"), ("hash_bytes", ">i4"), ("hash", "V32")),
-            *(("vector_bytes", ">i4"), ("dim", ">i2"), ("unused", ">i2"), ("vector", ">f2", (dim,))),
-        ]
-    )
+    row = np.dtype([("size", ">i4"), ("dim", ">i2"), ("unused", ">i2"), ("vector", ">f2", (dim,))])
     rows = np.zeros(count, row)
-    rows["columns"], rows["hash_bytes"], rows["vector_bytes"], rows["dim"] = 2, 32, 4 + 2 * dim, dim
-    rows["hash"] = np.frombuffer(b"".join(hashes), "V32")
-    rows["vector"] = vectors
-    return HEADER + rows.tobytes() + TRAILER
+    rows["size"], rows["dim"], rows["vector"] = 4 + 2 * dim, dim, vectors
+    return arrays.joined(arrays.type_oid(tx, "halfvec"), count, rows.tobytes())
 
-
-_NEW_VECTORS = "input_hash bytea, embedding halfvec"
 
 _IDS = "any(array(select cast(value as {}) from json_array_elements_text(cast(:ids as json))))"
 
@@ -276,7 +262,11 @@ _DOCUMENTS = sa.text(
 # Sorted, so that concurrent steps with the same texts wait for each other instead of deadlocking.
 _STORE = sa.text("""
     insert into vectors (model_id, workspace_id, input_hash, embedding)
-    select cast(:model_id as integer), cast(:workspace_id as uuid), input_hash, embedding from new_vectors
+    select cast(:model_id as integer), cast(:workspace_id as uuid), input_hash, embedding
+    from (
+      select unnest(cast(:hashes as bytea[])) as input_hash, unnest(cast(:vectors as halfvec[])) as embedding) new
     order by input_hash
     on conflict do nothing
 """)
+
+_SEND = sa.text("select count(*) from unnest(cast(:vectors as halfvec[]))")

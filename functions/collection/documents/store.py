@@ -17,12 +17,15 @@ from sqlalchemy.engine import Connection
 from functions.collection.chunking.chunk import Chunk
 from functions.collection.documents.parsed_file import ParsedFile, ParseFailure
 from headwater.connectors import Fetched
-from headwater.database.copy import copy_rows
-from headwater.database.transactions import json_rows
+from headwater.database import arrays
+from headwater.database.transactions import json_rows, to_array
 from headwater.errors import SystemicError
 from headwater.redaction import quote
 
 _MAX_REASON_CHARS = 1_000
+
+_ROWS_AT_ONCE = 2_000
+"""Chunks or links that one statement inserts: chunks of 2 MB, as the driver and Postgres have each in memory."""
 
 ChunkRow = tuple[
     str, int, int, int, Sequence[str], bytes, int, Sequence[int] | None, int | None, int | None, bytes, int
@@ -108,14 +111,11 @@ def store(tx: Connection, workspace_id: uuid.UUID, run_id: uuid.UUID, rows: Docu
     if replaced:
         tx.execute(_DELETE_CHUNKS, {"ids": json_rows(replaced)})
         tx.execute(_DELETE_RELATIONS, {"ids": json_rows(replaced)})
-    copy_rows(tx, "new_chunks", _NEW_CHUNKS, ((ids[key], *rest) for key, *rest in rows.chunks))
-    tx.execute(_INSERT_CHUNKS, values)
-    if rows.relations:
-        links = [
-            {"id": ids[key], "k": kind, "t": target, "s": start, "e": end}
-            for key, kind, target, start, end in rows.relations
-        ]
-        tx.execute(_INSERT_RELATIONS, {**values, "rows": json_rows(links)})
+    words_type = arrays.type_oid(tx, "sparsevec")
+    for at in range(0, len(rows.chunks), _ROWS_AT_ONCE):
+        tx.execute(_INSERT_CHUNKS, values | _chunk_arrays(ids, rows.chunks[at : at + _ROWS_AT_ONCE], words_type))
+    for at in range(0, len(rows.relations), _ROWS_AT_ONCE):
+        tx.execute(_INSERT_RELATIONS, values | _relation_arrays(ids, rows.relations[at : at + _ROWS_AT_ONCE]))
     return ids
 
 
@@ -130,6 +130,35 @@ def _chunk_row(key: str, chunk: Chunk, words: tuple[bytes, int]) -> ChunkRow:
     place = chunk.ordinal, chunk.start, chunk.end, chunk.heading_path
     shown = chunk.markup or None, *(chunk.table_header or (None, None))
     return (key, *place, chunk.input_hash, chunk.token_count, *shown, *words)
+
+
+def _chunk_arrays(ids: Mapping[str, uuid.UUID], rows: Sequence[ChunkRow], words_type: int) -> dict[str, Any]:
+    keys, ordinals, starts, ends, paths, hashes, tokens, markup, first, last, words, counts = zip(*rows, strict=True)
+    return {
+        "documents": arrays.uuids(map(ids.__getitem__, keys)),
+        "ordinals": arrays.integers(ordinals),
+        "starts": arrays.integers(starts),
+        "ends": arrays.integers(ends),
+        "paths": arrays.texts(map(arrays.text_literal, paths)),
+        "hashes": arrays.byte_strings(hashes),
+        "tokens": arrays.integers(tokens),
+        "markup": arrays.texts(ranges and to_array(ranges) for ranges in markup),
+        "header_starts": arrays.integers(first),
+        "header_ends": arrays.integers(last),
+        "words": arrays.elements(words_type, words),
+        "counts": arrays.integers(counts),
+    }
+
+
+def _relation_arrays(ids: Mapping[str, uuid.UUID], rows: Sequence[RelationRow]) -> dict[str, Any]:
+    keys, kinds, targets, starts, ends = zip(*rows, strict=True)
+    return {
+        "documents": arrays.uuids(map(ids.__getitem__, keys)),
+        "kinds": arrays.texts(kinds),
+        "targets": arrays.texts(targets),
+        "starts": arrays.integers(starts),
+        "ends": arrays.integers(ends),
+    }
 
 
 # `failed_at` stays the time of the first of several failures; the wait until the next attempt is as long as they have
@@ -187,20 +216,23 @@ _DELETE_CHUNKS = sa.text(f"delete from chunks where {_REPLACED}")
 
 _DELETE_RELATIONS = sa.text(f"delete from relations where {_REPLACED}")
 
-_NEW_CHUNKS = """document_id uuid, ordinal integer, start_offset integer, end_offset integer, heading_path text[],
-    input_hash bytea, token_count integer, markup integer[], header_start integer, header_end integer,
-    words sparsevec, word_count integer"""
-
 _INSERT_CHUNKS = sa.text("""
     insert into chunks (workspace_id, document_id, ordinal, start_offset, end_offset, heading_path, input_hash,
       token_count, markup, header_start, header_end, words, word_count)
-    select cast(:workspace_id as uuid), document_id, ordinal, start_offset, end_offset, heading_path, input_hash,
-      token_count, markup, header_start, header_end, words, word_count
-    from new_chunks
+    select cast(:workspace_id as uuid), document_id, ordinal, start_offset, end_offset, cast(path as text[]), hash,
+      tokens, cast(markup as integer[]), header_start, header_end, words, word_count
+    from (
+      select unnest(cast(:documents as uuid[])) as document_id, unnest(cast(:ordinals as integer[])) as ordinal,
+        unnest(cast(:starts as integer[])) as start_offset, unnest(cast(:ends as integer[])) as end_offset,
+        unnest(cast(:paths as text[])) as path, unnest(cast(:hashes as bytea[])) as hash,
+        unnest(cast(:tokens as integer[])) as tokens, unnest(cast(:markup as text[])) as markup,
+        unnest(cast(:header_starts as integer[])) as header_start,
+        unnest(cast(:header_ends as integer[])) as header_end, unnest(cast(:words as sparsevec[])) as words,
+        unnest(cast(:counts as integer[])) as word_count) new
 """)
 
 _INSERT_RELATIONS = sa.text("""
     insert into relations (workspace_id, document_id, kind, target, start_offset, end_offset)
-    select cast(:workspace_id as uuid), id, k, t, s, e
-    from json_to_recordset(cast(:rows as json)) as r (id uuid, k text, t text, s integer, e integer)
+    select cast(:workspace_id as uuid), unnest(cast(:documents as uuid[])), unnest(cast(:kinds as text[])),
+      unnest(cast(:targets as text[])), unnest(cast(:starts as integer[])), unnest(cast(:ends as integer[]))
 """)

@@ -36,12 +36,9 @@ def copy_rows(tx: Connection, table: str, columns: str, rows: Iterable[Sequence[
     Values are None, text, numbers of type `integer`, UUIDs, bytes, or sequences of text or of such numbers; an empty
     sequence is one of text. Bytes are a `bytea`, or any other type's value in its binary format.
     """
-    _copy(tx, table, columns, encode_blocks(rows))
-
-
-def copy_binary(tx: Connection, table: str, columns: str, data: bytes) -> None:
-    """Create a temporary table and fill it with data in COPY's binary format."""
-    _copy(tx, table, columns, [data])
+    tx.exec_driver_sql(f"create temporary table {table} ({columns}) on commit drop")
+    copied = {"copy_from": encode_blocks(rows)}
+    tx.exec_driver_sql(f"copy {table} from stdin (format binary)", execution_options=copied)
 
 
 def encode_blocks(rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
@@ -58,11 +55,6 @@ def encode_blocks(rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
             yield b"".join(parts)
             parts, size = [], 0
     yield b"".join([*parts, TRAILER])
-
-
-def _copy(tx: Connection, table: str, columns: str, data: Iterable[bytes]) -> None:
-    tx.exec_driver_sql(f"create temporary table {table} ({columns}) on commit drop")
-    tx.exec_driver_sql(f"copy {table} from stdin (format binary)", execution_options={"copy_from": data})
 
 
 def _bytes(value: bytes) -> bytes:

@@ -21,6 +21,8 @@ import pg8000
 from pg8000 import core
 from pg8000.dbapi import convert_paramstyle
 
+from headwater.database.arrays import BinaryValue
+
 CONNECT_TIMEOUT_S = 10.0
 _PEER_TIMEOUT_S = 30
 """A peer that acknowledges nothing for this long is considered gone; a suspended instance may hold such connections."""
@@ -141,17 +143,21 @@ class PipelinedConnection(pg8000.Connection):  # type: ignore[misc]
 
     def _statement(self, statement: str, vals: Sequence[Any], oids: Sequence[int]) -> bytes:
         """Encode a statement's messages with one Sync at the end; pg8000 sends one after each message."""
-        bound = bytearray(b"\0\0" + core.H_pack(0) + core.H_pack(len(vals)))
-        for value in core.make_params(self.py_types, vals):
-            if value is None:
-                bound += core.i_pack(-1)
-            else:
-                encoded = value.encode(self._client_encoding)
-                bound += core.i_pack(len(encoded))
-                bound += encoded
+        formats = [isinstance(value, BinaryValue) for value in vals]
+        bound = bytearray(b"\0\0" + core.H_pack(len(vals)))
+        bound += b"".join(map(core.H_pack, formats))
+        bound += core.H_pack(len(vals))
+        for value in vals:
+            encoded = value.data if isinstance(value, BinaryValue) else self._text(value)
+            bound += core.i_pack(-1 if encoded is None else len(encoded))
+            bound += encoded or b""
         bound += core.H_pack(0)
         parsed = _parse_message(statement, tuple(oids), self._client_encoding)
         return b"".join((parsed, _DESCRIBE, _message(core.BIND, bound), core.EXECUTE_MSG, core.SYNC_MSG))
+
+    def _text(self, value: Any) -> bytes | None:
+        [text] = core.make_params(self.py_types, [value])
+        return None if text is None else text.encode(self._client_encoding)
 
     def _send(self, message: bytes) -> None:
         if self._sock is None:

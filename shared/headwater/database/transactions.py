@@ -314,7 +314,7 @@ def json_rows(rows: Sequence[Any]) -> str:
     """Encode rows as one JSON parameter for `json_to_recordset`, to write a batch with one statement.
 
     pg8000 encodes array literals character by character in Python, a hundred times slower. For thousands of rows use
-    `headwater.database.copy`.
+    `headwater.database.arrays`.
     """
     return msgspec.json.encode(rows).decode()
 

@@ -4,13 +4,11 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from functions.embedding.embed import encode_copy_rows
 from headwater.database import copy
 from headwater.database.transactions import Database
 from headwater.errors import UnprocessableContent
@@ -54,17 +52,6 @@ def test_copy_sends_blocks_to_a_table_that_ends_with_the_transaction(db: Databas
 def test_nul_character_is_unprocessable(db: Database) -> None:
     with pytest.raises(UnprocessableContent), db.transaction(WORKSPACE) as tx:
         copy.copy_rows(tx, "new_things", "t text", [("a\0b",)])
-
-
-def test_copied_vectors_are_rounded_to_float16(db: Database) -> None:
-    hashes = [bytes([n]) * 32 for n in range(3)]
-    vectors = np.random.default_rng(1).standard_normal((3, 7)).astype(np.float32)
-    with db.transaction(WORKSPACE) as tx:
-        copy.copy_binary(tx, "new_vectors", "hash bytea, v halfvec", encode_copy_rows(hashes, vectors))
-        stored = tx.execute(sa.text("select hash, cast(v as text) as v from new_vectors order by hash")).all()
-    assert [bytes(row.hash) for row in stored] == hashes
-    rounded = np.array([[float(part) for part in row.v.strip("[]").split(",")] for row in stored])
-    assert np.allclose(rounded, vectors.astype(np.float16).astype(float), rtol=1e-3)
 
 
 def test_app_role_can_refresh_planner_statistics(db: Database) -> None:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from functions.chat.retrieval.search import OVERSAMPLE, Search
 from functions.chat.retrieval.statements import indexed, statement
-from functions.embedding.embed import encode_copy_rows
+from functions.embedding.embed import vector_array
 from headwater.config import Settings
-from headwater.database.copy import copy_binary
+from headwater.database.arrays import byte_strings
 from headwater.database.migrations import register_model
 from headwater.database.transactions import Database
 from headwater.embedding import vector_index
@@ -69,10 +69,9 @@ def fill(database: Database, workspace_id: uuid.UUID, numbers: range) -> None:
     source_id = add_source(database, add_workspace(database, workspace_id))
     hashes = [hashlib.sha256(b"%d" % n).digest() for n in numbers]
     with database.transaction(workspace_id) as tx:
-        copy_binary(
-            tx, "new_vectors", "input_hash bytea, embedding halfvec", encode_copy_rows(hashes, vectors()[list(numbers)])
-        )
-        tx.execute(_FILL, {"w": workspace_id, "s": source_id, "n": len(numbers), "from": numbers.start})
+        values = {"w": workspace_id, "s": source_id, "n": len(numbers), "from": numbers.start}
+        values |= {"hashes": byte_strings(hashes), "vectors": vector_array(tx, vectors()[list(numbers)])}
+        tx.execute(_FILL, values)
         tx.execute(sa.text("select refresh_statistics()"))
 
 
@@ -218,7 +217,7 @@ _FILL = sa.text("""
       from document, generate_series(0, :n - 1) n
     )
     insert into vectors (model_id, workspace_id, input_hash, embedding)
-    select 1, :w, input_hash, embedding from new_vectors
+    select 1, :w, unnest(cast(:hashes as bytea[])), unnest(cast(:vectors as halfvec[]))
 """)
 
 _INTERRUPT = """
