@@ -25,9 +25,11 @@ export default defineConfig({
           environment: "node",
         },
       },
+      // Each file starts its own servers and browser, and closes them; what files import of node_modules is shared.
       {
         test: {
           name: "stack",
+          isolate: false,
           include: ["tests/*.test.ts", "e2e/*.test.ts"],
           globalSetup: ["e2e/build-app.ts", "tests/build-worker.ts"],
           environment: "node",
