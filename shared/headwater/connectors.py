@@ -205,6 +205,8 @@ class Connector(ABC, Generic[Config]):
     """False if the documents are in Headwater itself: then removals are never withheld."""
     has_dates: ClassVar[bool] = False
     """True if `list` can list the documents of `context.period`, by the date of their last change or publication."""
+    max_batch: ClassVar[int] = 64
+    """Documents of one `fetch`, at most. The setting FETCH_BATCH limits them, too."""
 
     def __init__(self, context: ConnectorContext) -> None:
         self.context = context

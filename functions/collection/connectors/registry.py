@@ -164,6 +164,11 @@ def is_remote(kind: str) -> bool:
     return kind not in built_in_kinds() or BuiltInKind(kind).connector.is_remote
 
 
+def max_batch(kind: str) -> int:
+    """Return how many documents of a kind one step fetches, at most."""
+    return BuiltInKind(kind).connector.max_batch if kind in built_in_kinds() else Connector.max_batch
+
+
 def find_origin(kind: str, config: Mapping[str, Any]) -> str | None:
     """Return the origin that a source's steps call, such as `https://github.com`; None without a server.
 

@@ -40,7 +40,7 @@ from headwater.queue.worker import StepResult
 MAX_PARSING_S = 60.0
 """A batch that takes longer to parse is split, so that its files take turns with other sources'."""
 
-LOOK_INTERVAL = 8
+LOOK_INTERVAL = 4
 """Every so many batches, a run looks whether many chunks are to be indexed by word: in 20 ms."""
 
 MANY_CHUNKS = 2_000

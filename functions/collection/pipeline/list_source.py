@@ -13,7 +13,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.collection.connectors.registry import is_remote
+from functions.collection.connectors.registry import is_remote, max_batch
 from functions.collection.documents.fingerprints import current_suffixes, current_versions
 from functions.collection.files.files import read_current
 from functions.collection.pipeline.difference import insert_items
@@ -84,7 +84,7 @@ class ListSource:
             payload = {**step.payload, "resume": computed.resume}
             return StepResult({}, [NewStep("collection", "list", str(int(step.key or 0) + 1), payload, step.provider)])
         values, is_dry_run = {"run_id": step.run_id}, bool(step.payload.get("dry_run"))
-        batch = self.settings.fetch_batch
+        batch = read_batch_size(tx, step.run_id, self.settings)
         options = {"dry_run": is_dry_run, "everything": bool(step.payload.get("everything"))}
         difference = insert_items(tx, step.run_id, step.workspace_id, computed, batch=batch, **options)
         ratio = max_delete_ratio(tx, step.run_id, self.settings)
@@ -116,6 +116,11 @@ def is_large(settings: Settings, documents: int) -> bool:
     return bool(settings.job_name) and documents > settings.bulk_threshold
 
 
+def read_batch_size(tx: Connection, run_id: uuid.UUID, settings: Settings) -> int:
+    """Return how many documents a `fetch` step of a run has, at most."""
+    return min(settings.fetch_batch, max_batch(tx.execute(_SELECT_KIND, {"run_id": run_id}).scalar_one()))
+
+
 def fetch_steps(batches: int, provider: str | None) -> list[NewStep]:
     """Make the steps that fetch a run's items, one for each batch."""
     return [NewStep("collection", "fetch", str(n), {"batch": n}, provider) for n in range(batches)]
@@ -134,6 +139,8 @@ _SELECT_FINGERPRINTS = sa.text("""
     join json_array_elements_text(cast(:suffixes as json)) as suffix on right(d.fingerprint, length(suffix)) = suffix
     where d.source_id = :source_id and d.deleted_at is null and d.retry_at is null
 """)
+
+_SELECT_KIND = sa.text("select s.kind from runs r join sources s on s.id = r.source_id where r.id = :run_id")
 
 # Documents before the cursor were read by other versions: they have to be listed again to be read again.
 _SELECT_CURSOR = sa.text("""

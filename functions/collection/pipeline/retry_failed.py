@@ -8,7 +8,7 @@ import uuid
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.collection.pipeline.list_source import fetch_steps, is_large
+from functions.collection.pipeline.list_source import fetch_steps, is_large, read_batch_size
 from functions.collection.runs.locks import check_no_open_run, lock_source
 from functions.collection.runs.manual import mark_for_embedding
 from functions.collection.runs.pause import check_not_paused
@@ -37,7 +37,8 @@ def retry_run(tx: Connection, workspace_id: uuid.UUID, run_id: uuid.UUID, settin
             else "This run failed before it listed the source. Collect the source again."
         )
     tx.execute(_INSERT_RUN, {"id": new_id, "run_id": run_id})
-    values = {"id": new_id, "workspace_id": workspace_id, "run_id": run_id, "batch": settings.fetch_batch}
+    batch = read_batch_size(tx, new_id, settings)
+    values = {"id": new_id, "workspace_id": workspace_id, "run_id": run_id, "batch": batch}
     inserted = tx.execute(_INSERT_ITEMS, values).one()
     if not inserted.items:
         raise Conflict("Nothing failed in this run, and nothing was left over.")

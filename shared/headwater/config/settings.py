@@ -149,7 +149,9 @@ class Settings:
     max_delete_ratio: float = _setting(
         "Removals of more than this share of a source's documents (and at least 20) are withheld.", 0.5
     )
-    fetch_batch: int = _setting("Maximum number of documents in a fetch step.", 64)
+    fetch_batch: int = _setting(
+        "Maximum number of documents in a fetch step. Of sources other than Git repositories, it has at most 64.", 128
+    )
     fetch_batch_bytes: int = _setting(
         "Maximum total size of the documents in a fetch step. Larger batches are split into one step per document.",
         16_000_000,

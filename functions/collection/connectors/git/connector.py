@@ -54,6 +54,7 @@ class GitConnector(Connector[GitConfig]):
     help = "Collects the documents in a Git repository, on GitHub, GitLab or any other server."
     config_type = GitConfig
     identity = ("url",)
+    max_batch = 128  # one request fetches them, and most are small
     secret = Secret(
         "Access token or private key",
         "Only for private repositories: a token with permission to read the contents, or for an address of SSH, the "

@@ -14,7 +14,7 @@ from functions.collection.runs.start import start_run
 from functions.collection.sources import sources
 from functions.collection.sources.credentials import Credentials
 from functions.collection.sources.sources import NewSource, Source
-from headwater.connectors import Entry, Fetched, Listing, Period
+from headwater.connectors import Connector, Entry, Fetched, Listing, Period
 from tests.fakes.feed import Feed, FeedOpener
 from tests.harness.collection_app import CollectionClient
 from tests.harness.pipeline import Pipeline
@@ -100,7 +100,7 @@ def test_everything_of_a_period_fetches_unchanged_documents_too(
 def test_cancelled_backfill_goes_on_with_what_it_had_not_fetched(
     pipeline: Pipeline, feed: DatedFeed, source: Source
 ) -> None:
-    posts = [f"2024-02-01 {number:04}.md" for number in range(2 * pipeline.settings.fetch_batch)]
+    posts = [f"2024-02-01 {number:04}.md" for number in range(2 * Connector.max_batch)]
     feed.publish(*posts)
     pipeline.collect(source)
     feed.fetched = []

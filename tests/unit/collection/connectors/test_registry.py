@@ -8,7 +8,13 @@ import msgspec
 import pytest
 
 from functions.collection.connectors.git.config import DOCUMENTS
-from functions.collection.connectors.registry import describe_kinds, find_origin, kind_for_new_source, kind_of_source
+from functions.collection.connectors.registry import (
+    describe_kinds,
+    find_origin,
+    kind_for_new_source,
+    kind_of_source,
+    max_batch,
+)
 from headwater.errors import UnprocessableContent
 
 
@@ -75,3 +81,7 @@ def test_describing_connectors_loads_no_git_client() -> None:
         f"sys.exit(sorted(set({heavy.split()!r}) & set(sys.modules)) or 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_git_fetches_more_documents_at_once_than_other_kinds() -> None:
+    assert [max_batch(kind) for kind in ("git", "site", "extension_that_is_not_installed")] == [128, 64, 64]
