@@ -12,6 +12,7 @@ from functions.chat.routes import routes
 from headwater.config import get_settings
 from headwater.database.transactions import OVERFLOW, Database
 from headwater.embedding.registry import DEFAULT, Embedders
+from headwater.processes.garbage import collect_garbage_less_often
 from headwater.queue.tickets import Tickets
 from headwater.web import gunicorn_worker
 from headwater.web.app import App
@@ -19,6 +20,7 @@ from headwater.web.once import once
 from headwater.web.shutdown import get_lifetime
 
 gunicorn_worker.set_as_default()
+collect_garbage_less_often()
 
 
 @once

@@ -16,6 +16,7 @@ from functions.collection.sources.connect import SourceOpener
 from functions.collection.tick import tick_route
 from headwater.config import get_settings
 from headwater.database.transactions import Database
+from headwater.processes.garbage import collect_garbage_less_often
 from headwater.queue.drain_route import drain_route
 from headwater.queue.tickets import Tickets
 from headwater.queue.turns import HostTurns
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from headwater.queue.worker import Handler
 
 gunicorn_worker.set_as_default()
+collect_garbage_less_often()
 
 
 @once

@@ -15,6 +15,7 @@ from headwater.config import get_settings
 from headwater.database.transactions import Database
 from headwater.embedding.hosted.recording import Recorder
 from headwater.embedding.registry import Embedders
+from headwater.processes.garbage import collect_garbage_less_often
 from headwater.queue.drain_route import drain_route
 from headwater.queue.tickets import Tickets
 from headwater.web import gunicorn_worker
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from headwater.queue.worker import Handler
 
 gunicorn_worker.set_as_default()
+collect_garbage_less_often()
 
 
 @once

@@ -8,7 +8,6 @@ import sys
 from typing import Any
 
 from headwater.config import get_settings
-from headwater.processes.garbage import collect_garbage_less_often
 from headwater.processes.protect import protect_memory
 from headwater.web.gunicorn_worker import SWITCH_S, thread_count
 from headwater.web.shutdown import FINISH_S, HAND_BACK_S
@@ -18,7 +17,6 @@ worker_class = "headwater.web.gunicorn_worker.BufferingWorker"
 preload_app = True
 # Garbage collection finds nothing during the imports and takes an eighth of their time. `post_worker_init` enables it.
 gc.disable()
-collect_garbage_less_often()
 # One process: its threads share the database connections and the embedding model.
 workers = 1
 # Reads the settings, so that a function without a required one never listens.
