@@ -1,12 +1,17 @@
-"""Serve a function in a process of its own: as functions-framework's command does, or as the images do."""
+"""Serve a function in a process of its own: as functions-framework's command does, or as the images do.
 
+The process is forked from one that has imported the functions: most of the time to start them.
+"""
+
+import multiprocessing
 import os
-import subprocess
+import runpy
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import httpx
@@ -14,6 +19,12 @@ import psutil
 
 from tests.harness.local_token import AUTHORIZATION, LOCAL_TOKEN
 from tests.harness.paths import ROOT
+from tests.harness.stacks import FUNCTIONS
+
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(
+    ["functions_framework._cli", "gunicorn.app.wsgiapp", *(f"functions.{name}.main" for name in FUNCTIONS)]
+)
 
 
 @contextmanager
@@ -28,7 +39,7 @@ def serve_function(
 @contextmanager
 def start_function(
     name: str, port: int, environment: Mapping[str, str], log: Path | None = None, *, as_image: bool = False
-) -> Iterator[tuple[httpx.Client, "subprocess.Popen[bytes]"]]:
+) -> Iterator[tuple[httpx.Client, BaseProcess]]:
     """Serve a function as `serve_function` does. Yields its process, too."""
     source = str(ROOT / "functions" / name / "main.py")
     if as_image:
@@ -37,14 +48,10 @@ def start_function(
     else:
         options = ["functions_framework", "--source", source, "--target", name]
         options += ["--host", "127.0.0.1", "--port", str(port)]
-    with log.open("wb") if log else tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *options],
-            cwd=ROOT,
-            env={**os.environ, "LOCAL_TOKEN": LOCAL_TOKEN, **environment},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+    variables = {**os.environ, "LOCAL_TOKEN": LOCAL_TOKEN, **environment}
+    with tempfile.NamedTemporaryFile() as unread:
+        process = _FORKS.Process(target=_run, args=(options, variables, log or Path(unread.name)))
+        process.start()
         try:
             headers = AUTHORIZATION if environment.get("AUTH_MODE", "local") == "local" else {}
             url = f"http://127.0.0.1:{port}"
@@ -53,21 +60,34 @@ def start_function(
                 yield client, process
         finally:
             process.terminate()
-            process.wait(60)
+            process.join(60)
 
 
-def kill_function(process: "subprocess.Popen[bytes]") -> None:
+def kill_function(process: BaseProcess) -> None:
     """Kill a function's process and its worker, as the end of an instance without a signal does."""
     server = psutil.Process(process.pid)
     for each in [server, *server.children(recursive=True)]:  # the server first, or it would start another worker
         each.kill()
-    process.wait(60)
+    process.join(60)
 
 
-def _wait(client: httpx.Client, process: "subprocess.Popen[bytes]") -> None:
+def _run(options: Sequence[str], variables: Mapping[str, str], log: Path) -> None:
+    """Run `python -m` in this process."""
+    with log.open("wb", buffering=0) as output:
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+    os.chdir(ROOT)
+    os.environ.clear()
+    os.environ.update(variables)
+    sys.path[1:1] = filter(None, variables.get("PYTHONPATH", "").split(os.pathsep))
+    sys.argv = list(options)
+    runpy.run_module(options[0], run_name="__main__", alter_sys=True)
+
+
+def _wait(client: httpx.Client, process: BaseProcess) -> None:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        assert process.poll() is None, "the function has exited"
+        assert process.is_alive(), "the function has exited"
         try:
             client.get("/heartbeat").raise_for_status()
             return
