@@ -128,7 +128,9 @@ def _run(connection: socket.socket, gcloud_main: Any) -> None:
     """Run one command in this process, then exit."""
     data, streams, _, _ = socket.recv_fds(connection, 1 << 20, 3)
     while not data.endswith(b"\n"):
-        data += connection.recv(1 << 20)
+        if not (part := connection.recv(1 << 20)):  # the client was killed
+            os._exit(1)
+        data += part
     request = json.loads(data)
     for number, stream in enumerate(streams):
         os.dup2(stream, number)

@@ -64,7 +64,7 @@ class Deployment:
         self.google.on_write = kill_after_last
         self.output.append(process.communicate(timeout=900)[0])
         self.google.on_write = lambda _: None
-        assert self.google.unknown == []
+        assert self.google.unknown == [], self.google.unknown
         return process.returncode
 
     def answer(self, text: str, *arguments: str) -> int:
