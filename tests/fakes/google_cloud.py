@@ -215,6 +215,9 @@ class Google:
             def respond(self) -> None:
                 raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 parts = urlsplit(self.path)
+                if parts.path.startswith("/resumable/"):
+                    self.respond_to_part()
+                    return
                 api = self.tunnelled or (parts.hostname or "").removesuffix(".local")
                 if not api:
                     api = "cloudflare" if parts.path.startswith("/client/v4") else "service"
@@ -231,6 +234,19 @@ class Google:
                 status, answer = google.answer(Request(self.command, api, parts.path, query, body, raw))
                 content = json.dumps(answer).encode()
                 self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def respond_to_part(self) -> None:
+                """Accept a part of a large upload: the start has no range, and the end makes the object."""
+                end, _, size = self.headers.get("Content-Range", "").rpartition("-")[2].partition("/")
+                is_whole = bool(end) and int(end) + 1 == int(size)
+                self.send_response(308 if end and not is_whole else 200)
+                self.send_header("Range" if end else "Location", f"bytes=0-{end}" if end else self.path)
+                object_ = {"bucket": "b", "name": "source.tgz", "generation": "1", "size": size}
+                content = json.dumps(object_ if is_whole else {}).encode()
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
