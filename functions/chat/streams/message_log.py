@@ -129,13 +129,13 @@ def find_running(
     if row is None:
         return None
     answer = AnswerKey(workspace_id, conversation_id, row.id, row.writing, row.is_waiting)
-    if row.is_expired and rewrite is not None and rewrite(tx, answer):
+    # Check again under a lock: the writer may have renewed its lease. `rewrite` would skip a locked answer.
+    if not row.is_expired or not tx.execute(_LOCK_EXPIRED, {"workspace_id": workspace_id, "id": row.id}).one_or_none():
+        return answer
+    if rewrite is not None and rewrite(tx, answer):
         return msgspec.structs.replace(answer, writing=answer.writing + 1)
-    # Check again under a lock: the writer may have renewed its lease.
-    if row.is_expired and tx.execute(_LOCK_EXPIRED, {"workspace_id": workspace_id, "id": row.id}).one_or_none():
-        end(tx, answer, "interrupted", INTERRUPTED)
-        return None
-    return answer
+    end(tx, answer, "interrupted", INTERRUPTED)
+    return None
 
 
 def find_last(tx: Connection, workspace_id: uuid.UUID, conversation_id: str) -> tuple[AnswerKey | None, bool]:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
@@ -20,7 +21,7 @@ from tests.harness.chat_app import (
     text_of,
 )
 from tests.harness.databases import FreshDatabase
-from tests.harness.localcloud import LOCATION, Cloud
+from tests.harness.localcloud import LOCATION, Cloud, wait_until
 from tests.harness.support import WORKSPACE, queue_settings
 from tests.integration.chat.streams.test_resume import BackgroundReader, finish, kill_writer, resume
 
@@ -127,6 +128,21 @@ def test_client_that_comes_back_to_a_dead_writer_reads_the_whole_answer(
     assert text_of(follower.all()) == TEXT
     assert event_types(follower.all())[0] == "start"
     assert event_types(follower.all())[-2:] == ["finish", "[DONE]"]
+
+
+def test_client_waits_for_the_last_transaction_of_a_dead_writer(
+    chat: ChatApp, second_app: ChatApp, provider: FakeProvider, lost: TestResponse
+) -> None:
+    waiting = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+    with ThreadPoolExecutor(1) as pool:
+        with chat.database.transaction(WORKSPACE) as tx:
+            tx.execute(sa.text("select 1 from messages where state = 'streaming' for update"))
+            following = pool.submit(lambda: BackgroundReader(resume(second_app)))
+            wait_until(lambda: chat.rows(waiting))
+        follower = following.result(60)
+    finish(provider)
+    assert chat.drain() == 1
+    assert text_of(follower.all()) == TEXT
 
 
 def test_client_with_events_of_the_dead_writer_gets_another_start(
