@@ -30,7 +30,7 @@ def test_slow_files_are_items_with_a_reason_and_the_others_are_stored(database: 
         chunked = "select count(distinct document_id) from chunks join documents d on d.id = document_id"
         assert pipeline.rows(chunked) == [(190,)]
         attempts = "select max(attempt), max(lost), count(*) from steps where kind = 'fetch'"
-        assert pipeline.rows(attempts) == [(0, 0, 4)]
+        assert pipeline.rows(attempts) == [(0, 0, 2)]
         again = pipeline.collect(source)
         assert (again.state, again.counts.unchanged, again.counts.still_failing) == ("partial", 190, 4)
 
