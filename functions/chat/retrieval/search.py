@@ -80,9 +80,8 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
     `documents` is the number of documents with the same passage.
     `score` is the fused score after the adjustments of `ranking` and `merging`. `similarity` is the cosine similarity
     to the query, None without a vector or in a language that the model doesn't know. `overlap` is the share of the
-    query's words in the passage, its title and its headings, beyond what any chunk has by chance; rare words count
-    more. Of a passage of several chunks, all three are those of the best one. `relevant`: whether it, or one of its
-    chunks, may be about the query (`relevance`).
+    query's words in the passage, its title and its headings, beyond chance; rare words count more. Of a passage of
+    several chunks, all three are those of the best one. `relevant`: whether one may be about the query (`relevance`).
     """
 
     document_id: uuid.UUID
