@@ -3,6 +3,7 @@
 wrangler finds every credential, such as that of `wrangler login`, but each start takes most of a second.
 """
 
+import http.client
 import json
 import os
 import ssl
@@ -19,7 +20,10 @@ from scripts.deployment.cloud.read_cloud import Json
 CONFIG = "edge/wrangler.jsonc"
 _API = "https://api.cloudflare.com/client/v4"
 _TIMEOUT_S = 30.0
-_MISSING = ("code: 10007", "not found", "does not exist")
+_NO_WORKER = "code: 10007"
+_MISSING = (_NO_WORKER, "not found", "does not exist")
+"""What wrangler prints if there is no Worker."""
+
 _OTHER_API = ("CLOUDFLARE_COMPLIANCE_REGION", "WRANGLER_API_ENVIRONMENT")
 """Settings of wrangler that choose another API."""
 
@@ -55,17 +59,18 @@ def _get(path: str) -> Any:
     """Read a resource of a Worker. Returns None if the Worker doesn't exist; raises DeploymentError."""
     base = os.environ.get("CLOUDFLARE_API_BASE_URL", _API)
     url = f"{base}/accounts/{quote(os.environ['CLOUDFLARE_ACCOUNT_ID'], safe='')}/workers/scripts/{path}"
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {os.environ['CLOUDFLARE_API_TOKEN']}"})
+    token = os.environ["CLOUDFLARE_API_TOKEN"].strip()  # as wrangler does: a file ends with a line break
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT_S, context=_tls()) as response:
             return json.load(response)["result"]
     except urllib.error.HTTPError as error:
         with error:
             problem = f"api.cloudflare.com: {_reason(error.read().decode(errors='replace'), error.code)}"
-        if any(text in problem for text in _MISSING):
+        if _NO_WORKER in problem:  # a proxy may say "not found", too
             return None
         raise DeploymentError.from_output(problem) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise DeploymentError(
             f"api.cloudflare.com can't be reached: {error}", "check your network and proxy"
         ) from error
@@ -82,9 +87,10 @@ def _tls() -> ssl.SSLContext:
 def _reason(body: str, status: int) -> str:
     """Return Cloudflare's messages as wrangler prints them."""
     try:
-        return ", ".join(f"{each['message']} [code: {each['code']}]" for each in json.loads(body)["errors"])
+        reasons = [f"{each['message']} [code: {each['code']}]" for each in json.loads(body)["errors"]]
     except (ValueError, KeyError, TypeError):
-        return f"status {status}: {body[:300]}"
+        reasons = []
+    return ", ".join(reasons) or f"status {status}: {body[:300]}"
 
 
 def _wrangler(worker: str, *words: str) -> Any:

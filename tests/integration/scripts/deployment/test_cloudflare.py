@@ -36,7 +36,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloudflare]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with running(Cloudflare()) as api:
         monkeypatch.setenv("CLOUDFLARE_API_BASE_URL", f"{api.origin}/client/v4")
-        monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "token")
+        monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "token\n")
         monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", "account")
         yield api
 
@@ -91,6 +91,9 @@ def test_failure_says_what_to_do(api: Cloudflare, monkeypatch: pytest.MonkeyPatc
     assert "Authentication error [code: 10000]" in wrong_token.problem
     assert "set CLOUDFLARE_API_TOKEN" in wrong_token.next_step
     assert "status 502: <html>" in failure(Reply(b"<html>", 502)).problem
+    assert "status 500" in failure(Reply({"errors": []}, 500)).problem
+    assert "status 404: 404 page not found" in failure(Reply(b"404 page not found", 404)).problem
     assert "can't be reached" in failure(Reply(b"<html>")).problem
+    assert "can't be reached" in failure(Reply(b"", headers={"Transfer-Encoding": "chunked"})).problem
     monkeypatch.setenv("CLOUDFLARE_API_BASE_URL", "http://127.0.0.1:9")
     assert "check your network" in failure(Reply()).next_step
