@@ -61,6 +61,9 @@ def start_function(
         finally:
             process.terminate()
             process.join(60)
+            if process.is_alive():  # the end of the tests would wait for it, without a limit
+                kill_function(process)
+                raise AssertionError("the function still runs 60 s after SIGTERM")
 
 
 def kill_function(process: BaseProcess) -> None:
