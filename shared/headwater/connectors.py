@@ -206,7 +206,7 @@ class Connector(ABC, Generic[Config]):
     has_dates: ClassVar[bool] = False
     """True if `list` can list the documents of `context.period`, by the date of their last change or publication."""
     max_batch: ClassVar[int] = 64
-    """Documents of one `fetch`, at most. The setting FETCH_BATCH limits them, too."""
+    """Documents of one `fetch`, at most. The setting FETCH_BATCH limits them, too. Built-in kinds only."""
 
     def __init__(self, context: ConnectorContext) -> None:
         self.context = context
