@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from headwater.database.arrays import integers, uuids
 from headwater.database.transactions import Database, json_rows
 from scripts.local.postgres import Cluster
 from tests.harness.databases import FreshDatabase, fresh_database
@@ -46,6 +47,13 @@ def many_rows(tx: Connection, me: uuid.UUID, chance: random.Random) -> None:
     assert [tuple(row) for row in tx.execute(statement, {"rows": json_rows(rows)})] == [tuple(r.values()) for r in rows]
 
 
+def binary_rows(tx: Connection, me: uuid.UUID, chance: random.Random) -> None:
+    count = chance.randrange(300)
+    statement = sa.text("select unnest(cast(:numbers as integer[])), unnest(cast(:ids as uuid[]))")
+    stored = tx.execute(statement, {"numbers": integers(range(count)), "ids": uuids([me] * count)})
+    assert [tuple(row) for row in stored] == [(n, me) for n in range(count)]
+
+
 def temporary_rows(tx: Connection, me: uuid.UUID, chance: random.Random) -> None:
     count = chance.randrange(1, 300)
     tx.exec_driver_sql("create temporary table copied (n integer, who text) on commit drop")
@@ -73,7 +81,7 @@ def failed_savepoint(tx: Connection, me: uuid.UUID, _: random.Random) -> None:
 
 
 KINDS: list[Statement] = [own_name, own_scope, any_values, many_rows, temporary_rows, own_writes, advisory_lock]
-KINDS += [failed_savepoint]
+KINDS += [binary_rows, failed_savepoint]
 
 
 def work(url: str, seed: int) -> int:
