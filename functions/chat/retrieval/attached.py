@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.chat.common_words import common_words
-from functions.chat.retrieval.relevance import SEARCH, Judge, Scales
+from functions.chat.retrieval.relevance import CHOSEN, Judge, Scales
 from functions.chat.retrieval.search import Passage
 from headwater import tracing
 from headwater.database.transactions import Database, to_array
@@ -119,7 +119,8 @@ def _score(tx: Connection, values: dict[str, Any], query: "Sequence[QueryWord]")
     frequencies: dict[int, int] = {}
     for word in occurrences.words.tolist():
         frequencies[word] = frequencies.get(word, 0) + 1
-    return score(occurrences, Statistics(scan.chunks, max(scan.words / max(scan.chunks, 1), 1.0), frequencies), query)
+    statistics = Statistics(scan.chunks, max(scan.words / max(scan.chunks, 1), 1.0), frequencies)
+    return score(occurrences, statistics, query, beyond_chance=False)
 
 
 def _input(row: Any) -> str:
@@ -132,9 +133,9 @@ def _excerpt(row: Any) -> str:
 
 def _passage(row: Any, scores: "WordScores", similarity: float | None, judge: Judge | None) -> FilePassage:
     _, overlap = scores.of(row.id)
-    relevant = overlap >= SEARCH.overlap
+    relevant = overlap >= CHOSEN.overlap
     if judge is not None and similarity is not None:
-        relevant = judge.is_relevant(similarity, overlap)
+        relevant = judge.is_relevant(similarity, overlap, CHOSEN)
     return FilePassage(
         document_id=row.file_id,
         key=row.name,

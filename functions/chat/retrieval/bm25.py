@@ -120,8 +120,14 @@ class WordScores:
         return float(self.scores[place]), float(self.overlaps[place])
 
 
-def score(occurrences: Occurrences, statistics: Statistics, query: Sequence[QueryWord]) -> WordScores:
-    """Add up weight × idf × saturated count over the words of each chunk."""
+def score(
+    occurrences: Occurrences, statistics: Statistics, query: Sequence[QueryWord], *, beyond_chance: bool = True
+) -> WordScores:
+    """Add up weight × idf × saturated count over the words of each chunk.
+
+    Without `beyond_chance`, overlaps are plain shares by weight × idf: chunks that were chosen for the query, such as
+    those of web pages, all have the words of its subject, and say nothing about chance.
+    """
     weights = word_weights(query)
     words = np.array(sorted(weights), np.int64)
     weight = np.array([weights[word] for word in words.tolist()])
@@ -129,14 +135,14 @@ def score(occurrences: Occurrences, statistics: Statistics, query: Sequence[Quer
     word = np.searchsorted(words, occurrences.words)
     norm = K1 * (1 - B + B * occurrences.lengths / statistics.mean_length)
     saturated = occurrences.counts * (K1 + 1) / (occurrences.counts + norm)
-    information = weight * _idf(frequency, max(statistics.chunks, MIN_CHUNKS)) ** 2
+    information = weight * _idf(frequency, max(statistics.chunks, MIN_CHUNKS)) ** (2 if beyond_chance else 1)
     credit, total = _credits(query, dict(zip(words.tolist(), information.tolist(), strict=True)))
     counted = np.array([credit[number] for number in words.tolist()])
     chunks, place = _distinct(occurrences.chunks)
     weighted = weight * _idf(frequency, statistics.chunks)
     scores = np.bincount(place, weighted[word] * saturated, len(chunks))
     found = np.bincount(place, counted[word], len(chunks))
-    chance = counted @ (frequency / (statistics.chunks + FEW_CHUNKS))
+    chance = counted @ (frequency / (statistics.chunks + FEW_CHUNKS)) if beyond_chance else 0.0
     return WordScores(
         chunks,
         scores.astype(np.float64),

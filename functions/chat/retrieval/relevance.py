@@ -43,6 +43,10 @@ class Least(NamedTuple):
 SEARCH = Least(evidence=1.2, overlap=0.23)
 """Of the passages of a search, with overlaps beyond chance (`bm25.score`)."""
 
+CHOSEN = Least(evidence=1.35, overlap=0.3)
+"""Of passages that were chosen for a query or statement before, such as those of web pages. Their overlaps are plain
+shares of words."""
+
 
 class Judge(Protocol):
     """Judges whether passages in one language may be about a query."""

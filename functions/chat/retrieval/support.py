@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import sqlalchemy as sa
 
 from functions.chat.common_words import common_words
-from functions.chat.retrieval.relevance import Least, Scales
+from functions.chat.retrieval.relevance import CHOSEN, Scales
 from headwater import tracing
 from headwater.database.transactions import Database
 from headwater.embedding.active_model import read_active_model
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 ENOUGH_WORDS = 0.6
 """Share of a statement's words in a passage that suffices. Vectors decide about statements with less."""
-
-SUPPORT = Least(evidence=1.35, overlap=0.3)
-"""What a passage has at least that supports a statement. Overlaps are plain shares, larger than those of a search."""
 
 MIN_WEIGHT = 3.0
 """Words of a statement that is judged, at least."""
@@ -103,7 +100,7 @@ class Support:
                 language = languages.get(passage.document_id, DEFAULT_LANGUAGE) if passage.document_id else ""
                 judge = judges.get(language or DEFAULT_LANGUAGE)
                 similarity = float(vectors[passage.text] @ query)
-                is_supported |= judge.is_relevant(similarity, share, SUPPORT) if judge else share >= SUPPORT.overlap
+                is_supported |= judge.is_relevant(similarity, share, CHOSEN) if judge else share >= CHOSEN.overlap
             results.append(is_supported)
         return results
 

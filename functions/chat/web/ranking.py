@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from functions.chat.retrieval.fusion import fuse
-from functions.chat.retrieval.relevance import SEARCH, Judge
+from functions.chat.retrieval.relevance import CHOSEN, Judge
 from functions.chat.retrieval.search import Passage
 from functions.chat.web.page_text import PagePassage, PageText
 from headwater.words.analysis import DEFAULT_LANGUAGE, count_words
@@ -144,7 +144,7 @@ def _score_words(question: Question, pages: Sequence[ReadPage], documents: Seque
     columns = np.array(rows, np.int64).reshape(-1, 4).T
     frequencies = Counter(columns[0].tolist())
     statistics = Statistics(len(counts), max(sum(lengths) / max(len(counts), 1), 1.0), frequencies)
-    return score(Occurrences(*columns), statistics, question.words)
+    return score(Occurrences(*columns), statistics, question.words, beyond_chance=False)
 
 
 def _document_words(document: Passage) -> dict[int, int]:
@@ -153,9 +153,9 @@ def _document_words(document: Passage) -> dict[int, int]:
 
 def _web_passage(read: ReadPage, n: int, similarity: float | None, overlap: float, judge: Judge | None) -> WebPassage:
     passage, page = read.page.passages[n], read.page
-    relevant = overlap >= SEARCH.overlap
+    relevant = overlap >= CHOSEN.overlap
     if judge is not None and similarity is not None:
-        relevant = judge.is_relevant(similarity, overlap)
+        relevant = judge.is_relevant(similarity, overlap, CHOSEN)
     return WebPassage(
         url=read.url,
         title=page.title,

@@ -53,6 +53,14 @@ def test_scores_equal_those_computed_by_hand() -> None:
     assert scores.of(2) == scores.of(99) == (0.0, 0.0)
 
 
+def test_overlaps_of_chosen_chunks_are_plain_shares() -> None:
+    # idf as above, not squared: ln(1 + 998.5/2.5) / (ln(1 + 998.5/2.5) + ln(1 + 999.5/1.5)) = 5.9918 / 12.4945.
+    texts = [[1, 3], [1, 1, 2, 3], [3, 3]]
+    query = [QueryWord([1], 1.0), QueryWord([2], 1.0)]
+    scores = score(occurrences(texts, of=(1, 2)), statistics(texts), query, beyond_chance=False)
+    assert scores.overlaps == pytest.approx([0.47955, 1.0], abs=1e-4)
+
+
 def test_words_that_most_chunks_have_are_no_overlap() -> None:
     query = [QueryWord([1], 1.0), QueryWord([2], 1.0)]
     found = Occurrences(*np.array([[1, 1, 2], [7, 8, 8], [1, 1, 1], [9, 9, 9]]))
