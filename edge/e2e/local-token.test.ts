@@ -46,6 +46,14 @@ describe.skipIf(!existsSync(CHROMIUM))("opening the app in local mode (needs chr
     await expectOpen(tab);
   });
 
+  it("links to the workspace's page, which the menu of users who sign in has", async () => {
+    await page.goto(`${stack.url}/#token=${LOCAL_TOKEN}`);
+    await page.getByRole("link", { name: "Workspace", exact: true }).click();
+    await page.getByRole("heading", { level: 1, name: "Workspace" }).waitFor();
+    await page.setViewportSize({ width: 768, height: 600 });
+    await expectNoHorizontalScroll(page, "the workspace's page");
+  });
+
   it("without the link says where to find it, on a narrow screen too", async () => {
     await page.goto(`${stack.url}/sources`);
     await expectClosed();

@@ -4,7 +4,7 @@ import { useAccount } from "../sign-in/account";
 import { PersonIcon } from "../ui/icons";
 import { Link, navigate } from "../routing/router";
 
-/** The signed-in user, a workspace switcher and the sign-out button. Hidden in local mode. */
+/** The signed-in user, a workspace switcher and the sign-out button. Hidden in local mode, where the navigation links to the workspace. */
 export function AccountMenu(): ReactNode {
   const { me, signsIn } = useAccount();
   const menu = useRef<HTMLDivElement>(null);

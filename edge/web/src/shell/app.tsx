@@ -5,6 +5,7 @@ import { DocumentsPage } from "../documents/documents-page";
 import { ExtractionPage } from "../extraction/extraction-page";
 import { McpSignInPage } from "../mcp-servers/mcp-sign-in-page";
 import { PromptsPage } from "../prompts/prompts-page";
+import { useAccount } from "../sign-in/account";
 import { Gate } from "../sign-in/gate";
 import { RunPage } from "../runs/run-page";
 import { RunsPage } from "../runs/runs-page";
@@ -32,6 +33,7 @@ export function App(): ReactNode {
 
 function Shell(): ReactNode {
   const route = useRoute();
+  const { signsIn } = useAccount();
   const main = useFocusOnPageChange(pageKey(route));
   useKeptFocus();
   return (
@@ -73,6 +75,11 @@ function Shell(): ReactNode {
           <NavLink href="/usage" current={route.page === "usage"}>
             Usage
           </NavLink>
+          {!signsIn && (
+            <NavLink href="/workspace" current={route.page === "workspace"}>
+              Workspace
+            </NavLink>
+          )}
         </nav>
         <AccountMenu />
       </header>

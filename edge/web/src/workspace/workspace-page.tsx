@@ -75,8 +75,8 @@ function LocalMode(): ReactNode {
     <div className="column">
       <h1>Workspace</h1>
       <p className="lead">
-        This installation runs in local mode: it has no sign-in, and every user of this machine is an owner. To manage
-        members and API keys, set <code>AUTH_MODE=jwt</code>.
+        This installation runs in local mode: it has no sign-in, and everyone who has its link or token is an owner. To
+        manage members and API keys, set <code>AUTH_MODE=jwt</code>.
       </p>
       <PersonalData />
       <SearchCard />
