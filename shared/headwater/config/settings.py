@@ -78,8 +78,8 @@ class Settings:
         "",
     )
     front_end_dir: str = _setting(
-        "Folder with Vite and React (`node_modules`) and Node (`bin`), which agents build pages with in this system's "
-        "sandbox. Empty: they build none there.",
+        "Folder with Vite and React (`node_modules`) and Node (`bin`), with which agents build pages in this "
+        "system's sandbox. Empty: agents build no pages there.",
         "",
     )
     prompts_dir: str = _setting(
@@ -135,7 +135,7 @@ class Settings:
     max_file_bytes: int = _setting("Maximum size of a file. Larger files fail; the run continues.", 10_000_000, "bytes")
     max_uploaded_file_bytes: int = _setting("Maximum size of an uploaded file.", 100_000_000, "bytes")
     max_conversation_files: int = _setting(
-        "[Files](conversations.md#files-of-a-conversation) of a conversation, at most.", 20
+        "Maximum number of [files of a conversation](conversations.md#files-of-a-conversation).", 20
     )
     max_conversation_bytes: int = _setting(
         "Maximum size of all files that are attached to a conversation.", 100_000_000, "bytes"
@@ -266,7 +266,7 @@ class Settings:
     max_question_chars: int = _setting("Maximum length of a question.", 32_000, "characters")
 
     web_search: str = _setting(
-        "What finds pages for [answers from the web](web-answers.md): `tavily`, `brave`, `google` or `searxng`. Empty "
+        "Search engine for [answers from the web](web-answers.md): `tavily`, `brave`, `google` or `searxng`. Empty "
         "for the first of them that is set up.",
         "",
     )
@@ -303,15 +303,18 @@ class Settings:
     agent_steps: int = _setting(
         "Calls of the model for one answer of an agent, at least 2. The last is for its text.", 25
     )
-    agent_tokens: int = _setting("Tokens that an agent may use for one answer, in and out.", 500_000)
+    agent_tokens: int = _setting("Tokens that an agent may use for one answer, input and output together.", 500_000)
     agent_cost: float = _setting("Cost of one answer of an agent, by the prices of `PRICES`, in US dollars.", 1.0)
     agent_seconds: float = _setting(
-        "Time for one answer of an agent, waiting for its turn included, waiting for you not.", 900.0, "s"
+        "Time for one answer of an agent. The time in which it waits for its turn counts, the time in which it waits "
+        "for a person doesn't.",
+        900.0,
+        "s",
     )
     sub_agent_steps: int = _setting(
         "Calls of the model for one sub-agent, at least 2. Its cost and time count for the agent's answer.", 10
     )
-    sub_agent_tokens: int = _setting("Tokens that one sub-agent may use, in and out.", 100_000)
+    sub_agent_tokens: int = _setting("Tokens that one sub-agent may use, input and output together.", 100_000)
     web_cache_hours: float = _setting("Retention of search results and pages of the web.", 24.0, "hours")
 
     threads: int = _setting("Short requests that an instance handles concurrently.", 8)
