@@ -145,7 +145,7 @@ class Bench:
         for owner in set(owners.tolist()):
             chosen = np.flatnonzero(owners == owner)
             hashes = byte_strings(hash_of(block.first + n) for n in chosen.tolist())
-            values = {"hashes": hashes, "vectors": vector_array(tx, block.vectors[chosen])}
+            values = {"hashes": hashes, "vectors": vector_array(block.vectors[chosen])}
             tx.execute(_VECTORS, {"workspace_id": corpus.workspaces[owner], **values})
 
     def index(self) -> None:

@@ -126,7 +126,7 @@ class Embed:
             return StepResult({"embedded": 0})
         store_scales(tx, computed.model_id, computed.scales)
         values = {"model_id": computed.model_id, "workspace_id": step.workspace_id}
-        values |= {"hashes": arrays.byte_strings(computed.hashes), "vectors": vector_array(tx, computed.vectors)}
+        values |= {"hashes": arrays.byte_strings(computed.hashes), "vectors": vector_array(computed.vectors)}
         tx.execute(_STORE, values)
         return StepResult({"embedded": len(computed.hashes)})
 
@@ -182,7 +182,7 @@ def check_embedding(database: Database, embedder: Callable[[str], Embedder]) -> 
     if vectors.shape[1] != model.dim:
         raise NotReady(f"{model.name} returned a vector of length {vectors.shape[1]}; {model.dim} is registered.")
     with database.transaction(ALL_WORKSPACES) as tx:
-        tx.execute(_SEND, {"vectors": vector_array(tx, vectors)})
+        tx.execute(_SEND, {"vectors": vector_array(vectors)})
 
 
 class _Chunk(msgspec.Struct, array_like=True, gc=False):
@@ -224,7 +224,7 @@ def _place(chunk: _Chunk, document: Any) -> str:
     return f"{document.key}, from line {line:,}"
 
 
-def vector_array(tx: Connection, vectors: "NDArray[np.float32]") -> arrays.BinaryValue:
+def vector_array(vectors: "NDArray[np.float32]") -> arrays.BinaryValue:
     """Encode vectors (float32, n × dim) as an array of `halfvec`.
 
     Source: pgvector's `halfvec_recv`: the dimension, two zero bytes, then the elements at half precision.
@@ -235,7 +235,7 @@ def vector_array(tx: Connection, vectors: "NDArray[np.float32]") -> arrays.Binar
     row = np.dtype([("size", ">i4"), ("dim", ">i2"), ("unused", ">i2"), ("vector", ">f2", (dim,))])
     rows = np.zeros(count, row)
     rows["size"], rows["dim"], rows["vector"] = 4 + 2 * dim, dim, vectors
-    return arrays.joined(arrays.type_oid(tx, "halfvec"), count, rows.tobytes())
+    return arrays.joined(arrays.EXTENSION_TYPE, count, rows.tobytes())
 
 
 _IDS = "any(array(select cast(value as {}) from json_array_elements_text(cast(:ids as json))))"

@@ -1,6 +1,6 @@
 """Serve a function in a process of its own: as functions-framework's command does, or as the images do.
 
-The process is forked from one that has imported the functions: most of the time to start them.
+Imports are most of a function's start, so its process is forked from one that has made them.
 """
 
 import multiprocessing

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.chat.common_words import common_words
-from functions.chat.retrieval.relevance import CHOSEN, Judge, Scales
+from functions.chat.retrieval.relevance import SHARE_THRESHOLDS, Judge, Scales, is_relevant
 from functions.chat.retrieval.search import Passage
 from headwater import tracing
 from headwater.database.transactions import Database, to_array
@@ -133,9 +133,6 @@ def _excerpt(row: Any) -> str:
 
 def _passage(row: Any, scores: "WordScores", similarity: float | None, judge: Judge | None) -> FilePassage:
     _, overlap = scores.of(row.id)
-    relevant = overlap >= CHOSEN.overlap
-    if judge is not None and similarity is not None:
-        relevant = judge.is_relevant(similarity, overlap, CHOSEN)
     return FilePassage(
         document_id=row.file_id,
         key=row.name,
@@ -151,7 +148,7 @@ def _passage(row: Any, scores: "WordScores", similarity: float | None, judge: Ju
         score=0.0,
         similarity=None if similarity is None else float(similarity),
         overlap=overlap,
-        relevant=relevant,
+        relevant=is_relevant(judge, similarity, overlap, SHARE_THRESHOLDS),
     )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.chat.retrieval.fusion import fuse
 from functions.chat.retrieval.ranking import AVERAGE, PINNED_POINTS, Match, recency, to_points
-from functions.chat.retrieval.relevance import SEARCH, Judge
+from functions.chat.retrieval.relevance import Judge, is_relevant
 from headwater.words.analysis import DEFAULT_LANGUAGE
 
 if TYPE_CHECKING:
@@ -87,9 +87,6 @@ class Candidates:
             adjustment = recency(row.date, half_life_days, today)
             if row.is_pinned and score >= AVERAGE:
                 adjustment += PINNED_POINTS
-            relevant = overlap >= SEARCH.overlap
-            if judge and similarity is not None:
-                relevant = judge.is_relevant(similarity, overlap)
             matches.append(
                 Match(
                     chunk_id=row.id,
@@ -99,7 +96,7 @@ class Candidates:
                     stands_out=score >= AVERAGE,
                     similarity=similarity,
                     overlap=overlap,
-                    relevant=relevant,
+                    relevant=is_relevant(judge, similarity, overlap),
                 )
             )
         return matches

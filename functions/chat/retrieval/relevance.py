@@ -29,8 +29,8 @@ CERTAIN = 6.5
 """The same, in deviations of unrelated texts. Less than `CLOSE` where related texts are far from unrelated ones."""
 
 
-class Least(NamedTuple):
-    """What a relevant passage has at least, the same for all models and languages (docs/decisions/0054).
+class Thresholds(NamedTuple):
+    """Minima of a relevant passage, the same for all models and languages (docs/decisions/0054).
 
     `evidence` is closeness + OVERLAP_WEIGHT × overlap; `overlap` is for a passage without a vector, or in a language
     that the model doesn't know.
@@ -40,10 +40,10 @@ class Least(NamedTuple):
     overlap: float
 
 
-SEARCH = Least(evidence=1.2, overlap=0.23)
+SEARCH_THRESHOLDS = Thresholds(evidence=1.2, overlap=0.23)
 """Of the passages of a search, with overlaps beyond chance (`bm25.score`)."""
 
-CHOSEN = Least(evidence=1.35, overlap=0.3)
+SHARE_THRESHOLDS = Thresholds(evidence=1.35, overlap=0.3)
 """Of passages that were chosen for a query or statement before, such as those of web pages. Their overlaps are plain
 shares of words."""
 
@@ -51,7 +51,7 @@ shares of words."""
 class Judge(Protocol):
     """Judges whether passages in one language may be about a query."""
 
-    def is_relevant(self, similarity: float, overlap: float, least: Least = SEARCH) -> bool:
+    def is_relevant(self, similarity: float, overlap: float, thresholds: Thresholds = SEARCH_THRESHOLDS) -> bool:
         """Return True if a passage may be about the query. `overlap`: the share of the query's words in it."""
         ...
 
@@ -74,7 +74,7 @@ class Background:
         """Return about 0 for an unrelated passage, and about 1 for one that answers the query."""
         return (similarity - self.mean) / self.unit
 
-    def is_relevant(self, similarity: float, overlap: float, least: Least = SEARCH) -> bool:
+    def is_relevant(self, similarity: float, overlap: float, thresholds: Thresholds = SEARCH_THRESHOLDS) -> bool:
         """Return True if a passage may be about the query. Lenient: it rejects only passages on other subjects.
 
         `overlap` is the share of the query's words in the passage.
@@ -82,15 +82,24 @@ class Background:
         if similarity - self.mean >= CERTAIN * self.deviation:
             return True
         closeness = self.closeness(similarity)
-        return closeness + OVERLAP_WEIGHT * overlap >= least.evidence if overlap else closeness >= CLOSE
+        return closeness + OVERLAP_WEIGHT * overlap >= thresholds.evidence if overlap else closeness >= CLOSE
 
 
 class WordsOnly:
     """Judges by words, in a language whose scale is not measured yet."""
 
-    def is_relevant(self, similarity: float, overlap: float, least: Least = SEARCH) -> bool:  # noqa: ARG002 - no scale
+    def is_relevant(self, _: float, overlap: float, thresholds: Thresholds = SEARCH_THRESHOLDS) -> bool:
         """Return True if the passage has enough of the query's words."""
-        return overlap >= least.overlap
+        return overlap >= thresholds.overlap
+
+
+def is_relevant(
+    judge: Judge | None, similarity: float | None, overlap: float, thresholds: Thresholds = SEARCH_THRESHOLDS
+) -> bool:
+    """Return True if a passage may be about the query. Words alone decide without a judge or a vector."""
+    if judge is None or similarity is None:
+        return overlap >= thresholds.overlap
+    return judge.is_relevant(similarity, overlap, thresholds)
 
 
 class Scales:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import sqlalchemy as sa
 
 from functions.chat.common_words import common_words
-from functions.chat.retrieval.relevance import CHOSEN, Scales
+from functions.chat.retrieval.relevance import SHARE_THRESHOLDS, Scales, is_relevant
 from headwater import tracing
 from headwater.database.transactions import Database
 from headwater.embedding.active_model import read_active_model
@@ -100,7 +100,7 @@ class Support:
                 language = languages.get(passage.document_id, DEFAULT_LANGUAGE) if passage.document_id else ""
                 judge = judges.get(language or DEFAULT_LANGUAGE)
                 similarity = float(vectors[passage.text] @ query)
-                is_supported |= judge.is_relevant(similarity, share, CHOSEN) if judge else share >= CHOSEN.overlap
+                is_supported |= is_relevant(judge, similarity, share, SHARE_THRESHOLDS)
             results.append(is_supported)
         return results
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from functions.chat.retrieval.fusion import fuse
-from functions.chat.retrieval.relevance import CHOSEN, Judge
+from functions.chat.retrieval.relevance import SHARE_THRESHOLDS, Judge, is_relevant
 from functions.chat.retrieval.search import Passage
 from functions.chat.web.page_text import PagePassage, PageText
 from headwater.words.analysis import DEFAULT_LANGUAGE, count_words
@@ -153,9 +153,6 @@ def _document_words(document: Passage) -> dict[int, int]:
 
 def _web_passage(read: ReadPage, n: int, similarity: float | None, overlap: float, judge: Judge | None) -> WebPassage:
     passage, page = read.page.passages[n], read.page
-    relevant = overlap >= CHOSEN.overlap
-    if judge is not None and similarity is not None:
-        relevant = judge.is_relevant(similarity, overlap, CHOSEN)
     return WebPassage(
         url=read.url,
         title=page.title,
@@ -166,5 +163,5 @@ def _web_passage(read: ReadPage, n: int, similarity: float | None, overlap: floa
         score=0.0,
         similarity=similarity,
         overlap=overlap,
-        relevant=relevant,
+        relevant=is_relevant(judge, similarity, overlap, SHARE_THRESHOLDS),
     )

@@ -111,9 +111,8 @@ def store(tx: Connection, workspace_id: uuid.UUID, run_id: uuid.UUID, rows: Docu
     if replaced:
         tx.execute(_DELETE_CHUNKS, {"ids": json_rows(replaced)})
         tx.execute(_DELETE_RELATIONS, {"ids": json_rows(replaced)})
-    words_type = arrays.type_oid(tx, "sparsevec")
     for at in range(0, len(rows.chunks), _ROWS_AT_ONCE):
-        tx.execute(_INSERT_CHUNKS, values | _chunk_arrays(ids, rows.chunks[at : at + _ROWS_AT_ONCE], words_type))
+        tx.execute(_INSERT_CHUNKS, values | _chunk_arrays(ids, rows.chunks[at : at + _ROWS_AT_ONCE]))
     for at in range(0, len(rows.relations), _ROWS_AT_ONCE):
         tx.execute(_INSERT_RELATIONS, values | _relation_arrays(ids, rows.relations[at : at + _ROWS_AT_ONCE]))
     return ids
@@ -132,7 +131,7 @@ def _chunk_row(key: str, chunk: Chunk, words: tuple[bytes, int]) -> ChunkRow:
     return (key, *place, chunk.input_hash, chunk.token_count, *shown, *words)
 
 
-def _chunk_arrays(ids: Mapping[str, uuid.UUID], rows: Sequence[ChunkRow], words_type: int) -> dict[str, Any]:
+def _chunk_arrays(ids: Mapping[str, uuid.UUID], rows: Sequence[ChunkRow]) -> dict[str, Any]:
     keys, ordinals, starts, ends, paths, hashes, tokens, markup, first, last, words, counts = zip(*rows, strict=True)
     return {
         "documents": arrays.uuids(map(ids.__getitem__, keys)),
@@ -145,7 +144,7 @@ def _chunk_arrays(ids: Mapping[str, uuid.UUID], rows: Sequence[ChunkRow], words_
         "markup": arrays.texts(ranges and to_array(ranges) for ranges in markup),
         "header_starts": arrays.integers(first),
         "header_ends": arrays.integers(last),
-        "words": arrays.elements(words_type, words),
+        "words": arrays.elements(arrays.EXTENSION_TYPE, words),
         "counts": arrays.integers(counts),
     }
 

@@ -11,9 +11,6 @@ from struct import Struct
 from typing import NamedTuple
 from uuid import UUID
 
-import sqlalchemy as sa
-from sqlalchemy.engine import Connection
-
 
 class BinaryValue(NamedTuple):
     """A statement's value in the binary format of its type, for `pg8000_pipeline`."""
@@ -22,6 +19,9 @@ class BinaryValue(NamedTuple):
 
 
 _BYTEA, _INTEGER, _TEXT, _UUID = 17, 23, 25, 2950
+EXTENSION_TYPE = 0
+"""Stands for a type of an extension, whose OID differs between databases: Postgres takes that of the cast, since 14."""
+
 _NULL = b"\xff\xff\xff\xff"
 _header = Struct(">iiIii").pack
 _length = Struct(">i").pack
@@ -64,17 +64,5 @@ def text_literal(values: Sequence[str]) -> str:
     return "{" + ",".join([f'"{value}"' for value in quoted]) + "}"
 
 
-def type_oid(tx: Connection, name: str) -> int:
-    """Return the OID of a type of pgvector, which differs between databases. Each connection asks once."""
-    key = f"oid of {name}"
-    if key not in tx.info:
-        tx.info[key] = tx.execute(_OID, {"name": name}).scalar_one()
-    oid: int = tx.info[key]
-    return oid
-
-
 def _array(type_oid: int, values: Sequence[bytes]) -> BinaryValue:
     return joined(type_oid, len(values), b"".join(values))
-
-
-_OID = sa.text("select cast(cast(cast(:name as regtype) as oid) as bigint)")

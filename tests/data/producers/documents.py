@@ -282,8 +282,8 @@ def reportlab(path: Path) -> None:
                 story.append(Paragraph(block["text"], styles["BodyText"]))
             case "list":
                 items = [Paragraph(item["text"], styles["BodyText"]) for item in block["items"]]
-                kept = {"bulletType": "1", "bulletFormat": "%s."} if block["is_numbered"] else {"bulletType": "bullet"}
-                story.append(ListFlowable(items, **kept))
+                bullets = {"bulletType": "1", "bulletFormat": "%s."} if block["is_numbered"] else {"bulletType": "bullet"}
+                story.append(ListFlowable(items, **bullets))
             case "code":
                 story.append(Preformatted(block["text"], styles["Code"]))
             case "table":

@@ -41,7 +41,7 @@ def test_rows_round_trip(db: Database, rows: list[tuple[Any, ...]]) -> None:
             "bytes": arrays.byte_strings(columns[2]),
             "lists": arrays.texts(map(arrays.text_literal, columns[3])),
             "ids": arrays.uuids(columns[4]),
-            "words": arrays.elements(arrays.type_oid(tx, "sparsevec"), map(binary_vector, columns[5])),
+            "words": arrays.elements(arrays.EXTENSION_TYPE, map(binary_vector, columns[5])),
         }
         stored = tx.execute(_ROWS, values).all()
     assert [(*row[:2], bytes(row[2]), *row[3:]) for row in stored] == [
@@ -64,7 +64,7 @@ def test_nul_character_is_unprocessable(db: Database) -> None:
 def test_vectors_are_rounded_to_float16(db: Database) -> None:
     vectors = np.random.default_rng(1).standard_normal((3, 7)).astype(np.float32)
     with db.transaction(WORKSPACE) as tx:
-        stored = tx.execute(_VECTORS, {"vectors": vector_array(tx, vectors)}).scalars().all()
+        stored = tx.execute(_VECTORS, {"vectors": vector_array(vectors)}).scalars().all()
     rounded = np.array([[float(part) for part in text.strip("[]").split(",")] for text in stored])
     assert np.allclose(rounded, vectors.astype(np.float16).astype(float), rtol=1e-3)
 

@@ -70,7 +70,7 @@ def fill(database: Database, workspace_id: uuid.UUID, numbers: range) -> None:
     hashes = [hashlib.sha256(b"%d" % n).digest() for n in numbers]
     with database.transaction(workspace_id) as tx:
         values = {"w": workspace_id, "s": source_id, "n": len(numbers), "from": numbers.start}
-        values |= {"hashes": byte_strings(hashes), "vectors": vector_array(tx, vectors()[list(numbers)])}
+        values |= {"hashes": byte_strings(hashes), "vectors": vector_array(vectors()[list(numbers)])}
         tx.execute(_FILL, values)
         tx.execute(sa.text("select refresh_statistics()"))
 

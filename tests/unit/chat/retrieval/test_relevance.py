@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from functions.chat.retrieval.relevance import Background, LanguageScales, Least, WordsOnly
+from functions.chat.retrieval.relevance import Background, LanguageScales, Thresholds, WordsOnly
 from headwater.embedding.scales import Scale
 
 
@@ -25,7 +25,7 @@ def test_closeness_without_a_common_word_must_be_greater() -> None:
 
 
 def test_statement_may_need_more_than_a_search() -> None:
-    needed = Least(evidence=1.35, overlap=0.3)
+    needed = Thresholds(evidence=1.35, overlap=0.3)
     assert Background(0.8, 0.1, 0.015).is_relevant(0.82, 0.6, needed)
     assert not Background(0.8, 0.1, 0.015).is_relevant(0.82, 0.55, needed)
     assert not WordsOnly().is_relevant(0.82, 0.29, needed)
