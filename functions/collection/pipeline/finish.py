@@ -18,7 +18,7 @@ from functions.collection.models.builds import end_build, finish_build, open_bui
 from functions.collection.pipeline import correct_languages, index_words, link
 from functions.collection.pipeline.withhold import max_delete_ratio, withhold_late_removals
 from functions.collection.runs.end import end_run
-from functions.collection.runs.locks import lock_extendable_run
+from functions.collection.runs.locks import lock_source_of_run
 from functions.collection.runs.read import EXTENDABLE_KINDS, LISTING_KINDS, read_counts
 from functions.collection.sources.connect import SourceOpener
 from headwater.config import Settings
@@ -64,7 +64,7 @@ class Finish:
             tx.execute(_COMPLETE_DRY_RUN, values)
             end_run(tx, step.run_id, "succeeded")
             return StepResult()
-        lock_extendable_run(tx, step.run_id)
+        lock_source_of_run(tx, step.run_id)
         next_steps = self._settle(tx, step, computed) if _has_items_to_settle(step, computed) else []
         model = tx.execute(_SELECT_MODEL, values).one_or_none()
         if model is None:

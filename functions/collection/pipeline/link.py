@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from functions.collection.pipeline.addresses import FIELDS, LOGSEQ_PAGES, OTHER_NAMES, addresses, hyphenate, last_names
 from functions.collection.pipeline.resolve import LinkResolver, possible_names
-from functions.collection.runs.locks import lock_extendable_run
+from functions.collection.runs.locks import lock_source_of_run
 from headwater.database.transactions import json_rows
 from headwater.queue.ledger import Step
 from headwater.queue.worker import StepResult
@@ -86,7 +86,7 @@ class Link:
 
     def apply(self, tx: Connection, step: Step, computed: list[dict[str, Any]]) -> StepResult:
         """Store the targets of links."""
-        lock_extendable_run(tx, step.run_id)
+        lock_source_of_run(tx, step.run_id)
         tx.execute(_SET_TARGETS, {"rows": json_rows(computed)})
         return StepResult()
 

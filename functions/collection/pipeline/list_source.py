@@ -19,6 +19,7 @@ from functions.collection.files.files import read_current
 from functions.collection.pipeline.difference import insert_items
 from functions.collection.pipeline.withhold import is_suspicious, max_delete_ratio, update_withheld
 from functions.collection.runs.end import end_run
+from functions.collection.runs.locks import lock_source_of_run
 from functions.collection.runs.unmatched import left_out
 from functions.collection.sources.connect import SourceOpener
 from functions.collection.sources.credentials import Credentials, read_credentials
@@ -87,6 +88,7 @@ class ListSource:
         batch = read_batch_size(tx, step.run_id, self.settings)
         options = {"dry_run": is_dry_run, "everything": bool(step.payload.get("everything"))}
         difference = insert_items(tx, step.run_id, step.workspace_id, computed, batch=batch, **options)
+        lock_source_of_run(tx, step.run_id)
         ratio = max_delete_ratio(tx, step.run_id, self.settings)
         is_withheld = is_suspicious(difference.removed, difference.stored, ratio)
         _save_listing(tx, step.run_id, computed, difference.removed if is_withheld else 0)

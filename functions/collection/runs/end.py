@@ -8,6 +8,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from functions.collection.runs.locks import lock_source_of_run
 from functions.collection.runs.metrics import read_failure_groups
 from functions.collection.runs.queued import start_queued_run
 from functions.collection.runs.read import Counts, Run, State, read_counts, read_run, read_summary
@@ -43,6 +44,7 @@ def end_run(tx: Connection, run_id: uuid.UUID, state: State, error: dict[str, An
 
     Returns the id of the run's source, or None if the run had already ended.
     """
+    lock_source_of_run(tx, run_id)
     lock_askers(tx, run_id)
     counts = read_counts(tx, run_id)
     values: dict[str, Any] = {"run_id": run_id, "state": state, "counts": msgspec.json.encode(counts).decode()}

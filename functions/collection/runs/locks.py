@@ -1,11 +1,14 @@
-"""Locks on a source that order the opening, extending and ending of its runs. Held until the transaction ends."""
+"""Locks on a source that order the opening, extending and ending of its runs. Held until the transaction ends.
+
+A transaction that changes a source and a run of it locks the source first. In different orders, two of them could wait
+for each other.
+"""
 
 import uuid
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.collection.runs.read import EXTENDABLE_KINDS
 from functions.collection.runs.start import open_run_conflict
 from headwater.errors import NotFound
 
@@ -16,9 +19,9 @@ def lock_source(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID) -
         raise NotFound(f"Source not found: {source_id}.")
 
 
-def lock_extendable_run(tx: Connection, run_id: uuid.UUID) -> None:
-    """Lock the source of an extendable run, so that no item is added to the run. Does nothing for other kinds."""
-    tx.execute(_LOCK_SOURCE_OF_RUN, {"run_id": run_id, "extendable": list(EXTENDABLE_KINDS)})
+def lock_source_of_run(tx: Connection, run_id: uuid.UUID) -> None:
+    """Lock the source of a run, so that no item is added to the run. Does nothing if the run has no source."""
+    tx.execute(_LOCK_SOURCE_OF_RUN, {"run_id": run_id})
 
 
 def check_no_open_run(tx: Connection, source_id: uuid.UUID) -> None:
@@ -28,12 +31,11 @@ def check_no_open_run(tx: Connection, source_id: uuid.UUID) -> None:
         raise open_run_conflict(run.id, run.kind)
 
 
-_LOCK = sa.text("select 1 from sources where id = :id and workspace_id = :workspace_id for update")
+# NO KEY UPDATE: rows that refer to the source, such as documents, can be inserted meanwhile.
+_LOCK = sa.text("select 1 from sources where id = :id and workspace_id = :workspace_id for no key update")
 
-# Adding items to a run locks its source first.
 _LOCK_SOURCE_OF_RUN = sa.text("""
-    select 1 from sources s join runs r on r.source_id = s.id
-    where r.id = :run_id and r.kind = any(cast(:extendable as text[])) for update of s
+    select 1 from sources where id = (select source_id from runs where id = :run_id) for no key update
 """)
 
 _OPEN_RUN = sa.text("select id, kind from runs where source_id = :source_id and state = 'running'")

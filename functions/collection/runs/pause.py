@@ -1,6 +1,6 @@
 """Pause and resume a source. No run of a paused source opens; an open run continues, and documents stay searchable.
 
-Opening a run checks this under a row lock, so that it can't race with pausing.
+Opening a run checks this under the source's lock, so that it can't race with pausing.
 """
 
 import uuid
@@ -20,12 +20,12 @@ def set_paused(tx: Connection, source_id: uuid.UUID, *, paused: bool) -> None:
 
 
 def is_paused(tx: Connection, source_id: uuid.UUID) -> bool:
-    """Return whether a source is paused. The row lock keeps that from changing until the transaction ends."""
+    """Return whether a source is paused. Locks the source, as `lock_source` does."""
     return bool(tx.execute(_IS_PAUSED, {"id": source_id}).scalar_one_or_none())
 
 
 def check_not_paused(tx: Connection, source_id: uuid.UUID) -> None:
-    """Raise Conflict if a source is paused. The row lock keeps that from changing until the transaction ends."""
+    """Raise Conflict if a source is paused. Locks the source, as `lock_source` does."""
     if is_paused(tx, source_id):
         raise Conflict(PAUSED.format(id=source_id))
 
@@ -35,5 +35,4 @@ _SET = sa.text("""
     where id = :id
 """)
 
-# KEY SHARE is the lock that a foreign key takes: opening a run waits only for transactions that lock the whole source.
-_IS_PAUSED = sa.text("select paused_at is not null from sources where id = :id for key share")
+_IS_PAUSED = sa.text("select paused_at is not null from sources where id = :id for no key update")

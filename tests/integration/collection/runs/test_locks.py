@@ -8,16 +8,17 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from functions.collection.runs.end import cancel_run
+from functions.collection.runs.end import cancel_run, end_run
 from functions.collection.runs.locks import lock_source
 from functions.collection.runs.manual import open_manual_run
 from functions.collection.runs.pause import is_paused, set_paused
+from functions.collection.runs.queued import start_or_queue_run
 from functions.collection.sources.sources import delete_source
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.queue import ledger
 from headwater.queue.ledger import NewStep
 from tests.harness.databases import FreshDatabase
-from tests.harness.pipeline import running_pipeline
+from tests.harness.pipeline import Repository, running_pipeline
 from tests.harness.stacks import wait_until
 from tests.harness.support import WORKSPACE, add_run, add_source, add_workspace
 
@@ -148,3 +149,44 @@ def test_finish_waits_for_an_item_that_is_being_added_to_its_run(
         pipeline.drain()
         assert pipeline.read(run_id).state == "succeeded"
         assert pipeline.rows("select key, state from run_items order by key") == [("a.md", "done"), ("b.md", "done")]
+
+
+@pytest.mark.parametrize("kind", ["list", "finish"])
+def test_upload_starts_its_run_while_a_step_waits_for_the_source(
+    database: FreshDatabase, db: Database, pool: ThreadPoolExecutor, repository: Repository, kind: str
+) -> None:
+    repository.write({"a.md": "# A\n\nText.\n"})
+    with running_pipeline(database, fetch_file_urls=True) as pipeline:
+        source = pipeline.add_source(repository.url)
+        run_id = pipeline.start(source)
+        pipeline.drain(stop=lambda: pipeline.rows("select kind from steps where is_open") == [(kind,)])
+        with db.transaction(WORKSPACE) as tx:
+            lock_source(tx, WORKSPACE, source.id)
+            working = pool.submit(pipeline.step, "collection")
+            wait_until_blocked(db, working)
+            assert start_or_queue_run(tx, WORKSPACE, source.id, "api") == (run_id, False)  # no deadlock
+        assert working.result(30) == 1
+        pipeline.drain()
+        assert pipeline.rows("select max(attempt) from steps") == [(0,)]
+
+
+def test_run_that_ends_locks_its_source_first(db: Database, pool: ThreadPoolExecutor) -> None:
+    add_workspace(db)
+    run_id = add_run(db)
+
+    def end() -> None:
+        with db.transaction(WORKSPACE) as tx:
+            end_run(tx, run_id, "failed")
+
+    with db.transaction(WORKSPACE) as tx:
+        source_id = tx.execute(sa.text("select id from sources")).scalar_one()
+        lock_source(tx, WORKSPACE, source_id)
+        ending = pool.submit(end)
+        wait_until_blocked(db, ending)
+        assert start_or_queue_run(tx, WORKSPACE, source_id, "api") == (run_id, False)  # no deadlock
+    ending.result(30)
+    with db.transaction(WORKSPACE) as tx:
+        assert tx.execute(sa.text("select kind, state from runs order by created_at")).all() == [
+            ("collect", "failed"),
+            ("collect", "running"),
+        ]
