@@ -16,9 +16,10 @@ import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory, TemporaryFile
+from tempfile import TemporaryFile
 
 from scripts.checks import system_tools
+from scripts.checks.memory import temporary_folder
 from scripts.setup import BUILT_WORKER, ROOT, WEB_APP, npm_command
 
 # More processes than there are cores, because many tests wait for other processes. Each has its own Postgres. Unit
@@ -83,12 +84,13 @@ def main() -> None:
     python = [*distribution(arguments, os.cpu_count() or 1), *arguments]
     if selecting_arguments(arguments):
         sys.exit(not _run(pytest_command("python", python, options.reports)))
-    with TemporaryDirectory() as folder:
-        sys.exit(not _run_everything(python, arguments, options.reports, Path(folder)))
+    with temporary_folder("hw-") as folder:  # a short name: paths of sockets have at most 107 characters
+        os.environ["TMPDIR"] = str(folder)
+        sys.exit(not _run_everything(python, arguments, options.reports, folder))
 
 
 def _run_everything(python: Sequence[str], arguments: Sequence[str], reports: Path | None, failures: Path) -> bool:
-    """Run all tests. `failures` is an empty folder for the names of those that fail. Returns whether all passed."""
+    """Run all tests. `failures` is a folder for the names of those that fail. Returns whether all passed."""
     edge_report = (reports or failures) / "edge.xml"
     edge_report.unlink(missing_ok=True)  # vitest writes none if it fails to start
     edge = Background(*edge_command(edge_report))

@@ -2,10 +2,8 @@
 
 import atexit
 import os
-import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,14 +16,13 @@ from sqlalchemy.pool import QueuePool
 
 from headwater.database.migrations import register_model, upgrade
 from headwater.database.transactions import Database
+from scripts.checks.memory import temporary_folder
 from scripts.local.postgres import Cluster, PostgresError
 
 TEMPLATE = "template_headwater"
 TEMPLATE_WITH_MODEL = "template_headwater_model"
 MODEL = "constant"
 APP_PASSWORD = "app"
-_MEMORY = Path("/dev/shm")
-_MIN_FREE_MEMORY = 4 * 1024**3
 _numbers = count(1)
 
 
@@ -42,14 +39,9 @@ class FreshDatabase:
 
 @contextmanager
 def cluster_folder() -> Iterator[Path]:
-    """Make a folder for a cluster, in memory if that has much space.
-
-    A database consists of 330 files. To create and remove them takes ten times the processor time on a disk.
-    """
-    in_memory = _MEMORY.exists() and shutil.disk_usage(_MEMORY).free > _MIN_FREE_MEMORY
-    with tempfile.TemporaryDirectory(prefix="headwater-test-", dir=_MEMORY if in_memory else None) as folder:
-        Path(folder).chmod(0o711)  # the server's user has to reach the cluster in it
-        yield Path(folder) / "pg"
+    """Make a folder for a cluster, in memory if possible: a database consists of 330 files."""
+    with temporary_folder("headwater-test-") as folder:
+        yield folder / "pg"
 
 
 @cache
