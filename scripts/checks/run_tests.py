@@ -37,15 +37,12 @@ _INTERACTIVE = {"--pdb", "--trace", "-s", "--capture=no", "--collect-only", "--c
 _AS_SUPABASE = [
     f"tests/integration/{path}"
     for path in (
-        "chat/answers/test_answers.py",
         "chat/retrieval/test_concurrent_changes.py",
         "chat/retrieval/test_search.py",
         "chat/retrieval/test_words.py",
         "chat/streams/test_group_commit.py",
         "chat/streams/test_resume.py",
-        "collection/documents/test_removals.py",
         "collection/pipeline/test_collect.py",
-        "collection/runs/test_bulk.py",
         "collection/runs/test_locks.py",
         "headwater/auth",
         "headwater/database",
