@@ -100,17 +100,26 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Start long files first, and leave out the inputs that are not in the samples.
+    """Start long files first.
 
     With --as-supabase, select the tests with a database, except those that are marked `direct`.
     """
     items.sort(key=lambda item: not (item.get_closest_marker("long") or item.nodeid.startswith(SHARED_STACKS)))
-    selected = items if config.getoption("--every-input") else [*_sample(items)]
     if config.getoption("--as-supabase"):
-        selected = [*_first((item for item in selected if _has_pooled_database(item)), AS_SUPABASE)]
-    chosen = set(selected)
-    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
-    items[:] = selected
+        selected = [*_first((item for item in items if _has_pooled_database(item)), AS_SUPABASE)]
+        chosen = set(selected)
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = selected
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None, object, object]:
+    """Leave out the inputs that are not in the sample, before a test is made for each."""
+    result = yield
+    marker = metafunc.definition.get_closest_marker("sampled")
+    if marker and not metafunc.config.getoption("--every-input"):
+        metafunc._calls[:] = metafunc._calls[:: marker.args[0]]  # there is no public name for them
+    return result
 
 
 @pytest.hookimpl(wrapper=True)
@@ -133,17 +142,6 @@ def _has_pooled_database(item: pytest.Item) -> bool:
     fixtures = {"empty_database", "database_with_model", "module_database"}
     has_database = isinstance(item, pytest.Function) and not fixtures.isdisjoint(item.fixturenames)
     return has_database and item.get_closest_marker("direct") is None
-
-
-def _sample(items: list[pytest.Item]) -> Iterator[pytest.Item]:
-    """Yield the items, but of a test marked `sampled(step)` only every nth."""
-    numbers: Counter[str] = Counter()
-    for item in items:
-        test = item.nodeid.partition("[")[0]
-        marker = item.get_closest_marker("sampled")
-        if marker is None or numbers[test] % marker.args[0] == 0:
-            yield item
-        numbers[test] += 1
 
 
 def _first(items: Iterable[pytest.Item], limit: int) -> Iterator[pytest.Item]:
