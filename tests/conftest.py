@@ -1,6 +1,8 @@
 """Fixtures of all tests: a Postgres cluster for the session, a migrated database per test or per module."""
 
+import functools
 import gc
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
@@ -28,6 +30,9 @@ from tests.harness.scheduling import SHARED_STACKS, FileScheduling
 settings.register_profile("headwater", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("every input", settings.get_profile("headwater"), max_examples=200)
 settings.load_profile("headwater")
+
+# Deriving a password's key takes a third of the time of a connection. Tests connect 10,000 times with few passwords.
+hashlib.pbkdf2_hmac = functools.cache(hashlib.pbkdf2_hmac)  # type: ignore[assignment]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling | None:
