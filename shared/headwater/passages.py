@@ -19,11 +19,16 @@ def excerpt(text: str, markup: Sequence[int], table_header: str | None = None) -
     position = 0
     for start, end in zip(markup[::2], markup[1::2], strict=True):
         pieces.append(text[position:start])
-        is_in_word = text[max(start - 1, 0) : start].isalnum() and text[end : end + 1].isalnum()
-        if is_in_word and not text.startswith(("<su", "</su"), start):
+        if is_within_word(text, start, end):
             pieces.append(" ")
         position = end
     return "".join([*pieces, text[position:]])
+
+
+def is_within_word(text: str, start: int, end: int) -> bool:
+    """Return True if a range of markup is between two words without a space, so that a space replaces it."""
+    is_in_word = text[max(start - 1, 0) : start].isalnum() and text[end : end + 1].isalnum()
+    return is_in_word and not text.startswith(("<su", "</su"), start)
 
 
 def about(front_matter: Mapping[str, Any]) -> str:

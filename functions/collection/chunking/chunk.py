@@ -26,7 +26,7 @@ from functions.collection.parsers.markdown.structure import trimmed
 from functions.collection.parsers.parse import ParsedDocument
 from headwater.embedding.base import CONTEXT_SEPARATOR, Tokenizer, context_parts, embedding_input, input_hash
 from headwater.parsers import Block
-from headwater.passages import about, excerpt
+from headwater.passages import about, excerpt, is_within_word
 
 CHUNKER_VERSION = 2
 """Part of each document's fingerprint: raise it when the same document would be split differently."""
@@ -289,20 +289,22 @@ class _Splitter:
     def to_chunks(self, piece: _Piece) -> list[Chunk]:
         """Make a chunk of a piece, or several; none if it has no word.
 
-        After a split inside a word, and with markup, the tokens have to be counted again.
+        After a split inside a word, the tokens have to be counted again, and where markup is left out of one.
         """
         text, start, end = self.measured.text, piece.start, piece.end
         if not any(map(str.isalnum, text[start:end])):
             return []
         headings, tokens = self.header(piece.path)
         markup, header = self.markup_in(start, end), self.table_header(start)
+        written = self.document.text[start:end]
         source = embedding_input(
             self.document.title,
             headings,
-            excerpt(self.document.text[start:end], markup, self.document.text[slice(*header)] if header else None),
+            excerpt(written, markup, self.document.text[slice(*header)] if header else None),
             self.about if start == self.start else "",
         )
-        if not markup and _ends_words(text, start) and _ends_words(text, end):
+        joins_words = markup and (header or _joins_words(written, markup))
+        if not joins_words and _ends_words(text, start, start) and _ends_words(text, end, end):
             tokens += self.measured.count(start, end) + self.count_introduction(start)
         else:
             tokens = len(self.tokenizer.starts([source])[0])
@@ -347,7 +349,17 @@ def _common_headings(one: _Piece, other: _Piece) -> Path:
     return one.path[:same]
 
 
-def _ends_words(text: str, at: int) -> bool:
-    """Return True if a split is between words. Tokenizers drop control characters and join the text around them."""
-    around = text[max(at - 1, 0) : at + 1]
+def _joins_words(text: str, markup: Sequence[int]) -> bool:
+    """Return True if leaving out markup may join words of an excerpt, or ranges of markup follow each other."""
+    position = 0
+    for start, end in zip(markup[::2], markup[1::2], strict=True):
+        if start and (start == position or not (_ends_words(text, start, end) or is_within_word(text, start, end))):
+            return True
+        position = end
+    return False
+
+
+def _ends_words(text: str, start: int, end: int) -> bool:
+    """Return True if a range is between words. Tokenizers drop control characters and join the text around them."""
+    around = text[max(start - 1, 0) : start] + text[end : end + 1]
     return len(around) < 2 or any(char in " \t\n" or (char > "\x9f" and char.isspace()) for char in around)

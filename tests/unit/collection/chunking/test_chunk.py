@@ -21,7 +21,8 @@ WORDS = st.sampled_from(
 )
 MARKUP = st.sampled_from([
     "%%", "<!-- a", "b -->", "!!! note\n\n    text", '=== "A"', "{{< x >}}", "[[a|b]]", "::: tip", "a{#b}c",
-    "x<b>y</b>", "[a](https://b.c/" + "x" * 400 + ")", "[a]: b", "[a][]", "\n:   d", "[^1]: e", "k:: v",
+    "x<b>y</b>", "x<sub>y</sub>z", "x<br><br>.", " <br> <sup>2",
+    "[a](https://b.c/" + "x" * 400 + ")", "[a]: b", "[a][]", "\n:   d", "[^1]: e", "k:: v",
 ])  # fmt: skip
 PARTS = st.one_of(
     MARKUP,
@@ -217,6 +218,16 @@ def test_corpus_has_few_tiny_chunks() -> None:
     sizes = sorted(piece.token_count for chunks in chunk(pages, TOKENIZER) for piece in chunks)
     assert TARGET_TOKENS * 0.6 < sizes[len(sizes) // 2] <= TOKENIZER.max_tokens
     assert sum(size < TINY_TOKENS for size in sizes) <= len(sizes) // 20
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [("H<sub>2</sub>O", 1), ("a<br>b", 2), ("a<br> b", 2), ("a<br>.", 2), ("a <br> <br>b", 2), ("a<sub></sub>b c", 2)],
+)
+def test_tokens_are_counted_in_what_is_left_of_words_with_markup(text: str, tokens: int) -> None:
+    parsed, chunks = chunk_page(text)
+    assert chunks[0].token_count == tokens + 1  # of the title, `Page`
+    check_chunks(parsed, chunks, TOKENIZER)
 
 
 @given(st.lists(PARTS, max_size=10).map("\n\n".join), st.booleans())
