@@ -22,6 +22,7 @@ class WordTokenizer:
 
     max_tokens = 254
     _TOKEN = re.compile(r"(?:[^\W_]{1,8}|\S)\s*+")
+    _ASCII_TOKEN = re.compile(r"(?:[0-9A-Za-z]{1,8}|[^\t-\r\x1c- ])[\t-\r\x1c- ]*+")  # the same, faster
 
     def starts(self, texts: Sequence[str]) -> list[list[int]]:
         """Return each text's token starts, in characters."""
@@ -29,7 +30,8 @@ class WordTokenizer:
 
     def _starts(self, text: str) -> list[int]:
         """Sum the tokens' lengths, trailing space included: twice as fast as reading each match's position."""
-        lengths = map(len, self._TOKEN.findall(text))
+        pattern = self._ASCII_TOKEN if text.isascii() else self._TOKEN
+        lengths = map(len, pattern.findall(text))
         starts = list(accumulate(lengths, initial=len(text) - len(text.lstrip())))
         return starts[:-1]
 

@@ -98,6 +98,13 @@ def test_constant_tokenizer_splits_words_and_punctuation() -> None:
     assert tokenizer.max_tokens == 254
 
 
+@given(st.text(st.characters(max_codepoint=127)))
+def test_constant_tokens_of_ascii_texts_are_those_of_others(text: str) -> None:
+    tokenizer = load_tokenizer("constant", NOWHERE)
+    [ascii_starts], [starts] = tokenizer.starts([text]), tokenizer.starts([f"{text} é"])
+    assert ascii_starts == starts[:-1]
+
+
 @given(st.text())
 def test_constant_tokens_cover_all_but_whitespace(text: str) -> None:
     tokens = _tokens(load_tokenizer("constant", NOWHERE), text)

@@ -1,8 +1,10 @@
 """Detection of languages."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from headwater.words.languages import MAX_CHARS, detect_language
+from headwater.words.languages import MAX_CHARS, _words, detect_language
 
 
 @pytest.mark.parametrize(
@@ -37,6 +39,11 @@ from headwater.words.languages import MAX_CHARS, detect_language
 )
 def test_language_is_detected_from_a_sentence(text: str, language: str | None) -> None:
     assert detect_language(text) == language
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_words_of_ascii_texts_are_those_of_others(text: str) -> None:
+    assert _words(text) == _words(f"{text}→")
 
 
 def test_only_the_beginning_is_read() -> None:
