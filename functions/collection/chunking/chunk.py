@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count, islice
 from operator import attrgetter, itemgetter
+from typing import NamedTuple
 
 import msgspec
 
@@ -24,7 +25,7 @@ from functions.collection.chunking.split import Range, TokenizedText
 from functions.collection.parsers.markdown.markup import blank
 from functions.collection.parsers.markdown.structure import trimmed
 from functions.collection.parsers.parse import ParsedDocument
-from headwater.embedding.base import CONTEXT_SEPARATOR, Tokenizer, context_parts, embedding_input, input_hash
+from headwater.embedding.base import CONTEXT_SEPARATOR, Tokenizer, context_parts, input_hash, input_with_context
 from headwater.parsers import Block
 from headwater.passages import about, excerpt, is_within_word
 
@@ -65,6 +66,14 @@ class Chunk(msgspec.Struct, frozen=True, array_like=True):
     token_count: int
     markup: tuple[int, ...] = ()
     table_header: tuple[int, int] | None = None
+
+
+class _Header(NamedTuple):
+    """The part of a heading path that is embedded, the line with the title and it, and the line's tokens."""
+
+    path: Path
+    line: str
+    tokens: int
 
 
 class _Piece(msgspec.Struct, frozen=True, gc=False):
@@ -149,7 +158,7 @@ class _Splitter:
         self.counts = counts
         self.tokenizer = tokenizer
         self.max_tokens = min(MAX_TOKENS, tokenizer.max_tokens)
-        self.headers: dict[Path, tuple[Path, int]] = {}
+        self.headers: dict[Path, _Header] = {}
         self.about = about(document.front_matter)
         self.blocks = _visible(document.blocks, measured.text) if document.markup else document.blocks
         self.start = self.blocks[0].start if self.blocks else 0
@@ -160,8 +169,8 @@ class _Splitter:
         pieces = self.join_tiny(self.cut(_sections(self.blocks)))
         return [chunk for piece in pieces for chunk in self.to_chunks(piece)]
 
-    def header(self, path: Path) -> tuple[Path, int]:
-        """Return the part of a heading path that is embedded, and the tokens of the title with it."""
+    def header(self, path: Path) -> _Header:
+        """Return what is embedded of a heading path, with the title."""
         header = self.headers.get(path)
         if header is None:
             parts = context_parts(self.document.title, path)
@@ -169,7 +178,7 @@ class _Splitter:
             if path and (tokens > self.max_tokens // HEADER_SHARE or len("".join(parts).encode()) > MAX_HEADER_BYTES):
                 header = self.header(path[1:])
             else:
-                header = path, tokens
+                header = _Header(path, CONTEXT_SEPARATOR.join(parts), tokens)
             self.headers[path] = header
         return header
 
@@ -179,7 +188,7 @@ class _Splitter:
 
     def room(self, path: Path, tokens: int, start: int) -> int:
         """Return how many of `tokens` remain for a text from `start`, after what is embedded before it."""
-        return max(tokens - self.header(path)[1] - self.count_introduction(start), 1)
+        return max(tokens - self.header(path).tokens - self.count_introduction(start), 1)
 
     def count_introduction(self, start: int) -> int:
         """Count the tokens of the front matter or the table's header that a text from `start` is embedded with."""
@@ -294,12 +303,11 @@ class _Splitter:
         text, start, end = self.measured.text, piece.start, piece.end
         if not any(map(str.isalnum, text[start:end])):
             return []
-        headings, tokens = self.header(piece.path)
+        headings, context, tokens = self.header(piece.path)
         markup, header = self.markup_in(start, end), self.table_header(start)
         written = self.document.text[start:end]
-        source = embedding_input(
-            self.document.title,
-            headings,
+        source = input_with_context(
+            context,
             excerpt(written, markup, self.document.text[slice(*header)] if header else None),
             self.about if start == self.start else "",
         )

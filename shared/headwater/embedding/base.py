@@ -60,8 +60,12 @@ def embedding_input(title: str, heading_path: Sequence[str], text: str, about: s
 
     `embedding_input("Guide", ["Guide", "Install"], "Run pip.") == "Guide > Install\nRun pip."`
     """
-    parts = context_parts(title, heading_path)
-    return "\n".join([line for line in (CONTEXT_SEPARATOR.join(parts), about) if line] + [text])
+    return input_with_context(CONTEXT_SEPARATOR.join(context_parts(title, heading_path)), text, about)
+
+
+def input_with_context(context: str, text: str, about: str = "") -> str:
+    """Compose an `embedding_input` of its context line."""
+    return "\n".join([line for line in (context, about) if line] + [text])
 
 
 CONTEXT_SEPARATOR = " > "

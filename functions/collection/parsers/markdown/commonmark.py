@@ -154,10 +154,8 @@ class _Reader:
                         self.add_block(_KINDS[tag], place)
                 elif "Heading" in tag and place["start"] >= self.block_end:
                     self.add_heading(int(tag["Heading"]["level"][1]), place, events)
-                elif "Link" in tag:
-                    self.add_link(tag["Link"], place)
-                elif "Image" in tag:
-                    self.add_image(tag["Image"], place)
+                elif "Link" in tag or "Image" in tag:
+                    self.add_target(tag, place)
                 else:
                     self.add_block(_KINDS[next(iter(tag))], place)
             elif "Code" in event:
@@ -183,30 +181,35 @@ class _Reader:
         parts: list[str] = []
         code: list[tuple[int, int]] = []
         for event, inner in events:
-            match event:
-                case {"Text": text}:
-                    parts.append(text)
-                case {"Code": text}:
-                    length = sum(map(len, parts))
-                    code.append((length, length + len(text)))
-                    parts.append(text)
-                    self.add_code_span(inner)
-                case {"InlineHtml": tag}:
-                    parts.append(" " if _LINE_BREAK.match(tag) else "" if _HTML.match(tag) else tag)
-                case "SoftBreak" | "HardBreak":
-                    parts.append(" ")
-                case {"Start": {"Link": link}}:
-                    self.add_link(link, inner)
-                case {"Start": {"Image": image}}:
-                    self.add_image(image, inner)
-                case {"End": {"Heading": _}}:
-                    break
+            if "Text" in event:
+                parts.append(event["Text"])
+            elif "Code" in event:
+                length = sum(map(len, parts))
+                code.append((length, length + len(event["Code"])))
+                parts.append(event["Code"])
+                self.add_code_span(inner)
+            elif "InlineHtml" in event:
+                tag = event["InlineHtml"]
+                parts.append(" " if _LINE_BREAK.match(tag) else "" if _HTML.match(tag) else tag)
+            elif event in ("SoftBreak", "HardBreak"):
+                parts.append(" ")
+            elif "Start" in event:
+                self.add_target(event["Start"], inner)
+            elif "End" in event and "Heading" in event["End"]:
+                break
         title = _show_syntax("".join(parts))
         if _MAYBE_MARKUP.search(title):
             title = _COMMENT.sub("", without(title, find_markup(title, code).hidden))
         title = shorten(" ".join(title.split()), MAX_HEADING_CHARS)
         self.add(self.structure.blocks, Span("heading", place["start"], place["end"], level, title))
         self.block_end = place["end"]
+
+    def add_target(self, tag: Any, place: "Range") -> None:
+        """Add the link of a tag, if it is a link's or an image's."""
+        if "Link" in tag:
+            self.add_link(tag["Link"], place)
+        elif "Image" in tag:
+            self.add_image(tag["Image"], place)
 
     def add_image(self, image: dict[str, Any], place: "Range") -> None:
         """Add the link of an embedded note, `![[note]]`; nothing in the description of an image is a link."""

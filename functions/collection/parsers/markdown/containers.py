@@ -8,7 +8,11 @@ import re
 
 from functions.collection.parsers.markdown.cuts import Cuts
 
-_SIGNS = ("!!!", "???", '=== "', "=== '", '===! "', '===+ "', "\n:", "\n[^")
+_SIGNS = {
+    "!!!": "!", "???": "?", '=== "': "=", "=== '": "=", '===! "': "!", '===+ "': "=", "\n:": ":", "\n[^": "^",
+}  # fmt: skip
+"""What begins a container, with its rarest character: a text is searched fastest for one character."""
+
 _MARK = re.compile(r"(?:!!!|\?\?\?\+?)[ \t]+[\w-]|===[!+]{0,2}[ \t]+[\"']|:[ \t]+\S|\[\^[^\[\]\n]+\]:")
 _ITEM = re.compile(r"(?:[-+*]|\d{1,9}[.)])[ \t]+")
 _FENCE = re.compile(r"`{3,}+(?!.*`)|~{3,}+")
@@ -19,7 +23,7 @@ _MAX_OPEN = 20
 def unindent_contents(markdown: str) -> tuple[str, Cuts]:
     """Return the text with the contents of containers indented like the containers themselves."""
     cuts = Cuts()
-    if not any(sign in markdown for sign in _SIGNS):
+    if not any(rarest in markdown and sign in markdown for sign, rarest in _SIGNS.items()):
         return markdown, cuts
     lines: list[str] = []
     position = 0
