@@ -5,6 +5,7 @@ Values are built from the parser's events, so that what aliases and merge keys a
 
 from typing import Any, NamedTuple
 
+from functions.collection.parsers.markdown.flat_yaml import read_flat_yaml
 from functions.collection.parsers.markdown.json_values import MAX_DEPTH, TOO_BIG, Unreadable, to_json
 
 MAX_EXPANSION = 20_000
@@ -30,7 +31,7 @@ def load_yaml(source: str) -> Any:
     if source.count("%TAG") > MAX_TAG_DIRECTIVES:
         raise Unreadable(TOO_BIG)
     try:
-        return _Reader(source).read()
+        return read_flat_yaml(source) or _Reader(source).read()
     except yaml.MarkedYAMLError as error:
         line = f" on line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise Unreadable(f"{error.problem}{line}") from error
