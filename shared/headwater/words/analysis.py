@@ -192,9 +192,17 @@ class _Cache(dict[str, T]):
 
 @cache
 def _ids_of(language: str) -> _Cache[tuple[int, ...]]:
-    """Return the ids of the words of each name in texts of a language. Names share many of their words."""
+    """Return the ids of the words of each name in texts of a language. Names share many of their words.
+
+    The first of several words is mostly the whole name, so its id is only kept with the name.
+    """
     ids = _Cache(partial(_stem_id, language))
-    return _Cache(lambda name: tuple(map(ids.__getitem__, _words(name))))
+
+    def find(name: str) -> tuple[int, ...]:
+        first, *others = _words(name)
+        return (_stem_id(language, first), *map(ids.__getitem__, others)) if others else (ids[first],)
+
+    return _Cache(find)
 
 
 def _words(name: str) -> Iterator[str]:
