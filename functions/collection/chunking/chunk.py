@@ -50,7 +50,7 @@ MAX_TABLE_HEADER_CHARS = 1_000
 Path = tuple[str, ...]
 
 
-class Chunk(msgspec.Struct, frozen=True, array_like=True):
+class Chunk(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A range `text[start:end]` of a document, embedded as `embedding_input(title, heading_path, excerpt)`.
 
     The excerpt (`headwater.passages`) is the text without `markup`, pairs of offsets in it, after the text of
