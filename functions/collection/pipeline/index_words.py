@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.collection.pipeline.postings import ChunkWords, make_postings
+from headwater.database.arrays import BinaryValue
 from headwater.database.transactions import json_rows, to_array
 from headwater.queue.ledger import NewStep, Step
 from headwater.queue.worker import StepResult
@@ -84,8 +85,8 @@ class IndexWords:
         segment = tx.execute(_INSERT_SEGMENT, values).one()
         blocks = tx.execute(_SELECT_WORDS, {**values, **segment._mapping, "block": BLOCK_CHUNKS})
         for words, chunks, postings in make_postings(itertools.starmap(ChunkWords, blocks), segment.mean_length):
-            arrays = {"words": to_array(words.tolist()), "chunks": to_array(chunks.tolist()), "postings": postings}
-            tx.execute(_INSERT_POSTINGS, {**values, "id": segment.id, **arrays})
+            arrays = {"words": to_array(words.tolist()), "chunks": to_array(chunks.tolist())}
+            tx.execute(_INSERT_POSTINGS, {**values, "id": segment.id, **arrays, "postings": BinaryValue(postings)})
         tx.execute(_MOVE_DOCUMENTS, {**values, "segment_id": segment.id})
         tx.execute(_RELEASE_DELETED, values)
         tx.execute(_DELETE_EMPTY_SEGMENTS, values)

@@ -169,14 +169,21 @@ class PipelinedConnection(pg8000.Connection):  # type: ignore[misc]
         """Read responses until the server is ready; ignore the results of the first `skipped` statements."""
         code = None
         while code != core.READY_FOR_QUERY:
-            code, length = core.ci_unpack(core._read(self._sock, 5))
-            content = core._read(self._sock, length - 4)
+            code, length = core.ci_unpack(self._read(5))
+            content = self._read(length - 4)
             if skipped and code in (core.DATA_ROW, core.COMMAND_COMPLETE):
                 skipped -= code == core.COMMAND_COMPLETE
                 continue
             self.message_types[code](content, context)
         if context.error is not None:
             raise context.error
+
+    def _read(self, size: int) -> bytes:
+        """Read so many bytes. pg8000 copies them twice more."""
+        data: bytes = self._sock.read(size)
+        if len(data) < size:
+            raise pg8000.InterfaceError("network error")
+        return data
 
 
 class PipelinedCursor(pg8000.Cursor):  # type: ignore[misc]
