@@ -95,13 +95,19 @@ class Link:
 
 
 def _changed_names(documents: Iterable[Any]) -> set[str]:
-    """Return the names that links may call documents by which were added, moved, removed or may be called otherwise."""
+    """Return the names that links may call documents by which were added, moved, removed or may be called otherwise.
+
+    Stops when there are more than MAX_NAMES.
+    """
     names: set[str] = set()
     for document in documents:
         if document.action != "changed" or document.front_matter:
             for key in filter(None, (document.key, document.from_key)):
-                names |= last_names(key, addresses(key, document.front_matter or {}))
-    return {hyphenate(name) for name in names if name.isascii() and name}
+                found = last_names(key, addresses(key, document.front_matter or {}))
+                names |= {hyphenate(name) for name in found if name.isascii() and name}
+        if len(names) > MAX_NAMES:
+            break
+    return names
 
 
 # The previous run that stored documents was cancelled or failed before its `link` step, or that step failed.
@@ -151,6 +157,7 @@ _SELECT_LINKS = sa.text(f"""
     ), changed as (
       select d.id from run join run_items i on i.run_id = run.id and i.action not in ('skipped', 'unchanged')
       join documents d on d.source_id = run.source_id and d.key = i.key
+      where not run.all_links
     ), name as (
       select value from json_array_elements_text(cast(:names as json))
     ), affected as (
