@@ -7,7 +7,7 @@ import base64
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -263,7 +263,14 @@ def build(google: "Google", request: Request, place: str) -> Any:
     """Complete a build immediately: the images exist."""
     google.record(request)
     values = request.body["substitutions"]
-    tag = values["_TAG"]
+    store_images(google, values["_TAG"], values)
+    done = {**request.body, "id": "b1", "status": "SUCCESS", "projectId": PROJECT, "logUrl": "https://example.com/b1"}
+    google.resources["build"] = done
+    return {"name": "operations/b1", "metadata": {"build": done}}
+
+
+def store_images(google: "Google", tag: str, values: Mapping[str, str]) -> None:
+    """Store the images of a release. `values`: the substitutions of a build; those of a promotion name digests."""
     repository = f"{REGION}-docker.pkg.dev/{PROJECT}/headwater"
     folder = images_of(PROJECT)
     images = [each for path, each in google.resources.items() if path.startswith(f"{folder}/")]
@@ -275,9 +282,6 @@ def build(google: "Google", request: Request, place: str) -> Any:
             pinned(google, f"{values['_FROM']}/{target}@{copied}")  # must exist
         name = f"{target}@{copied or f'sha256:{int(google.serial()):064x}'}"
         google.resources[f"{folder}/{name}"] = {"uri": f"{repository}/{name}", "tags": [tag]}
-    done = {**request.body, "id": "b1", "status": "SUCCESS", "projectId": PROJECT, "logUrl": "https://example.com/b1"}
-    google.resources["build"] = done
-    return {"name": "operations/b1", "metadata": {"build": done}}
 
 
 def built(google: "Google", request: Request, place: str) -> Any:

@@ -261,8 +261,11 @@ class Google:
 
 
 def _credential() -> dict[str, str]:
-    """Create a service account key file. gcloud signs with it; the fake token endpoint checks no signature."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    """Create a service account key file. gcloud signs with it; the fake token endpoint checks no signature.
+
+    The key is short: gcloud computes with it in Python.
+    """
+    key = rsa.generate_private_key(public_exponent=65537, key_size=1024)
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     ).decode()

@@ -10,7 +10,7 @@ server runs in the SDK's own Python.
 
 import contextlib
 import gc
-import json
+import marshal
 import os
 import shutil
 import signal
@@ -66,14 +66,17 @@ _MODULES = (
 )
 """What most commands import."""
 
-_CLIENT = """#!{python} -SE
-import json, os, socket, sys
-server = socket.socket(socket.AF_UNIX)
+_CLIENT = """#!{python} -ISE
+import _socket, marshal, posix, sys
+server = _socket.socket(_socket.AF_UNIX)
 server.connect("{socket}")
-request = {{"arguments": sys.argv[1:], "environment": dict(os.environ), "folder": os.getcwd()}}
-socket.send_fds(server, [json.dumps(request).encode() + b"\\n"], [0, 1, 2])
+request = marshal.dumps([sys.argv[1:], dict(posix.environ), posix.getcwd()], 4)
+streams = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2))
+server.sendmsg([len(request).to_bytes(4, "big")], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)])
+server.sendall(request)
 sys.exit((server.recv(1) or b"\\1")[0])
 """
+"""Only modules that Python has loaded or built in: others would take as long as Python's start."""
 
 
 @contextlib.contextmanager
@@ -126,19 +129,19 @@ def _serve(sdk: str, path: str) -> None:
 
 def _run(connection: socket.socket, gcloud_main: Any) -> None:
     """Run one command in this process, then exit."""
-    data, streams, _, _ = socket.recv_fds(connection, 1 << 20, 3)
-    while not data.endswith(b"\n"):
-        if not (part := connection.recv(1 << 20)):  # the client was killed
-            os._exit(1)
-        data += part
-    request = json.loads(data)
+    size, streams, _, _ = socket.recv_fds(connection, 4, 3)
+    with connection.makefile("rb") as stream:
+        data = stream.read(int.from_bytes(size, "big"))
+    if not size or len(data) < int.from_bytes(size, "big"):  # the client was killed
+        os._exit(1)
+    arguments, environment, folder = marshal.loads(data)
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
     os.environ.clear()
-    os.environ.update(request["environment"])
-    os.chdir(request["folder"])
-    sys.argv = ["gcloud", *request["arguments"]]
+    os.environb.update(environment)
+    os.chdir(folder)
+    sys.argv = ["gcloud", *arguments]
     threading.Thread(target=lambda: (connection.recv(1), os._exit(1)), daemon=True).start()
     code: Any = 1
     try:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.fakes.google_apis import PROJECT, REGION
+from tests.fakes.google_apis import PROJECT, REGION, store_images
 from tests.fakes.google_cloud import Google
 from tests.harness.localcloud import Cloud
 from tests.harness.paths import ROOT
@@ -66,6 +66,11 @@ class Deployment:
         self.google.on_write = lambda _: None
         assert self.google.unknown == [], self.google.unknown
         return process.returncode
+
+    def build(self, *tags: str) -> None:
+        """Store the images of releases, as builds do. `gcloud builds submit` would compress the checkout for each."""
+        for tag in tags:
+            store_images(self.google, tag, {})
 
     def answer(self, text: str, *arguments: str) -> int:
         """Run scripts/undeploy in a terminal and type an answer; returns its exit code."""

@@ -248,6 +248,7 @@ def test_cloud_sql_is_created_and_cloud_build_smoke_tests_with_its_own_token(
 
 def test_releases_are_rolled_back_one_after_the_other(deployment: Deployment) -> None:
     first = deployment.releases()["headwater-chat"]
+    deployment.build("v1", "v2")
     for tag in ("v1", "v2"):
         stages = f"--only=images,job,services,release{',worker' if tag == 'v2' else ''}"
         assert deployment.run("--database=cloudsql", f"--tag={tag}", stages) == 0, deployment.output[-1]
@@ -265,6 +266,7 @@ def test_releases_are_rolled_back_one_after_the_other(deployment: Deployment) ->
 def test_canary_with_errors_loses_its_traffic_and_the_next_deployment_repeats_it(deployment: Deployment) -> None:
     before = deployment.releases()
     old = before["headwater-chat"]
+    deployment.build("v3")
     stages = ("--database=cloudsql", "--tag=v3", "--only=images,services,release", "--canary=10")
     deployment.google.canary_errors = 20
     assert deployment.run(*stages) == 1
