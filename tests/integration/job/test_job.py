@@ -22,6 +22,7 @@ from headwater.database.transactions import ALL_WORKSPACES
 from headwater.queue import ledger
 from scripts.local.postgres import Cluster
 from tests.harness.databases import TEMPLATE, FreshDatabase, describe, make_template, running_server
+from tests.harness.job_server import job_program
 from tests.harness.paths import ROOT
 from tests.harness.pipeline import Pipeline, Repository, running_pipeline
 from tests.harness.stacks import wait_until
@@ -47,9 +48,9 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
 
 
 def run_job(
-    pipeline: Pipeline, *arguments: str, index: int = 0, count: int = 1, **environment: str
+    pipeline: Pipeline, *arguments: str, index: int = 0, count: int = 1, program: str = "", **environment: str
 ) -> "subprocess.Popen[str]":
-    """Start a job worker, with further variables in `environment`."""
+    """Start a job worker, with further variables in `environment`. By default, it is forked: a process of another id."""
     settings = pipeline.settings
     variables = {
         **os.environ,
@@ -63,9 +64,9 @@ def run_job(
         "CLOUD_RUN_TASK_COUNT": str(count),
         **environment,
     }
-    command = [sys.executable, "-m", "functions.job", *arguments]
+    command = [program, "-m", "functions.job"] if program else [job_program()]
     return subprocess.Popen(
-        command, env=variables, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*command, *arguments], env=variables, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
 
 
@@ -269,7 +270,7 @@ def test_workers_survive_a_restart_of_postgres(
             run_id = pipeline.start(pipeline.add_source(repository.url))
             due = "update steps set not_before = now() + cast(:wait as interval) returning id"
             pipeline.rows(due, wait="1 hour")
-            workers = [run_job(pipeline, index=index, LEASE_S="60") for index in range(2)]
+            workers = [run_job(pipeline, index=index, program=sys.executable, LEASE_S="60") for index in range(2)]
             wait_until(lambda: all(has_used_the_database(pipeline, worker) for worker in workers))
             pipeline.rows(due, wait="0")
             wait_until(lambda: pipeline.rows("select 1 from steps where state = 'done' and kind = 'fetch'"))

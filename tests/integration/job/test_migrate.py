@@ -2,9 +2,9 @@
 
 import os
 import subprocess
-import sys
 
 from tests.harness.databases import FreshDatabase
+from tests.harness.job_server import job_program
 from tests.harness.paths import ROOT
 
 
@@ -12,9 +12,8 @@ def migrate(database: FreshDatabase, **environment: str) -> str:
     """Run the command; returns its last line."""
     inherited = {name: value for name, value in os.environ.items() if name != "EMBEDDING_MODEL"}
     urls = {"DATABASE_URL": database.url, "DATABASE_ADMIN_URL": database.admin_url}
-    command = [sys.executable, "-m", "functions.job", "migrate"]
     done = subprocess.run(
-        command,
+        [job_program(), "migrate"],
         env={**inherited, **urls, **environment},
         cwd=ROOT,
         capture_output=True,

@@ -7,11 +7,9 @@ corpus, which takes minutes:
 """
 
 import os
-import shlex
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -27,6 +25,7 @@ from scripts.local.postgres import Cluster
 from scripts.local.stack import JOB_IMAGE
 from tests.harness.databases import FreshDatabase, fresh_database
 from tests.harness.function_server import serve_function
+from tests.harness.job_server import job_program
 from tests.harness.localcloud import LOCATION, Cloud, localcloud
 from tests.harness.pipeline import Pipeline, Repository, running_pipeline
 from tests.harness.stacks import wait_until
@@ -35,7 +34,6 @@ from tests.harness.support import queue_settings
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: makes repositories with it")
 
 WORKERS = 4
-IMAGE = f"{JOB_IMAGE}={shlex.join((sys.executable, '-m', 'functions.job'))}"
 SMALL_STEPS = {"LEASE_S": "3", "FETCH_BATCH": "4", "EMBED_BATCH": "16"}
 
 
@@ -111,7 +109,9 @@ def compare(
         tickets = stack.enter_context(collected_by_tickets(databases[0], url, folder / "tickets", ports, settings))
         seconds = {"tickets": time.perf_counter() - started}
         environment = variables(databases[1], settings)
-        cloud = stack.enter_context(localcloud(folder / "job", "--image", IMAGE, environment=environment))
+        cloud = stack.enter_context(
+            localcloud(folder / "job", "--image", f"{JOB_IMAGE}={job_program()}", environment=environment)
+        )
         job = stack.enter_context(running_pipeline(databases[1], **queue_settings(cloud.url), job_name="headwater"))
         create_all(job.settings)
         started = time.perf_counter()

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from headwater.errors import Conflict
 from tests.fakes.embedding_provider import Answer, EmbeddingProvider, embedding_provider
 from tests.harness.collection_app import CollectionClient, NoTickets
 from tests.harness.databases import FreshDatabase
+from tests.harness.job_server import job_program
 from tests.harness.paths import ROOT
 from tests.harness.pipeline import Pipeline, Repository, running_pipeline
 from tests.harness.stacks import wait_until
@@ -139,7 +139,7 @@ def run_job(switch: Switch) -> "subprocess.Popen[str]":
         "LEASE_S": "1",
         "FETCH_FILE_URLS": "true",
     }
-    command = [sys.executable, "-m", "functions.job", "drain"]
+    command = [job_program(), "drain"]
     return subprocess.Popen(
         command, env=variables, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

@@ -1,8 +1,6 @@
 """Large runs use the job, on a localcloud with real processes; tickets take over if the job cannot."""
 
-import shlex
 import shutil
-import sys
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +23,7 @@ from headwater.web.shutdown import Lifetime
 from scripts.local.cloud_resources import create_all
 from scripts.local.stack import JOB_IMAGE
 from tests.harness.databases import FreshDatabase
+from tests.harness.job_server import job_program
 from tests.harness.localcloud import LOCATION, Cloud, localcloud
 from tests.harness.pipeline import Pipeline, Repository, running_pipeline
 from tests.harness.stacks import wait_until
@@ -102,7 +101,7 @@ def advance_time(pipeline: Pipeline, seconds: float) -> None:
 
 def test_large_run_is_completed_by_the_job(database: FreshDatabase, repository: Repository, tmp_path: Path) -> None:
     environment = {"DATABASE_URL": database.url, "EMBEDDING_MODEL": "constant", "FETCH_FILE_URLS": "true"}
-    image = f"{JOB_IMAGE}={shlex.join((sys.executable, '-m', 'functions.job'))}"
+    image = f"{JOB_IMAGE}={job_program()}"
     with (
         localcloud(tmp_path, "--image", image, environment=environment | {"RUN_ENDPOINT": "http://here"}) as cloud,
         running_pipeline(database, **BULK, **queue_settings(cloud.url), run_endpoint=cloud.url) as pipeline,

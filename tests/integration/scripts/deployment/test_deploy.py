@@ -9,7 +9,6 @@ import json
 import os
 import re
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from tests.harness.certificates import create_authority
 from tests.harness.databases import APP_PASSWORD
 from tests.harness.gcloud_server import gcloud_server
 from tests.harness.installation import PLACE, SERVICES, SUPABASE, Deployment
+from tests.harness.job_server import job_program
 from tests.harness.localcloud import Cloud, Gcloud, localcloud
 
 pytestmark = [
@@ -66,7 +66,7 @@ def _job_runner(folder: Path, cluster: Cluster, database: str) -> Iterator[Cloud
     }
     os.environ.update(secrets)
     try:
-        with localcloud(folder, "--image", f"job={sys.executable} -m functions.job") as running:
+        with localcloud(folder, "--image", f"job={job_program()}") as running:
             yield running
     finally:
         for name in secrets:
