@@ -130,8 +130,8 @@ def _serve(sdk: str, path: str) -> None:
 def _run(connection: socket.socket, gcloud_main: Any) -> None:
     """Run one command in this process, then exit."""
     size, streams, _, _ = socket.recv_fds(connection, 4, 3)
-    with connection.makefile("rb") as stream:
-        data = stream.read(int.from_bytes(size, "big"))
+    with connection.makefile("rb") as reader:
+        data = reader.read(int.from_bytes(size, "big"))
     if not size or len(data) < int.from_bytes(size, "big"):  # the client was killed
         os._exit(1)
     arguments, environment, folder = marshal.loads(data)

@@ -104,8 +104,8 @@ class _Request:
 def _receive(connection: socket.socket) -> _Request | None:
     """Read a client's request; None if the client was killed."""
     size, streams, _, _ = socket.recv_fds(connection, 4, 3)
-    with connection.makefile("rb") as stream:
-        data = stream.read(int.from_bytes(size, "big"))
+    with connection.makefile("rb") as reader:
+        data = reader.read(int.from_bytes(size, "big"))
     if not size or len(data) < int.from_bytes(size, "big"):
         return None
     return _Request(list(streams), *marshal.loads(data))

@@ -50,7 +50,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
 def run_job(
     pipeline: Pipeline, *arguments: str, index: int = 0, count: int = 1, program: str = "", **environment: str
 ) -> "subprocess.Popen[str]":
-    """Start a job worker, with further variables in `environment`. By default, it is forked: a process of another id."""
+    """Start a job worker, with further variables in `environment`. Without a `program`, it has another process id."""
     settings = pipeline.settings
     variables = {
         **os.environ,
