@@ -43,6 +43,8 @@ QUESTION = {
 DOCUMENTS = 160
 REQUEST_S = 3.0
 """Seconds for a request of a slow repository, so that the collect outlasts the kills."""
+POLL_S = 0.25
+"""Seconds between two looks at a container: each reads all processes of the machine, or asks a function."""
 STOP_S = 10.0
 """Seconds between an engine's SIGTERM and SIGKILL."""
 CLIENT = httpx.Client(trust_env=False, verify=False, limits=httpx.Limits(max_keepalive_connections=0))
@@ -84,7 +86,7 @@ class Running:
                 return False
             return response.status_code != 503
 
-        wait_until(is_answered)
+        wait_until(is_answered, pause_s=POLL_S)
         assert response.is_success, response.text
         return response
 
@@ -109,7 +111,7 @@ class Running:
         """Wait until a run has ended; return its state, its numbers of documents and of added ones, and failures."""
         path = f"/api/runs/{run}"
         try:
-            wait_until(lambda: self.get(path)["state"] != "running", 120)
+            wait_until(lambda: self.get(path)["state"] != "running", pause_s=POLL_S)
         except AssertionError:
             raise AssertionError(f"{self.get(path)}\n{read_output(self.output)[-8000:]}") from None
         read = self.get(path)
@@ -122,7 +124,9 @@ class Running:
         for process in old:
             with suppress(psutil.NoSuchProcess):  # it ended with its parent
                 process.kill()
-        wait_until(lambda: (new := self.processes(name)) and not set(new) & set(old) and self.is_ready())
+        wait_until(
+            lambda: (new := self.processes(name)) and not set(new) & set(old) and self.is_ready(), pause_s=POLL_S
+        )
 
     def stop(self) -> None:
         """Stop as `docker stop` does; it ends with status 0 and in time."""
@@ -156,7 +160,7 @@ class Installation:
         """Start a container and wait until it is ready."""
         with self.image.started(self.settings, volume=self.volume) as (process, output):
             running = Running(process, output, f"http://127.0.0.1:{self.settings['PORT']}", self.issuer)
-            wait_until(lambda: '"ready on port' in read_output(output) or process.poll() is not None, 120)
+            wait_until(lambda: '"ready on port' in read_output(output) or process.poll() is not None, pause_s=POLL_S)
             assert process.poll() is None, read_output(output)
             assert running.is_ready()
             yield running

@@ -94,12 +94,12 @@ class RunningStack:
         return processes
 
 
-def wait_until(condition: Callable[[], object], timeout_s: float = 120) -> None:
-    """Wait until a condition holds, or fail."""
+def wait_until(condition: Callable[[], object], timeout_s: float = 120, pause_s: float = 0.05) -> None:
+    """Wait until a condition holds, or fail. `pause_s`: seconds between two tries."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, f"the condition is still false after {timeout_s:g} s"
-        time.sleep(0.05)
+        time.sleep(pause_s)
 
 
 def have_ended(family: list[psutil.Process], timeout_s: float = 60) -> bool:
