@@ -86,6 +86,9 @@ def deployment(tmp_path_factory: pytest.TempPathFactory, postgres: Cluster) -> I
         google_cloud(cloud.url) as google,
         gcloud_server() as gcloud,
     ):
+        tput = gcloud / "tput"  # before the system's in PATH
+        tput.write_text(f"#!/bin/sh\ntouch '{folder / 'tput-was-started'}'\n")
+        tput.chmod(0o755)
         deployment = Deployment(folder, google, cloud, postgres.url(database), gcloud)
         before = 0
         for count in KILLED_AFTER:
@@ -129,6 +132,10 @@ def test_job_migrated_the_database_and_stored_the_owner_key(deployment: Deployme
         stored = connection.execute(sa.text("select hash, role from headwater.api_keys")).all()
     engine.dispose()
     assert [(bytes(hash_), role) for hash_, role in stored] == [(hashlib.sha256(key.encode()).digest(), "owner")]
+
+
+def test_gcloud_does_not_look_for_a_terminal(deployment: Deployment) -> None:
+    assert not (deployment.folder / "tput-was-started").exists()
 
 
 def test_queues_and_schedule_are_created(deployment: Deployment) -> None:
