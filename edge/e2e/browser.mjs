@@ -6,7 +6,6 @@ import { join } from "node:path";
 import { chromium } from "playwright-core";
 
 /** @typedef {import("playwright-core").Page} Page */
-/** @typedef {import("playwright-core").Locator} Locator */
 /** @typedef {{ viewport: { width: number, height: number }, colorScheme: "light" | "dark" }} Appearance */
 
 export const DESK = { width: 1360, height: 860 };
@@ -134,10 +133,12 @@ export async function screenshot(page, folder, name, fullPage = true) {
  */
 export async function checkAppearances(page, folder, title, part) {
   await page.waitForLoadState("networkidle");
-  for (const name of /** @type {const} */ (["light", "dark", "narrow", "narrow-dark"])) {
+  await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
+  // In this order, each differs from the one before in the colours or in the size.
+  for (const name of /** @type {const} */ (["light", "dark", "narrow-dark", "narrow"])) {
     const { viewport, colorScheme } = APPEARANCES[name];
-    await page.setViewportSize(viewport);
-    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    if (page.viewportSize()?.width !== viewport.width) await page.setViewportSize(viewport);
+    await page.emulateMedia({ colorScheme });
     const media = `(width: ${viewport.width}px) and (prefers-color-scheme: ${colorScheme})`;
     await page.waitForFunction((media) => matchMedia(media).matches, media); // they arrive later
     await expectNoHorizontalScroll(page, `${name} ${title}`);
@@ -145,7 +146,6 @@ export async function checkAppearances(page, folder, title, part) {
     await screenshot(page, folder, `${title}-${name}`);
   }
   await page.setViewportSize(APPEARANCES.light.viewport);
-  await page.emulateMedia({ colorScheme: "light" });
 }
 
 /**
@@ -166,12 +166,11 @@ function afterLayout() {
 
 /** @param {Page} page @param {string} where */
 export async function expectNoHorizontalScroll(page, where) {
-  await page.evaluate(afterLayout);
-  const { excess, widest } = await page.evaluate(() => {
+  const { excess, widest } = await page.evaluate(async () => {
+    await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
     const excess = document.documentElement.scrollWidth - window.innerWidth;
-    const wide = [...document.querySelectorAll("body *")].filter(
-      (element) => element.getBoundingClientRect().right > window.innerWidth,
-    );
+    const all = excess > 0 ? [...document.querySelectorAll("body *")] : [];
+    const wide = all.filter((element) => element.getBoundingClientRect().right > window.innerWidth);
     return { excess, widest: wide.map((element) => element.outerHTML.slice(0, 80)).slice(0, 5) };
   });
   expect(excess <= 0, `${where}: the page is ${excess} px wider than the window:\n${widest.join("\n")}`);
@@ -181,24 +180,32 @@ export async function expectNoHorizontalScroll(page, where) {
 const COLOR_RULES = ["color-contrast", "link-in-text-block"];
 
 /**
+ * The violations of axe's rules, or null if axe is not loaded. Runs in the page.
+ *
+ * @param {{ rules: string[] | undefined, part: string }} chosen
+ */
+async function violationsOf({ rules, part }) {
+  // Waiting would not end: an animation in a closed <details> never starts.
+  for (const animation of document.getAnimations()) animation.finish();
+  const { axe } = /** @type {{ axe?: typeof import("axe-core") }} */ (/** @type {unknown} */ (window));
+  if (!axe) return null;
+  const { violations } = await axe.run(part, { resultTypes: ["violations"], ...(rules && { runOnly: rules }) });
+  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`);
+}
+
+/**
  * Check a page by axe's rules, all or some. The page must be opened with `reducedMotion`, which ends transitions at once: of a
  * button whose background changes a moment after its text, axe would measure the colours in between.
  *
  * @param {Page} page @param {string} where @param {string[]} [rules] @param {string} [part] selector, by default of the page
  */
 export async function expectAccessible(page, where, rules, part = "html") {
-  // Waiting would not end: an animation in a closed <details> never starts.
-  await page.evaluate(() => {
-    for (const animation of document.getAnimations()) animation.finish();
-  });
-  if (!(await page.evaluate(() => "axe" in window)))
+  const check = () => page.evaluate(violationsOf, { rules, part });
+  let violations = await check();
+  if (!violations) {
     await page.evaluate(await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8"));
-  const chosen = { rules, part };
-  const violations = await page.evaluate(async ({ rules, part }) => {
-    const { axe } = /** @type {{ axe: typeof import("axe-core") }} */ (/** @type {unknown} */ (window));
-    const { violations } = await axe.run(part, { resultTypes: ["violations"], ...(rules && { runOnly: rules }) });
-    return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`);
-  }, chosen);
+    violations = (await check()) ?? ["axe is not loaded"];
+  }
   expect(violations.length === 0, `${where} violates axe's rules:\n${violations.join("\n")}`);
 }
 
@@ -240,11 +247,4 @@ export async function expectVisibleFocus(page, stops) {
     if (!focused) return;
     expect(focused.outline !== "none", `Tab stop ${stop} (${focused.name}) has no focus outline`);
   }
-}
-
-/** Whether part of `element` is visible within `within`. @param {Locator} element @param {Locator} within */
-export async function isWithinView(element, within) {
-  const [inner, outer] = await Promise.all([element.boundingBox(), within.boundingBox()]);
-  if (!inner || !outer) return false;
-  return inner.y + inner.height > outer.y && inner.y < outer.y + outer.height && inner.height > 0;
 }
