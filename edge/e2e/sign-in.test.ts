@@ -3,7 +3,15 @@
 import { existsSync } from "node:fs";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
-import { CHROMIUM, expectNoHorizontalScroll, expectVisibleFocus, launch, NARROW, open } from "./browser.mjs";
+import {
+  APPEARANCES,
+  CHROMIUM,
+  expectNoHorizontalScroll,
+  expectVisibleFocus,
+  launch,
+  NARROW,
+  open,
+} from "./browser.mjs";
 import { apiKey, Issuer } from "../worker/testing/credentials";
 import { startIssuer } from "../worker/testing/issuer";
 import { listen, type TestServer } from "../worker/testing/fixtures";
@@ -11,6 +19,7 @@ import { ChatFunction } from "./chat-function";
 import type { ServerProcess } from "../tests/server-process";
 import { startLocal } from "../tests/local";
 import { OTHER, AccountsFunction } from "./accounts-function";
+import { clearPage } from "./stack";
 
 /** The parameters with which the issuer's page redirects back, from those of the request. */
 type Redirect = (query: URLSearchParams) => Promise<Record<string, string>>;
@@ -42,6 +51,7 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
       CHAT_URL: await chat.start(),
     });
     browser = await launch();
+    page = await open(browser, APPEARANCES.light, complaints);
   });
 
   afterAll(async () => {
@@ -52,7 +62,7 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
     for (const { close } of servers) await close();
   });
 
-  beforeEach(async () => {
+  beforeEach(() => {
     accounts.reset();
     complaints.length = 0;
     redirect = async (query) => ({
@@ -60,11 +70,10 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
       refresh_token: "the refresh token",
       state: query.get("state") ?? "",
     });
-    page = await open(browser, { viewport: { width: 1280, height: 800 }, colorScheme: "light" }, complaints);
   });
 
   afterEach(async () => {
-    await page.context().close();
+    await clearPage(page, edge.url);
     // The console shows failed requests (401), and must show nothing else, such as CSP violations.
     expect(complaints.filter((complaint) => !complaint.includes("status of 401"))).toEqual([]);
   });

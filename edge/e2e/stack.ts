@@ -1,7 +1,7 @@
-/** What the tests of local mode share: Chromium, and the Worker with the built app in front of a fake chat function. */
+/** What the suites of local mode share: Chromium, and the Worker with the built app in front of a fake chat function. */
 
 import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, inject } from "vitest";
+import { inject } from "vitest";
 import type { ServerProcess } from "../tests/server-process";
 import { startLocal } from "../tests/local";
 import { DESK, launch, open } from "./browser.mjs";
@@ -34,10 +34,24 @@ export class Stack {
   }
 }
 
-/** Start a stack before all tests of this suite, and stop it after them. */
-export function useStack(): Stack {
-  const stack = new Stack();
-  beforeAll(() => stack.start());
-  afterAll(() => stack.close());
-  return stack;
+/** That of all suites of local mode. */
+export const stack = new Stack();
+
+/**
+ * Leave a page of the app at `url` for the next test as if it were new: no storage, cookies, permissions, routes or other tabs.
+ * Its process and cache remain, which saves half the processor time of opening the app.
+ */
+export async function clearPage(page: Page, url: string): Promise<void> {
+  const context = page.context();
+  for (const other of context.pages()) if (other !== page) await other.close();
+  await page.unrouteAll({ behavior: "ignoreErrors" });
+  await page.goto(`${url}/env`); // of the app's origin, so that Chromium keeps the process
+  await page.evaluate(() => {
+    localStorage.clear();
+    sessionStorage.clear();
+  });
+  await context.clearCookies();
+  await context.clearPermissions();
+  await page.setViewportSize(DESK);
+  await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
 }

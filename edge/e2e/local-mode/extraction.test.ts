@@ -3,9 +3,9 @@
 import { existsSync } from "node:fs";
 import type { Page, Route } from "playwright-core";
 import { expect, describe, it } from "vitest";
-import { LOCAL_TOKEN } from "../tests/local";
-import { CHROMIUM, DESK, expectAccessible, expectNoHorizontalScroll, NARROW } from "./browser.mjs";
-import { useStack } from "./stack";
+import { LOCAL_TOKEN } from "../../tests/local";
+import { CHROMIUM, DESK, expectAccessible, expectNoHorizontalScroll, NARROW } from "../browser.mjs";
+import { stack } from "../stack";
 
 const EXTRACTION = {
   ...{
@@ -43,8 +43,6 @@ async function serve(page: Page, states: readonly object[]): Promise<string[]> {
 }
 
 describe.skipIf(!existsSync(CHROMIUM))("extractions (needs chromium)", () => {
-  const stack = useStack();
-
   it("are estimated, started, followed and downloaded", async () => {
     const errors: string[] = [];
     const page = await stack.openPage(errors);

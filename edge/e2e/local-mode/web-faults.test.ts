@@ -2,10 +2,10 @@
 
 import { existsSync } from "node:fs";
 import type { Page } from "playwright-core";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { LOCAL_TOKEN } from "../tests/local";
-import { CHROMIUM, DESK, expectAccessible, expectNoHorizontalScroll, NARROW } from "./browser.mjs";
-import { useStack } from "./stack";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { LOCAL_TOKEN } from "../../tests/local";
+import { CHROMIUM, DESK, expectAccessible, expectNoHorizontalScroll, NARROW } from "../browser.mjs";
+import { clearPage, stack } from "../stack";
 
 const CITED = "Soak the beans overnight in cold water.";
 const EDITED = CITED.replace("cold", "salted cold");
@@ -33,23 +33,27 @@ soak --beans ${"x".repeat(300)}
 ${"Unbreakable".repeat(40)} [1]`;
 
 describe.skipIf(!existsSync(CHROMIUM))("the chat (needs chromium)", () => {
-  const stack = useStack();
   const { chat } = stack;
   const errors: string[] = [];
   let page: Page;
+
+  beforeAll(async () => {
+    page = await stack.openPage(errors);
+  });
+
+  afterAll(() => page.context().close());
 
   beforeEach(async () => {
     chat.reset();
     chat.wordEveryMs = 5;
     errors.length = 0;
-    page = await stack.openPage(errors);
     await page.goto(`${stack.url}/#token=${LOCAL_TOKEN}`);
     await question().waitFor();
   });
 
   afterEach(async () => {
     chat.isPaused = false;
-    await page.context().close();
+    await clearPage(page, stack.url);
     expect(errors).toEqual([]);
   });
 

@@ -3,14 +3,13 @@
 import { existsSync } from "node:fs";
 import type { Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { LOCAL_TOKEN } from "../tests/local";
-import { CHROMIUM } from "./browser.mjs";
-import { useStack } from "./stack";
+import { LOCAL_TOKEN } from "../../tests/local";
+import { CHROMIUM } from "../browser.mjs";
+import { stack } from "../stack";
 
 describe.skipIf(!existsSync(CHROMIUM))("the API page (needs chromium)", () => {
   const errors: string[] = [];
   const origins = new Set<string>();
-  const stack = useStack();
   let page: Page;
 
   // One page for all tests, since the browser takes seconds to draw it.

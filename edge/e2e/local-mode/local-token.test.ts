@@ -3,32 +3,35 @@
 import { existsSync } from "node:fs";
 import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { LOCAL_TOKEN } from "../tests/local";
-import { listen, type TestServer } from "../worker/testing/fixtures";
-import { CHROMIUM, expectNoHorizontalScroll, NARROW } from "./browser.mjs";
-import { useStack } from "./stack";
+import { LOCAL_TOKEN } from "../../tests/local";
+import { listen, type TestServer } from "../../worker/testing/fixtures";
+import { CHROMIUM, expectNoHorizontalScroll, NARROW } from "../browser.mjs";
+import { clearPage, stack } from "../stack";
 
 describe.skipIf(!existsSync(CHROMIUM))("opening the app in local mode (needs chromium)", () => {
-  const stack = useStack();
   let otherPort: TestServer;
   let page: Page;
   let context: BrowserContext;
 
   beforeAll(async () => {
+    page = await stack.openPage();
+    context = page.context();
     otherPort = await listen((_, response) => {
       response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html><title>Another app</title>");
       return Promise.resolve();
     });
   });
 
-  afterAll(() => otherPort.close());
-
-  beforeEach(async () => {
-    page = await stack.openPage();
-    context = page.context();
+  afterAll(async () => {
+    await context.close();
+    await otherPort.close();
   });
 
-  afterEach(() => context.close());
+  beforeEach(() => {
+    stack.chat.reset();
+  });
+
+  afterEach(() => clearPage(page, stack.url));
 
   const expectOpen = (shown = page): Promise<void> => shown.getByRole("textbox", { name: "Question" }).waitFor();
   const expectClosed = (): Promise<void> =>

@@ -2,10 +2,10 @@
 
 import { existsSync } from "node:fs";
 import type { Page } from "playwright-core";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { LOCAL_TOKEN } from "../tests/local";
-import { CHROMIUM, DESK, expectAccessible, expectNoHorizontalScroll, NARROW } from "./browser.mjs";
-import { useStack } from "./stack";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { LOCAL_TOKEN } from "../../tests/local";
+import { CHROMIUM, DESK, expectAccessible, expectNoHorizontalScroll, NARROW } from "../browser.mjs";
+import { clearPage, stack } from "../stack";
 
 /** The answer pauses within the code. */
 const CODE_AND_FORMULAS = [
@@ -23,22 +23,26 @@ Wrong: \(\frac{\).`.replaceAll("\\`", "`"),
 const COMPLETE = /one two three four five six seven eight nine ten/;
 
 describe.skipIf(!existsSync(CHROMIUM))("an answer (needs chromium)", () => {
-  const stack = useStack();
   const { chat } = stack;
   const errors: string[] = [];
   let page: Page;
+
+  beforeAll(async () => {
+    page = await stack.openPage(errors);
+  });
+
+  afterAll(() => page.context().close());
 
   beforeEach(async () => {
     chat.reset();
     chat.isPaused = true;
     errors.length = 0;
-    page = await stack.openPage(errors);
     await page.goto(`${stack.url}/#token=${LOCAL_TOKEN}`);
   });
 
   afterEach(async () => {
     chat.isPaused = false;
-    await page.context().close();
+    await clearPage(page, stack.url);
   });
 
   async function ask(question: string, until = "three"): Promise<void> {
