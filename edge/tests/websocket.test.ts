@@ -92,13 +92,14 @@ afterAll(async () => {
   await rm(assets, { recursive: true });
 });
 
-const PLACES: [string, (functions: string) => Promise<Served>][] = [
-  ["workerd", (functions) => startWorkerd(functions)],
-  ["Miniflare", (functions) => startLocal(assets, functions)],
-  ["the one container", (functions) => startContainer(functions)],
+/** Each place has its own seeds: the Worker is the same in all. */
+const PLACES: [string, number, (functions: string) => Promise<Served>][] = [
+  ["workerd", 1, (functions) => startWorkerd(functions)],
+  ["Miniflare", 8, (functions) => startLocal(assets, functions)],
+  ["the one container", 15, (functions) => startContainer(functions)],
 ];
 
-describe.each(PLACES)("in %s", (_, start) => {
+describe.each(PLACES)("in %s", (_, firstSeed, start) => {
   let edge: Served;
 
   beforeAll(async () => {
@@ -108,7 +109,7 @@ describe.each(PLACES)("in %s", (_, start) => {
   afterAll(() => edge.close());
 
   it("an answer that is cut anywhere and resumed by its last id is whole, without a word twice", async () => {
-    for (let seed = 1; seed <= 20; seed++) {
+    for (let seed = firstSeed; seed < firstSeed + 7; seed++) {
       const frames: Frame[] = [];
       let step = seed;
       while (!(await read(edge.url, frames, 1 + (step % 47)))) step = (step * 7919) % 1_009;
