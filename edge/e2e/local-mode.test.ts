@@ -1,4 +1,4 @@
-/** The app in local mode, in a real browser. One file, because to start a Worker and a browser takes 2 s of processor time. */
+/** The app in local mode, in a real browser. One file: to start a Worker and a browser takes 2 s of processor time. */
 
 import { existsSync } from "node:fs";
 import { afterAll, beforeAll } from "vitest";
