@@ -77,9 +77,9 @@ class ChatApp:
 
     def add_source(self) -> uuid.UUID:
         """Insert a source, and its workspace if it is missing."""
-        self.rows("insert into workspaces (id, name) values (:w, 'test') on conflict do nothing", w=self.workspace_id)
         [(source_id,)] = self.rows(
-            "insert into sources (workspace_id, kind, name, config) values (:w, 'git', 't', '{}') returning id",
+            """with workspace as (insert into workspaces (id, name) values (:w, 'test') on conflict do nothing)
+            insert into sources (workspace_id, kind, name, config) values (:w, 'git', 't', '{}') returning id""",
             w=self.workspace_id,
         )
         return uuid.UUID(str(source_id))
@@ -100,44 +100,20 @@ class ChatApp:
         `vectors` has one per chunk; None embeds the chunks with the constant embedder, () stores no vectors.
         """
         source_id = source_id or self.add_source()
-        [(document_id,)] = self.rows(
-            """insert into documents (workspace_id, source_id, key, fingerprint, title, media_type, text, language)
-            values (:w, :s, :key, 'f', :title, 'text/markdown', :text, 'en') returning id""",
-            w=self.workspace_id,
-            s=source_id,
-            key=key,
-            title=title,
-            text=text,
-        )
-        for n, (start, end) in enumerate(zip([0, *cuts], [*cuts, len(text)], strict=True)):
-            vector = None if vectors is None else list(vectors[n]) if vectors else []
-            self._add_chunk(document_id, n, (start, end), embedding_input(title, headings, text[start:end]), vector)
-        self.rows("update chunks set heading_path = :h where document_id = :d", h=list(headings), d=document_id)
-        return uuid.UUID(str(document_id))
-
-    def _add_chunk(
-        self, document_id: uuid.UUID, n: int, span: tuple[int, int], embedded: str, vector: list[float] | None
-    ) -> None:
-        if vector is None:
-            vector = ConstantEmbedder().embed_query(embedded).tolist()
-        values = {"w": self.workspace_id, "d": document_id, "n": n, "s": span[0], "e": span[1]}
-        words = count_words(embedded, "en")
-        values |= {"hash": input_hash(embedded), "words": sparse_vector(words), "word_count": sum(words.values())}
-        self.rows(
-            """insert into chunks (workspace_id, document_id, ordinal, start_offset, end_offset, heading_path,
-              input_hash, token_count, words, word_count)
-            values (:w, :d, :n, :s, :e, '{}', :hash, 1, cast(:words as sparsevec), :word_count)""",
-            **values,
-        )
-        if vector:
-            self.rows(
-                """insert into vectors (model_id, workspace_id, input_hash, embedding)
-                select id, :w, :hash, cast(:v as halfvec) from embedding_models where state = 'active'
-                on conflict do nothing""",
-                w=self.workspace_id,
-                hash=values["hash"],
-                v=halfvec(vector),
-            )
+        document = {"w": self.workspace_id, "s": source_id, "key": key, "title": title, "text": text}
+        with self.database.transaction(self.workspace_id) as tx:
+            document_id: uuid.UUID = tx.execute(_DOCUMENT, document).scalar_one()
+            for n, (start, end) in enumerate(zip([0, *cuts], [*cuts, len(text)], strict=True)):
+                embedded = embedding_input(title, headings, text[start:end])
+                words = count_words(embedded, "en")
+                chunk = {"w": self.workspace_id, "d": document_id, "n": n, "s": start, "e": end, "h": list(headings)}
+                chunk |= {"hash": input_hash(embedded), "words": sparse_vector(words), "count": sum(words.values())}
+                tx.execute(_CHUNK, chunk)
+                if vectors is None or vectors:
+                    vector = ConstantEmbedder().embed_query(embedded) if vectors is None else vectors[n]
+                    values = {"w": self.workspace_id, "hash": chunk["hash"], "v": halfvec(list(vector))}
+                    tx.execute(_VECTOR, values)
+        return document_id
 
     def drain(self, *, watch: bool = False) -> int:
         """Handle a ticket of the queue, as Cloud Tasks would send it. Returns the number of steps that it ran."""
@@ -171,6 +147,24 @@ class ChatApp:
         assert response.status_code == 200, response.data
         messages: list[dict[str, Any]] = response.get_json()["messages"]
         return messages
+
+
+_DOCUMENT = sa.text("""
+    insert into documents (workspace_id, source_id, key, fingerprint, title, media_type, text, language)
+    values (:w, :s, :key, 'f', :title, 'text/markdown', :text, 'en') returning id
+""")
+
+_CHUNK = sa.text("""
+    insert into chunks (workspace_id, document_id, ordinal, start_offset, end_offset, heading_path, input_hash,
+      token_count, words, word_count)
+    values (:w, :d, :n, :s, :e, :h, :hash, 1, cast(:words as sparsevec), :count)
+""")
+
+_VECTOR = sa.text("""
+    insert into vectors (model_id, workspace_id, input_hash, embedding)
+    select id, :w, :hash, cast(:v as halfvec) from embedding_models where state = 'active'
+    on conflict do nothing
+""")
 
 
 def message_text(message: dict[str, Any]) -> str:
