@@ -6,7 +6,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from headwater.processes.garbage import collect_garbage_less_often
 from scripts.checks import system_tools
 from scripts.local.postgres import Cluster, temporary_cluster
-from tests.harness import ports, supabase
+from tests.harness import failed_tests, ports, supabase
 from tests.harness.databases import (
     FreshDatabase,
     cluster_folder,
@@ -23,6 +22,7 @@ from tests.harness.databases import (
     make_template,
     make_template_with_model,
 )
+from tests.harness.failed_tests import pytest_terminal_summary as pytest_terminal_summary
 from tests.harness.pgbouncer import Bouncer, running_bouncer
 from tests.harness.scheduling import SHARED_STACKS, FileScheduling
 
@@ -80,22 +80,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--as-supabase", action="store_true", help=help_of_supabase)
     parser.addoption("--every-input", action="store_true", help="all adversarial inputs instead of a sample")
     parser.addoption("--built-images", action="store_true", help="run the images that buildah has built")
-    parser.addoption("--failures", type=Path, help="write the names of failed tests to this file, one a line")
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, exitstatus: pytest.ExitCode, config: pytest.Config
-) -> None:
-    """Write the names of failed tests for --failures, unless something else failed than tests."""
-    reports = [*terminalreporter.stats.get("failed", []), *terminalreporter.stats.get("error", [])]
-    file: Path | None = config.getoption("--failures")
-    if (
-        file
-        and exitstatus == pytest.ExitCode.TESTS_FAILED
-        and all(isinstance(report, pytest.TestReport) for report in reports)
-    ):
-        file.write_text("".join(f"{name}\n" for name in dict.fromkeys(report.nodeid for report in reports)))
+    failed_tests.pytest_addoption(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -17,6 +17,7 @@ from scripts.checks.run_tests import (
     selecting_arguments,
 )
 from scripts.checks.skipped_tests import reasons
+from tests.harness import failed_tests
 
 
 @pytest.mark.parametrize("arguments", [[], ["-rs", "--durations=20"], ["tests/integration"], ["-x", "tests"]])
@@ -64,11 +65,14 @@ def test_passes():
 """
 
 
-def test_only_failed_tests_run_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_only_failed_tests_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # importing the plugins takes half a second
     test, failures, configuration = tmp_path / "test_flaky.py", tmp_path / "failures", tmp_path / "pytest.ini"
     test.write_text(FLAKY)
     configuration.write_text("[pytest]\n")
-    options = ["-c", str(configuration), "-p", "tests.conftest", "-p", "no:cacheprovider"]
+    options = ["-c", str(configuration), "-p", "tests.harness.failed_tests", "-p", "no:cacheprovider"]
     command = [sys.executable, "-m", "pytest", *options, f"--failures={failures}", str(test)]
     assert subprocess.run(command, check=False).returncode == 1
     assert failures.read_text() == "test_flaky.py::test_second_try_passes\n"
@@ -77,6 +81,12 @@ def test_only_failed_tests_run_again(tmp_path: Path, capfd: pytest.CaptureFixtur
     assert "1 passed" in capfd.readouterr().out
     failures.write_text(f"{test}::test_missing\n")
     assert not run_again(failures, options)
+
+
+def test_these_tests_write_the_names_of_failed_ones(pytestconfig: pytest.Config) -> None:
+    assert pytestconfig.getoption("--failures", default="no such option") != "no such option"
+    hooks = pytestconfig.pluginmanager.hook.pytest_terminal_summary.get_hookimpls()
+    assert failed_tests.pytest_terminal_summary in [hook.function for hook in hooks]
 
 
 @pytest.mark.parametrize("names", [[], ["x::test"] * (MAX_SECOND_TRIES + 1)])
