@@ -22,7 +22,6 @@ from tests.harness.databases import (
     make_template,
     make_template_with_model,
 )
-from tests.harness.failed_tests import pytest_terminal_summary as pytest_terminal_summary
 from tests.harness.pgbouncer import Bouncer, running_bouncer
 from tests.harness.scheduling import SHARED_STACKS, FileScheduling
 
@@ -81,6 +80,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--every-input", action="store_true", help="all adversarial inputs instead of a sample")
     parser.addoption("--built-images", action="store_true", help="run the images that buildah has built")
     failed_tests.pytest_addoption(parser)
+
+
+pytest_terminal_summary = failed_tests.pytest_terminal_summary
 
 
 def pytest_configure(config: pytest.Config) -> None:

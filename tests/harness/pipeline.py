@@ -65,7 +65,7 @@ class Pipeline:
             steps = sum(self.step(queue) for queue in queues if queue in due)
 
     def _queues_with_due_steps(self) -> set[str]:
-        """Return the queues in which a worker may find a step. Claiming takes ten times as long, mostly for planning."""
+        """Return the queues that may have a step to claim. Claiming takes ten times as long, mostly for planning."""
         statement = "select distinct queue from steps where state = 'ready' and not_before <= now()"
         with self.database.transaction(ALL_WORKSPACES) as tx:
             return {*tx.execute(sa.text(statement)).scalars()}
