@@ -24,7 +24,7 @@ from scripts.setup import BUILT_WORKER, ROOT, WEB_APP, npm_command
 
 # More processes than there are cores, because many tests wait for other processes. Each has its own Postgres. Unit
 # tests wait for none, and each process spends seconds on importing and collecting them.
-EXTRA_WORKERS = 2
+EXTRA_WORKERS = 3
 MAX_WORKERS = 8
 MAX_SECOND_TRIES = 20
 """If more tests fail, or files of vitest, the reason is not a busy machine."""

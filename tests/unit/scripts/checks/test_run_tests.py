@@ -22,7 +22,7 @@ from tests.harness import failed_tests
 
 @pytest.mark.parametrize("arguments", [[], ["-rs", "--durations=20"], ["tests/integration"], ["-x", "tests"]])
 def test_folders_run_in_more_processes_than_there_are_cores(arguments: list[str]) -> None:
-    assert distribution(arguments, 2)[0] == "--numprocesses=4"
+    assert distribution(arguments, 2)[0] == "--numprocesses=5"
     assert distribution(arguments, 64)[0] == f"--numprocesses={MAX_WORKERS}"
 
 
