@@ -199,12 +199,16 @@ def second_instance(
     embedder: Callable[[str], Embedder] = lambda name: ConstantEmbedder(),
     workspace_id: uuid.UUID = WORKSPACE,
     lookup: Lookup = socket.getaddrinfo,
+    connections: Database | None = None,
     **changes: Any,
 ) -> Iterator[ChatApp]:
-    """Run another instance on a database that is set up. Models write no titles by default."""
+    """Run another instance on a database that is set up. Models write no titles by default.
+
+    It shares `connections` with others, or has its own.
+    """
     settings = settings_for(database, local_workspace_id=workspace_id, **{"chat_titles": False, **changes})
-    with connected(database.url, 4) as connected_database:
-        app = ChatApp(connected_database, settings, embedder, lookup)
+    with nullcontext(connections) if connections else connected(database.url, 4) as open_database:
+        app = ChatApp(open_database, settings, embedder, lookup)
         with closing_client(app.tickets) if app.tickets else nullcontext():
             yield app
             wait_for_threads()

@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,11 @@ from numpy.typing import NDArray
 
 from functions.chat.retrieval.search import Search
 from headwater.database.migrations import register_model
+from headwater.database.transactions import Database
 from headwater.embedding.constant import ConstantEmbedder
 from tests.harness.chat_app import ChatApp, running_chat_app, second_instance
-from tests.harness.databases import FreshDatabase
-from tests.harness.support import OTHER_WORKSPACE, WORKSPACE
+from tests.harness.databases import FreshDatabase, connected
+from tests.harness.support import WORKSPACE
 
 
 def axis(n: int, other: int | None = None, cosine: float = 1.0) -> list[float]:
@@ -35,10 +37,27 @@ class FirstAxisEmbedder(ConstantEmbedder):
         return np.array(axis(0), np.float32)
 
 
+@pytest.fixture(scope="module")
+def connections(module_database: FreshDatabase) -> Iterator[Database]:
+    register_model(module_database.admin_url, "constant", 384)
+    with connected(module_database.url, 4) as database:
+        yield database
+
+
 @pytest.fixture
-def chat(database: FreshDatabase) -> Iterator[ChatApp]:
-    with running_chat_app(database, embedder=lambda name: FirstAxisEmbedder()) as made:
+def chat(module_database: FreshDatabase, connections: Database) -> Iterator[ChatApp]:
+    """An app with a workspace of its own, in a database and with connections that tests share."""
+    with running_in_new_workspace(module_database, connections) as made:
         yield made
+
+
+def running_in_new_workspace(database: FreshDatabase, connections: Database) -> AbstractContextManager[ChatApp]:
+    return second_instance(
+        database,
+        embedder=lambda name: FirstAxisEmbedder(),
+        workspace_id=uuid.uuid4(),
+        connections=connections,
+    )
 
 
 def keys(hits: Sequence[dict[str, object]]) -> list[object]:
@@ -113,11 +132,13 @@ def test_word_forms_match_and_any_word_suffices(chat: ChatApp) -> None:
     assert keys(chat.search(q="How do I install databases?")) == ["two.md", "one.md"]
 
 
-def test_removed_and_foreign_documents_are_not_found(chat: ChatApp, database: FreshDatabase) -> None:
+def test_removed_and_foreign_documents_are_not_found(
+    chat: ChatApp, module_database: FreshDatabase, connections: Database
+) -> None:
     chat.add_document("mine.md", "A secret cat.")
     chat.add_document("removed.md", "A removed cat.")
     chat.rows("update documents set deleted_at = now() where key = 'removed.md'")
-    with second_instance(database, workspace_id=OTHER_WORKSPACE, embedder=lambda name: FirstAxisEmbedder()) as other:
+    with running_in_new_workspace(module_database, connections) as other:
         other.add_document("theirs.md", "Their cat.", vectors=[axis(0)])
         assert keys(chat.search(q="cat")) == ["mine.md"]
         assert keys(other.search(q="cat")) == ["theirs.md"]
@@ -183,13 +204,14 @@ def test_search_without_vectors_loads_no_model(database: FreshDatabase) -> None:
         assert chat.search(q="dog") == []
 
 
-def test_only_vectors_of_the_active_model_are_searched(chat: ChatApp, database: FreshDatabase) -> None:
-    chat.add_document("sense.md", "A feline.", vectors=[axis(0)])
-    assert keys(chat.search(q="cat")) == ["sense.md"]
-    register_model(database.admin_url, "another", 384)
-    assert keys(chat.search(q="cat")) == ["sense.md"]  # "another" is built first
-    chat.rows("select activate_embedding_model('test', id, true) from embedding_models where name = 'another'")
-    assert chat.search(q="cat") == []
+def test_only_vectors_of_the_active_model_are_searched(database: FreshDatabase) -> None:
+    with running_chat_app(database, embedder=lambda name: FirstAxisEmbedder()) as chat:
+        chat.add_document("sense.md", "A feline.", vectors=[axis(0)])
+        assert keys(chat.search(q="cat")) == ["sense.md"]
+        register_model(database.admin_url, "another", 384)
+        assert keys(chat.search(q="cat")) == ["sense.md"]  # "another" is built first
+        chat.rows("select activate_embedding_model('test', id, true) from embedding_models where name = 'another'")
+        assert chat.search(q="cat") == []
 
 
 def test_vectors_without_chunks_hide_no_hits(chat: ChatApp) -> None:
@@ -265,7 +287,7 @@ def test_passage_has_similarity_and_overlap(chat: ChatApp) -> None:
     chat.add_document("near.md", "The cat sat.", vectors=[axis(0, 1, 0.75)])
     chat.add_document("bare.md", "The cat sat on a mat.", vectors=())
     found = Search(chat.database, lambda name: FirstAxisEmbedder())(
-        WORKSPACE, "Where has the cat gone, and the mat?", 10
+        chat.workspace_id, "Where has the cat gone, and the mat?", 10
     )
     by_key = {passage.key: passage for passage in found}
     assert by_key["near.md"].similarity == pytest.approx(0.75, abs=1e-3)
