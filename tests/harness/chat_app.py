@@ -5,7 +5,7 @@ import socket
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 import flask
@@ -181,6 +181,10 @@ def wait_for_threads() -> None:
     for thread in threading.enumerate():
         if thread.name in _USING_THE_DATABASE:
             thread.join()
+
+
+RunApp = Callable[..., AbstractContextManager[ChatApp]]
+"""Run an app with changes of the settings."""
 
 
 @contextmanager

@@ -18,9 +18,8 @@ from functions.chat.streams.writer import Writer
 from headwater.auth.callers import Caller
 from scripts.local.postgres import Cluster
 from tests.fakes.chat_provider import FakeProvider, fake_provider
-from tests.harness.chat_app import ChatApp, event_types, parse_events, running_chat_app, second_instance, text_of
+from tests.harness.chat_app import ChatApp, RunApp, event_types, parse_events, running_chat_app, text_of
 from tests.harness.databases import FreshDatabase
-from tests.harness.support import OTHER_WORKSPACE, WORKSPACE
 
 GUIDE = "# Guide\n\nInstall the compass with pip on any system. The needle points north.\n"
 WHOLE = ["start", "data-model", "source-document", "text-start", "text-delta", "text-end", "finish", "[DONE]"]
@@ -29,8 +28,8 @@ OTHER_QUESTION = "Who won the football championship?"
 
 
 @pytest.fixture
-def chat(database: FreshDatabase) -> Iterator[ChatApp]:
-    with running_chat_app(database) as made:
+def chat(run_in_workspace: RunApp) -> Iterator[ChatApp]:
+    with run_in_workspace() as made:
         made.add_document("guide.md", GUIDE, title="Guide", headings=["Guide"])
         yield made
 
@@ -46,9 +45,9 @@ def language_model(provider: FakeProvider) -> dict[str, Any]:
 
 
 @pytest.fixture
-def model_chat(database: FreshDatabase, provider: FakeProvider) -> Iterator[ChatApp]:
+def model_chat(run_in_workspace: RunApp, provider: FakeProvider) -> Iterator[ChatApp]:
     """A chat app with the fake provider's language model."""
-    with running_chat_app(database, **language_model(provider)) as made:
+    with run_in_workspace(**language_model(provider)) as made:
         made.add_document("guide.md", GUIDE, title="Guide", headings=["Guide"])
         yield made
 
@@ -216,8 +215,10 @@ def test_silent_model_produces_keep_alives(chat: ChatApp) -> None:
 
 def begin_answer(chat: ChatApp, conversation_id: str = "c1") -> message_log.AnswerKey:
     """Start an answer without a writer."""
-    with chat.database.transaction(WORKSPACE) as tx:
-        return ask(tx, Caller(WORKSPACE, "local", "owner"), conversation_id, "m1", "How do I install the compass?")[0]
+    with chat.database.transaction(chat.workspace_id) as tx:
+        return ask(
+            tx, Caller(chat.workspace_id, "local", "owner"), conversation_id, "m1", "How do I install the compass?"
+        )[0]
 
 
 def test_concurrent_question_in_a_conversation_is_409(model_chat: ChatApp, provider: FakeProvider) -> None:
@@ -299,9 +300,9 @@ def test_conversations_are_read_in_pages(chat: ChatApp) -> None:
     assert "after" in invalid.get_json()["detail"]
 
 
-def test_conversations_of_other_workspaces_are_not_found(chat: ChatApp, database: FreshDatabase) -> None:
+def test_conversations_of_other_workspaces_are_not_found(chat: ChatApp, run_in_workspace: RunApp) -> None:
     chat.ask("c1", "How do I install the compass?")
-    with second_instance(database, workspace_id=OTHER_WORKSPACE) as other:
+    with run_in_workspace() as other:
         assert other.client.get("/api/conversations").get_json()["conversations"] == []
         assert other.client.get("/api/conversations/c1").status_code == 404
         assert other.client.get("/api/chat/c1/stream").status_code == 204
@@ -312,21 +313,23 @@ def test_conversations_of_other_workspaces_are_not_found(chat: ChatApp, database
 
 @pytest.mark.direct
 def test_lost_database_ends_the_stream_with_an_error(
-    model_chat: ChatApp, provider: FakeProvider, database: FreshDatabase, postgres: Cluster
+    provider: FakeProvider, database: FreshDatabase, postgres: Cluster
 ) -> None:
     provider.wait = threading.Event()
-    response = model_chat.post("c1", "How do I install the compass?")
-    chunks = iter(response.response)
-    next(chunks)
-    postgres.execute(
-        f"alter database {database.name} allow_connections false",
-        f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{database.name}'",
-    )
-    provider.wait.set()
-    events = parse_events(b"".join(bytes(chunk) for chunk in chunks))  # type: ignore[arg-type]
-    assert event_types(events)[-2:] == ["error", "[DONE]"]
-    postgres.execute(f"alter database {database.name} allow_connections true")
-    assert len(model_chat.messages("c1")) == 1  # the answer stays open until its lease expires
+    with running_chat_app(database, **language_model(provider)) as chat:
+        chat.add_document("guide.md", GUIDE, title="Guide", headings=["Guide"])
+        response = chat.post("c1", "How do I install the compass?")
+        chunks = iter(response.response)
+        next(chunks)
+        postgres.execute(
+            f"alter database {database.name} allow_connections false",
+            f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{database.name}'",
+        )
+        provider.wait.set()
+        events = parse_events(b"".join(bytes(chunk) for chunk in chunks))  # type: ignore[arg-type]
+        assert event_types(events)[-2:] == ["error", "[DONE]"]
+        postgres.execute(f"alter database {database.name} allow_connections true")
+        assert len(chat.messages("c1")) == 1  # the answer stays open until its lease expires
 
 
 def test_events_of_earlier_answers_are_deleted(chat: ChatApp) -> None:
@@ -337,8 +340,8 @@ def test_events_of_earlier_answers_are_deleted(chat: ChatApp) -> None:
 
 def test_message_log_contains_the_sent_events(chat: ChatApp) -> None:
     sent = chat.ask("c1", "How do I install the compass?")
-    with chat.database.transaction(WORKSPACE) as tx:
-        answer, is_open = message_log.find_last(tx, WORKSPACE, "c1")
+    with chat.database.transaction(chat.workspace_id) as tx:
+        answer, is_open = message_log.find_last(tx, chat.workspace_id, "c1")
         assert answer is not None
         logged = message_log.read(tx, answer)
     assert not is_open

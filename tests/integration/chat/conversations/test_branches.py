@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.chat_provider import FakeProvider, fake_provider
-from tests.harness.chat_app import ChatApp, event_types, parse_events, running_chat_app
-from tests.harness.databases import FreshDatabase
+from tests.harness.chat_app import ChatApp, RunApp, event_types, parse_events
 
 INSTALL, NEEDLE = "How do I install the compass?", "Where does the needle of the compass point?"
 
@@ -21,8 +20,8 @@ def provider() -> Iterator[FakeProvider]:
 
 
 @pytest.fixture
-def chat(database: FreshDatabase, provider: FakeProvider) -> Iterator[ChatApp]:
-    with running_chat_app(database, chat_model="openai:fake", openai_base_url=f"{provider.url}/v1") as made:
+def chat(run_in_workspace: RunApp, provider: FakeProvider) -> Iterator[ChatApp]:
+    with run_in_workspace(chat_model="openai:fake", openai_base_url=f"{provider.url}/v1") as made:
         made.add_document("guide.md", "Install the compass with pip. The needle points north.", title="Guide")
         yield made
 

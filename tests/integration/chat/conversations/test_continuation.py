@@ -9,8 +9,7 @@ import pytest
 
 from functions.chat.answers.prompt import CONTINUE
 from tests.fakes.chat_provider import FakeProvider, fake_provider
-from tests.harness.chat_app import ChatApp, event_types, parse_events, running_chat_app, second_instance, text_of
-from tests.harness.databases import FreshDatabase
+from tests.harness.chat_app import ChatApp, RunApp, event_types, parse_events, text_of
 
 QUESTION = "How do I install the compass?"
 
@@ -22,8 +21,8 @@ def provider() -> Iterator[FakeProvider]:
 
 
 @pytest.fixture
-def chat(database: FreshDatabase, provider: FakeProvider) -> Iterator[ChatApp]:
-    with running_chat_app(database, chat_model="openai:fake", openai_base_url=f"{provider.url}/v1") as made:
+def chat(run_in_workspace: RunApp, provider: FakeProvider) -> Iterator[ChatApp]:
+    with run_in_workspace(chat_model="openai:fake", openai_base_url=f"{provider.url}/v1") as made:
         made.add_document("guide.md", "Install the compass with pip.", title="Guide")
         yield made
 
@@ -85,10 +84,10 @@ def test_answer_without_text_is_written_anew(chat: ChatApp, provider: FakeProvid
 
 
 def test_extractive_model_writes_the_whole_answer_anew(
-    chat: ChatApp, database: FreshDatabase, provider: FakeProvider
+    chat: ChatApp, run_in_workspace: RunApp, provider: FakeProvider
 ) -> None:
     cut = cut_answer(chat, provider)
-    with second_instance(database) as quoting:
+    with run_in_workspace(chat.workspace_id) as quoting:
         text = text_of(parse_events(go_on(quoting, cut).data))
     assert "> Install the compass with pip. [1]" in text
     assert "wi" not in text.split("pip. [1]")[1]

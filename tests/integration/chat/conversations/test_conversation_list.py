@@ -5,14 +5,12 @@ from typing import Any
 
 import pytest
 
-from tests.harness.chat_app import ChatApp, running_chat_app, second_instance
-from tests.harness.databases import FreshDatabase
-from tests.harness.support import OTHER_WORKSPACE
+from tests.harness.chat_app import ChatApp, RunApp
 
 
 @pytest.fixture
-def chat(database: FreshDatabase) -> Iterator[ChatApp]:
-    with running_chat_app(database) as made:
+def chat(run_in_workspace: RunApp) -> Iterator[ChatApp]:
+    with run_in_workspace() as made:
         made.add_document("pump.md", "The pump is oiled every week by the mechanic.")
         yield made
 
@@ -86,9 +84,9 @@ def test_search_has_pages(chat: ChatApp) -> None:
     assert listed(chat, q="pump about", limit=1) == ["c0", "c4", "c2"]
 
 
-def test_conversation_of_another_caller_is_not_found(chat: ChatApp, database: FreshDatabase) -> None:
+def test_conversation_of_another_caller_is_not_found(chat: ChatApp, run_in_workspace: RunApp) -> None:
     chat.ask("c1", "How often is the pump oiled?")
-    with second_instance(database, workspace_id=OTHER_WORKSPACE) as other:
+    with run_in_workspace() as other:
         assert change(other, "c1", title="Mine").status_code == 404
         assert listed(other, q="pump") == []
     chat.rows("update conversations set subject = 'other'")

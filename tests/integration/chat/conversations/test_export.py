@@ -4,16 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.harness.chat_app import ChatApp, running_chat_app, second_instance
-from tests.harness.databases import FreshDatabase
-from tests.harness.support import OTHER_WORKSPACE
+from tests.harness.chat_app import ChatApp, RunApp
 
 PATH = "/api/conversations/c1/export"
 
 
 @pytest.fixture
-def chat(database: FreshDatabase) -> Iterator[ChatApp]:
-    with running_chat_app(database) as made:
+def chat(run_in_workspace: RunApp) -> Iterator[ChatApp]:
+    with run_in_workspace() as made:
         made.add_document("pump.md", "The pump is oiled every week.", title="Pump")
         made.ask("c1", "How often is the pump oiled?")
         yield made
@@ -39,8 +37,8 @@ def test_json_is_the_conversation(chat: ChatApp) -> None:
     assert response.get_json() == chat.client.get("/api/conversations/c1").get_json()
 
 
-def test_conversation_of_another_caller_is_not_exported(chat: ChatApp, database: FreshDatabase) -> None:
-    with second_instance(database, workspace_id=OTHER_WORKSPACE) as other:
+def test_conversation_of_another_caller_is_not_exported(chat: ChatApp, run_in_workspace: RunApp) -> None:
+    with run_in_workspace() as other:
         assert other.client.get(PATH).status_code == 404
     chat.rows("update conversations set subject = 'other'")
     assert chat.client.get(PATH).status_code == 404

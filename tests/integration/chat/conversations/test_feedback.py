@@ -6,16 +6,14 @@ from typing import Any
 
 import pytest
 
-from tests.harness.chat_app import ChatApp, running_chat_app, second_instance
-from tests.harness.databases import FreshDatabase
-from tests.harness.support import OTHER_WORKSPACE
+from tests.harness.chat_app import ChatApp, RunApp
 
 QUESTION = "How often is the pump oiled?"
 
 
 @pytest.fixture
-def chat(database: FreshDatabase) -> Iterator[ChatApp]:
-    with running_chat_app(database) as made:
+def chat(run_in_workspace: RunApp) -> Iterator[ChatApp]:
+    with run_in_workspace() as made:
         made.add_document("pump.md", "The pump is oiled every week. How often it is oiled depends on the pump.")
         yield made
 
@@ -49,7 +47,7 @@ def test_rating_is_stored_changed_and_taken_back(chat: ChatApp) -> None:
     assert rated(chat) == []
 
 
-def test_rating_needs_an_own_answer(chat: ChatApp, database: FreshDatabase) -> None:
+def test_rating_needs_an_own_answer(chat: ChatApp, run_in_workspace: RunApp) -> None:
     chat.ask("c1", QUESTION)
     question, answer = chat.messages("c1")
     assert rate(chat, question["id"], {"rating": "good"}) == 404
@@ -58,7 +56,7 @@ def test_rating_needs_an_own_answer(chat: ChatApp, database: FreshDatabase) -> N
     chat.rows("update conversations set subject = 'other'")
     assert rate(chat, answer["id"], {"rating": "good"}) == 404
     chat.rows("update conversations set subject = 'local'")
-    with second_instance(database, workspace_id=OTHER_WORKSPACE) as other:
+    with run_in_workspace() as other:
         assert rate(other, answer["id"], {"rating": "good"}) == 404
         assert rate(chat, answer["id"], {"rating": "good"}) == 204
         assert rated(other) == []

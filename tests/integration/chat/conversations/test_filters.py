@@ -5,13 +5,12 @@ from collections.abc import Iterator
 import pytest
 
 from functions.chat.answers.evidence import nothing_found
-from tests.harness.chat_app import ChatApp, running_chat_app, text_of
-from tests.harness.databases import FreshDatabase
+from tests.harness.chat_app import ChatApp, RunApp, text_of
 
 
 @pytest.fixture
-def chat(database: FreshDatabase) -> Iterator[ChatApp]:
-    with running_chat_app(database) as made:
+def chat(run_in_workspace: RunApp) -> Iterator[ChatApp]:
+    with run_in_workspace() as made:
         made.add_document("old.md", "The cat sleeps in the kitchen.")
         made.add_document("new.md", "The cat sleeps in the garden.")
         made.rows("update documents set front_matter = '{\"tags\": \"current\"}' where key = 'new.md'")

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -15,14 +16,12 @@ from functions.chat.conversations import titles
 from tests.fakes.chat_provider import FakeProvider, fake_provider
 from tests.harness.chat_app import (
     ChatApp,
+    RunApp,
     event_types,
     parse_events,
-    running_chat_app,
-    second_instance,
     text_of,
     wait_for_threads,
 )
-from tests.harness.databases import FreshDatabase
 
 UNDERSTAND = "You prepare a search in a team's documents."
 TRANSLATE = "You translate a question"
@@ -42,17 +41,17 @@ def provider() -> Iterator[FakeProvider]:
 
 
 @pytest.fixture
-def chat(database: FreshDatabase, provider: FakeProvider) -> Iterator[ChatApp]:
-    with running_chat_app(database, chat_model="openai:fake", openai_base_url=f"{provider.url}/v1") as made:
+def chat(run_in_workspace: RunApp, provider: FakeProvider) -> Iterator[ChatApp]:
+    with run_in_workspace(chat_model="openai:fake", openai_base_url=f"{provider.url}/v1") as made:
         made.add_document("pip.md", "Install the compass with pip.", title="Compass")
         made.add_document("oil.md", "The pump is oiled with sunflower oil every week.", title="Pump")
         yield made
 
 
 @pytest.fixture
-def quoting(database: FreshDatabase) -> Iterator[ChatApp]:
+def quoting(run_in_workspace: RunApp) -> Iterator[ChatApp]:
     """A chat app without a language model."""
-    with running_chat_app(database) as made:
+    with run_in_workspace() as made:
         made.add_document("pip.md", "Install the compass with pip.", title="Compass")
         yield made
 
@@ -148,9 +147,9 @@ def test_small_talk_is_answered_without_a_model(quoting: ChatApp) -> None:
     assert sources(events) == ["pip.md"]
 
 
-def test_history_is_within_the_budget(database: FreshDatabase, provider: FakeProvider) -> None:
-    with running_chat_app(
-        database, chat_model="openai:fake", openai_base_url=f"{provider.url}/v1", chat_history_tokens=100
+def test_history_is_within_the_budget(run_in_workspace: RunApp, provider: FakeProvider) -> None:
+    with run_in_workspace(
+        chat_model="openai:fake", openai_base_url=f"{provider.url}/v1", chat_history_tokens=100
     ) as chat:
         chat.add_document("pip.md", "Install the compass with pip.", title="Compass")
         for n in range(3):
@@ -163,9 +162,10 @@ def test_history_is_within_the_budget(database: FreshDatabase, provider: FakePro
         assert last["content"].endswith("Question: How do I install the compass?")
 
 
-def titled(database: FreshDatabase, provider: FakeProvider, **changes: Any) -> Any:
+def titled(chat: ChatApp, run_in_workspace: RunApp, provider: FakeProvider) -> AbstractContextManager[ChatApp]:
+    """Run an instance whose model writes titles."""
     url = f"{provider.url}/v1"
-    return second_instance(database, chat_model="openai:fake", openai_base_url=url, chat_titles=True, **changes)
+    return run_in_workspace(chat.workspace_id, chat_model="openai:fake", openai_base_url=url, chat_titles=True)
 
 
 def title_of(chat: ChatApp, conversation_id: str = "c1") -> str:
@@ -174,19 +174,19 @@ def title_of(chat: ChatApp, conversation_id: str = "c1") -> str:
 
 
 def test_model_titles_a_conversation_while_its_first_answer_is_written(
-    chat: ChatApp, database: FreshDatabase, provider: FakeProvider
+    chat: ChatApp, run_in_workspace: RunApp, provider: FakeProvider
 ) -> None:
     """The answer goes on after the title has arrived."""
     provider.replies = {TITLE: ['"Compass', ' setup"']}
     provider.wait, provider.wait_after, provider.waits = threading.Event(), 1, "with pip."
-    with titled(database, provider) as titling:
+    with titled(chat, run_in_workspace, provider) as titling:
         chunks = iter(titling.post("c1", "How do I install the compass?", "m1").response)
         stream = b""
         while b"data-title" not in stream:
-            stream += bytes(next(chunks))
+            stream += bytes(next(chunks))  # type: ignore[arg-type]
         assert b"text-delta" in stream
         provider.wait.set()
-        events = parse_events(stream + b"".join(bytes(chunk) for chunk in chunks))
+        events = parse_events(stream + b"".join(bytes(chunk) for chunk in chunks))  # type: ignore[arg-type]
         assert title_of(titling) == "Compass setup"
         title = {"type": "data-title", "data": {"title": "Compass setup"}, "transient": True}
         assert title in [event.part for event in events]
@@ -202,11 +202,11 @@ def test_model_titles_a_conversation_while_its_first_answer_is_written(
 
 
 def test_end_of_the_answer_does_not_wait_for_the_title(
-    chat: ChatApp, database: FreshDatabase, provider: FakeProvider
+    chat: ChatApp, run_in_workspace: RunApp, provider: FakeProvider
 ) -> None:
     """The title's model is silent until the answer has ended."""
     provider.replies, provider.wait, provider.waits = {TITLE: ["Compass setup"]}, threading.Event(), TITLE
-    with titled(database, provider) as titling:
+    with titled(chat, run_in_workspace, provider) as titling:
         events = titling.ask("c1", "How do I install the compass?", "m1")
         assert event_types(events)[-3:] == ["text-end", "finish", "[DONE]"]
         assert title_of(titling) == "How do I install the compass?"
@@ -216,10 +216,10 @@ def test_end_of_the_answer_does_not_wait_for_the_title(
 
 
 def test_first_words_stay_the_title_if_the_model_writes_none(
-    chat: ChatApp, database: FreshDatabase, provider: FakeProvider
+    chat: ChatApp, run_in_workspace: RunApp, provider: FakeProvider
 ) -> None:
     provider.replies = {TITLE: ["..."]}
-    with titled(database, provider) as titling:
+    with titled(chat, run_in_workspace, provider) as titling:
         assert event_types(titling.ask("c1", "How do I install the compass?", "m1"))[-2:] == ["finish", "[DONE]"]
         wait_for_threads()
         assert title_of(titling) == "How do I install the compass?"
@@ -230,7 +230,7 @@ def test_first_words_stay_the_title_if_the_model_writes_none(
         assert ("data-title" in event_types(events), title_of(titling)) == (False, "Mine")
 
 
-def test_conversation_without_a_model_keeps_the_first_words(quoting: ChatApp, database: FreshDatabase) -> None:
-    with second_instance(database, chat_titles=True) as titling:
+def test_conversation_without_a_model_keeps_the_first_words(quoting: ChatApp, run_in_workspace: RunApp) -> None:
+    with run_in_workspace(quoting.workspace_id, chat_titles=True) as titling:
         assert "data-title" not in event_types(titling.ask("c1", "How do I install the compass?", "m1"))
         assert title_of(titling) == "How do I install the compass?"

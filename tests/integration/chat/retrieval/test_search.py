@@ -3,7 +3,6 @@
 import json
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,9 @@ from numpy.typing import NDArray
 
 from functions.chat.retrieval.search import Search
 from headwater.database.migrations import register_model
-from headwater.database.transactions import Database
 from headwater.embedding.constant import ConstantEmbedder
-from tests.harness.chat_app import ChatApp, running_chat_app, second_instance
-from tests.harness.databases import FreshDatabase, connected
+from tests.harness.chat_app import ChatApp, RunApp, running_chat_app
+from tests.harness.databases import FreshDatabase
 from tests.harness.support import WORKSPACE
 
 
@@ -37,27 +35,10 @@ class FirstAxisEmbedder(ConstantEmbedder):
         return np.array(axis(0), np.float32)
 
 
-@pytest.fixture(scope="module")
-def connections(module_database: FreshDatabase) -> Iterator[Database]:
-    register_model(module_database.admin_url, "constant", 384)
-    with connected(module_database.url, 4) as database:
-        yield database
-
-
 @pytest.fixture
-def chat(module_database: FreshDatabase, connections: Database) -> Iterator[ChatApp]:
-    """An app with a workspace of its own, in a database and with connections that tests share."""
-    with running_in_new_workspace(module_database, connections) as made:
+def chat(run_in_workspace: RunApp) -> Iterator[ChatApp]:
+    with run_in_workspace(embedder=lambda name: FirstAxisEmbedder()) as made:
         yield made
-
-
-def running_in_new_workspace(database: FreshDatabase, connections: Database) -> AbstractContextManager[ChatApp]:
-    return second_instance(
-        database,
-        embedder=lambda name: FirstAxisEmbedder(),
-        workspace_id=uuid.uuid4(),
-        connections=connections,
-    )
 
 
 def keys(hits: Sequence[dict[str, object]]) -> list[object]:
@@ -132,13 +113,11 @@ def test_word_forms_match_and_any_word_suffices(chat: ChatApp) -> None:
     assert keys(chat.search(q="How do I install databases?")) == ["two.md", "one.md"]
 
 
-def test_removed_and_foreign_documents_are_not_found(
-    chat: ChatApp, module_database: FreshDatabase, connections: Database
-) -> None:
+def test_removed_and_foreign_documents_are_not_found(chat: ChatApp, run_in_workspace: RunApp) -> None:
     chat.add_document("mine.md", "A secret cat.")
     chat.add_document("removed.md", "A removed cat.")
     chat.rows("update documents set deleted_at = now() where key = 'removed.md'")
-    with running_in_new_workspace(module_database, connections) as other:
+    with run_in_workspace(embedder=lambda name: FirstAxisEmbedder()) as other:
         other.add_document("theirs.md", "Their cat.", vectors=[axis(0)])
         assert keys(chat.search(q="cat")) == ["mine.md"]
         assert keys(other.search(q="cat")) == ["theirs.md"]

@@ -14,14 +14,12 @@ from functions.chat.streams.ui_message_stream import DONE, KEEP_ALIVE, encode
 from tests.fakes.chat_provider import FakeProvider, fake_provider
 from tests.harness.chat_app import (
     ChatApp,
+    RunApp,
     StreamEvent,
     event_types,
     parse_events,
-    running_chat_app,
-    second_instance,
     text_of,
 )
-from tests.harness.databases import FreshDatabase
 from tests.harness.support import WORKSPACE, unopened_database
 
 QUESTION = "How do I install the compass?"
@@ -37,16 +35,16 @@ def provider() -> Iterator[FakeProvider]:
 
 
 @pytest.fixture
-def chat(database: FreshDatabase, provider: FakeProvider) -> Iterator[ChatApp]:
-    with running_chat_app(database, chat_model="openai:fake", openai_base_url=f"{provider.url}/v1") as made:
+def chat(run_in_workspace: RunApp, provider: FakeProvider) -> Iterator[ChatApp]:
+    with run_in_workspace(chat_model="openai:fake", openai_base_url=f"{provider.url}/v1") as made:
         made.add_document("guide.md", "Install the compass with pip.", title="Guide")
         yield made
 
 
 @pytest.fixture
-def second_app(chat: ChatApp, database: FreshDatabase) -> Iterator[ChatApp]:
+def second_app(chat: ChatApp, run_in_workspace: RunApp) -> Iterator[ChatApp]:
     """Another instance of the same function."""
-    with second_instance(database) as other:
+    with run_in_workspace(chat.workspace_id) as other:
         yield other
 
 
@@ -232,8 +230,8 @@ def test_dead_writer_does_not_block_the_conversation(
     chat.post("c1", QUESTION)
     kill_writer(chat)
     finish(provider)
-    with chat.database.transaction(WORKSPACE) as tx:
-        assert message_log.find_running(tx, WORKSPACE, "c1") is None
+    with chat.database.transaction(chat.workspace_id) as tx:
+        assert message_log.find_running(tx, chat.workspace_id, "c1") is None
     assert event_types(chat.ask("c1", QUESTION, "m2"))[-1] == "[DONE]"
     states = [message["metadata"]["state"] for message in second_app.messages("c1")]
     assert states == ["complete", "interrupted", "complete", "complete"]
@@ -261,8 +259,8 @@ def test_deleting_a_conversation_ends_its_streams(chat: ChatApp, second_app: Cha
 def test_follower_receives_keep_alives(chat: ChatApp, provider: FakeProvider) -> None:
     reading = BackgroundReader(chat.post("c1", QUESTION))
     reading.until("text-delta")
-    with chat.database.transaction(WORKSPACE) as tx:
-        answer, _ = message_log.find_last(tx, WORKSPACE, "c1")
+    with chat.database.transaction(chat.workspace_id) as tx:
+        answer, _ = message_log.find_last(tx, chat.workspace_id, "c1")
     assert answer
     replayer = Replayer(chat.database, chat.lifetime, keep_alive_s=0.0)
     following = replayer.replay(answer, after=0, request_id="r")
@@ -275,8 +273,8 @@ def test_follower_receives_keep_alives(chat: ChatApp, provider: FakeProvider) ->
 def test_many_followers_poll_less_often(chat: ChatApp, provider: FakeProvider) -> None:
     reading = BackgroundReader(chat.post("c1", QUESTION))
     reading.until("text-delta")
-    with chat.database.transaction(WORKSPACE) as tx:
-        answer, _ = message_log.find_last(tx, WORKSPACE, "c1")
+    with chat.database.transaction(chat.workspace_id) as tx:
+        answer, _ = message_log.find_last(tx, chat.workspace_id, "c1")
     assert answer
     replayer = Replayer(chat.database, chat.lifetime)
     followers = [replayer.replay(answer, after=0, request_id="r") for _ in range(50)]
