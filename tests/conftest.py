@@ -31,6 +31,7 @@ settings.register_profile("every input", settings.get_profile("headwater"), max_
 settings.load_profile("headwater")
 
 # Deriving a password's key takes a third of the time of a connection. Tests connect 10,000 times with few passwords.
+# `headwater.database.role` derives keys by the same function.
 hashlib.pbkdf2_hmac = functools.cache(hashlib.pbkdf2_hmac)  # type: ignore[assignment]
 
 

@@ -92,11 +92,11 @@ afterAll(async () => {
   await rm(assets, { recursive: true });
 });
 
-/** Each place has its own seeds: the Worker is the same in all. */
+/** With the first of a place's own seeds: six of them, since the Worker is the same in all places. Seed 1 is tried in each. */
 const PLACES: [string, number, (functions: string) => Promise<Served>][] = [
-  ["workerd", 1, (functions) => startWorkerd(functions)],
+  ["workerd", 2, (functions) => startWorkerd(functions)],
   ["Miniflare", 8, (functions) => startLocal(assets, functions)],
-  ["the one container", 15, (functions) => startContainer(functions)],
+  ["the one container", 14, (functions) => startContainer(functions)],
 ];
 
 describe.each(PLACES)("in %s", (_, firstSeed, start) => {
@@ -109,7 +109,7 @@ describe.each(PLACES)("in %s", (_, firstSeed, start) => {
   afterAll(() => edge.close());
 
   it("an answer that is cut anywhere and resumed by its last id is whole, without a word twice", async () => {
-    for (let seed = firstSeed; seed < firstSeed + 7; seed++) {
+    for (const seed of [1, ...Array.from({ length: 6 }, (_seed, n) => firstSeed + n)]) {
       const frames: Frame[] = [];
       let step = seed;
       while (!(await read(edge.url, frames, 1 + (step % 47)))) step = (step * 7919) % 1_009;

@@ -217,7 +217,8 @@ def test_limited_key_is_admitted_to_routes_of_its_scope_and_role(
     scope_of_route = route.scope or name
 
     def is_admitted(scope: str, role: str) -> bool:
-        return scope_of_route in (scope, "any") and role_covers(role, route.access)  # type: ignore[arg-type]  # all routes here need a role
+        # All routes here need a role.
+        return scope_of_route in (scope, "any") and role_covers(role, route.access)  # type: ignore[arg-type]
 
     before = contents(world)
     for scope, role in itertools.filterfalse(lambda key: is_admitted(*key), itertools.product(SCOPES, ROLES)):

@@ -53,12 +53,12 @@ _CLIENT = """#!{python} -ISE
 import _signal, _socket, marshal, posix, sys
 server = _socket.socket(_socket.AF_UNIX)
 server.connect("{socket}")
-for number in (_signal.SIGTERM, _signal.SIGINT):
-    _signal.signal(number, lambda received, _: server.send(bytes([received])))
 request = marshal.dumps([sys.argv[1:], dict(posix.environ), posix.getcwd()], 4)
 streams = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2))
 server.sendmsg([len(request).to_bytes(4, "big")], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)])
 server.sendall(request)
+for number in (_signal.SIGTERM, _signal.SIGINT):
+    _signal.signal(number, lambda received, _: server.send(bytes([received])))
 code, number = server.recv(2) or (1, 0)
 if number:
     if number != _signal.SIGKILL:
@@ -107,6 +107,8 @@ def _receive(connection: socket.socket) -> _Request | None:
     with connection.makefile("rb") as reader:
         data = reader.read(int.from_bytes(size, "big"))
     if not size or len(data) < int.from_bytes(size, "big"):
+        for stream in streams:
+            os.close(stream)
         return None
     return _Request(list(streams), *marshal.loads(data))
 
@@ -123,6 +125,7 @@ def _serve(listener: socket.socket) -> _Request | None:
                     case "listener":
                         connection, _ = listener.accept()
                         if (request := _receive(connection)) is None:
+                            connection.close()
                             continue
                         if not (pid := os.fork()):
                             for each in (listener, connection, *clients.values()):
@@ -168,6 +171,7 @@ def _run(request: _Request) -> None:
     os.environb.update(request.environment)
     os.chdir(request.folder)
     sys.argv = ["functions.job", *request.arguments]
+    del sys.modules["functions.job.__main__"]  # or Python warns that it was imported before
     runpy.run_module("functions.job", run_name="__main__", alter_sys=True)
 
 

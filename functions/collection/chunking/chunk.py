@@ -298,7 +298,7 @@ class _Splitter:
     def to_chunks(self, piece: _Piece) -> list[Chunk]:
         """Make a chunk of a piece, or several; none if it has no word.
 
-        After a split inside a word, the tokens have to be counted again, and where markup is left out of one.
+        Tokens are counted again after a split inside a word, and if leaving out markup may join words.
         """
         text, start, end = self.measured.text, piece.start, piece.end
         if not any(map(str.isalnum, text[start:end])):

@@ -88,7 +88,7 @@ class ListSource:
         batch = read_batch_size(tx, step.run_id, self.settings)
         options = {"dry_run": is_dry_run, "everything": bool(step.payload.get("everything"))}
         difference = insert_items(tx, step.run_id, step.workspace_id, computed, batch=batch, **options)
-        lock_source_of_run(tx, step.run_id)
+        lock_source_of_run(tx, step.run_id)  # not before: a long listing would hold up uploads
         ratio = max_delete_ratio(tx, step.run_id, self.settings)
         is_withheld = is_suspicious(difference.removed, difference.stored, ratio)
         _save_listing(tx, step.run_id, computed, difference.removed if is_withheld else 0)

@@ -50,7 +50,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
 def run_job(
     pipeline: Pipeline, *arguments: str, index: int = 0, count: int = 1, program: str = "", **environment: str
 ) -> "subprocess.Popen[str]":
-    """Start a job worker, with further variables in `environment`. Without a `program`, it has another process id."""
+    """Start a job worker, with further variables in `environment`. Without a `program`, the job server forks it."""
     settings = pipeline.settings
     variables = {
         **os.environ,
