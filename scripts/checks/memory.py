@@ -8,8 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 _MEMORY = Path("/dev/shm")
-_MIN_FREE = 4 * 1024**3
-"""Bytes. All tests together write about 2 GB, and their databases as much."""
+_MIN_FREE = 6 * 1024**3
+"""Bytes. All tests together write about 2 GB, and their databases as much. Often the limit is half of the memory."""
 
 
 @contextmanager
