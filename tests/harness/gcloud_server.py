@@ -66,28 +66,19 @@ _MODULES = (
 )
 """What most commands import."""
 
-_CLIENT = """#!{python} -ISE
-import _socket, marshal, posix, sys
-server = _socket.socket(_socket.AF_UNIX)
-server.connect("{socket}")
-request = marshal.dumps([sys.argv[1:], dict(posix.environ), posix.getcwd()], 4)
-streams = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2))
-server.sendmsg([len(request).to_bytes(4, "big")], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)])
-server.sendall(request)
-sys.exit((server.recv(1) or b"\\1")[0])
-"""
-"""Only modules that Python has loaded or built in: others would take as long as Python's start."""
-
 
 @contextlib.contextmanager
 def gcloud_server() -> Iterator[Path]:
     """Serve the installed gcloud until the block ends. Yields a folder with a `gcloud`."""
+    from tests.harness.fork_client import REQUEST  # gcloud's Python runs this file too, and can't import it
+
+    program = REQUEST + 'sys.exit((server.recv(1) or b"\\1")[0])\n'
     sdk = Path(str(shutil.which("gcloud"))).resolve().parent.parent
     bundled = sdk / "platform" / "bundledpythonunix" / "bin" / "python3"
     python = str(bundled if bundled.exists() else sys.executable)
     with tempfile.TemporaryDirectory() as folder:  # short: a socket's path has at most 107 bytes
         path, client = Path(folder) / "socket", Path(folder) / "gcloud"
-        client.write_text(_CLIENT.format(python=sys.executable, socket=path))
+        client.write_text(program.format(python=sys.executable, socket=path))
         client.chmod(0o755)
         server = subprocess.Popen([python, "-S", __file__, str(sdk), str(path)], stdout=subprocess.PIPE)
         try:

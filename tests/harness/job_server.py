@@ -24,6 +24,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 
+from tests.harness.fork_client import REQUEST
 from tests.harness.paths import ROOT
 
 _MODULES = (
@@ -49,15 +50,7 @@ _MODULES = (
 )
 """What most runs import."""
 
-_CLIENT = """#!{python} -ISE
-import _signal, _socket, marshal, posix, sys
-server = _socket.socket(_socket.AF_UNIX)
-server.connect("{socket}")
-request = marshal.dumps([sys.argv[1:], dict(posix.environ), posix.getcwd()], 4)
-streams = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2))
-server.sendmsg([len(request).to_bytes(4, "big")], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)])
-server.sendall(request)
-for number in (_signal.SIGTERM, _signal.SIGINT):
+_CLIENT = f"""{REQUEST}for number in (_signal.SIGTERM, _signal.SIGINT):
     _signal.signal(number, lambda received, _: server.send(bytes([received])))
 code, number = server.recv(2) or (1, 0)
 if number:
@@ -66,7 +59,6 @@ if number:
     posix.kill(posix.getpid(), number)
 posix._exit(code)
 """
-"""Only modules that Python has loaded or built in: others would take as long as Python's start."""
 
 
 @cache
