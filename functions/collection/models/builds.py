@@ -13,6 +13,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from functions.collection.runs.locks import cancel_steps
 from headwater import logs
 from headwater.config import Settings
 from headwater.database.transactions import ALL_WORKSPACES, Database, after_commit
@@ -72,9 +73,8 @@ class Builds:
             runs = tx.execute(_OPEN_BUILDS, {"model_id": model_id}).all()
         for run in runs:
             with self.database.transaction(run.workspace_id) as tx:
-                ledger.cancel(tx, run.id)
+                cancel_steps(tx, run.id)
                 end_build(tx, run.id, "cancelled")
-                ledger.cancel(tx, run.id)  # a `finish` step may have been added in between
 
     def _open(self, model_id: int, missing: Any, *, retry: bool) -> uuid.UUID | None:
         is_large = bool(self.settings.job_name) and missing.texts > self.settings.bulk_threshold

@@ -8,14 +8,13 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.collection.runs.locks import lock_source_of_run
+from functions.collection.runs.locks import cancel_steps, lock_source_of_run
 from functions.collection.runs.metrics import read_failure_groups
 from functions.collection.runs.queued import start_queued_run
 from functions.collection.runs.read import Counts, Run, State, read_counts, read_run, read_summary
 from headwater import logs
 from headwater.database.transactions import after_commit
 from headwater.errors import Conflict
-from headwater.queue import ledger
 from headwater.schedules.standing import lock_askers
 
 ALARM_MIN_FAILURES = 20
@@ -30,10 +29,9 @@ def cancel_run(tx: Connection, run_id: uuid.UUID) -> Run:
     run = read_summary(tx, run_id)
     if run.state != "running":
         raise Conflict(f"The run has already ended ({run.state}).")
-    ledger.cancel(tx, run_id)
+    cancel_steps(tx, run_id)
     if end_run(tx, run_id, "cancelled") is None:
         raise Conflict("The run has already ended.")
-    ledger.cancel(tx, run_id)  # a `finish` step may have been added in between
     return read_run(tx, run_id)
 
 

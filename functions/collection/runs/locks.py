@@ -1,7 +1,6 @@
 """Locks on a source that order the opening, extending and ending of its runs. Held until the transaction ends.
 
-A transaction that changes a source and a run of it locks the source first. In different orders, two of them could wait
-for each other.
+Transactions lock in this order: steps, source, run. In different orders, two of them could wait for each other.
 """
 
 import uuid
@@ -11,6 +10,7 @@ from sqlalchemy.engine import Connection
 
 from functions.collection.runs.start import open_run_conflict
 from headwater.errors import NotFound
+from headwater.queue import ledger
 
 
 def lock_source(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID) -> None:
@@ -22,6 +22,21 @@ def lock_source(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID) -
 def lock_source_of_run(tx: Connection, run_id: uuid.UUID) -> None:
     """Lock the source of a run, so that no item is added to the run. Does nothing if the run has no source."""
     tx.execute(_LOCK_SOURCE_OF_RUN, {"run_id": run_id})
+
+
+def cancel_steps(tx: Connection, run_id: uuid.UUID) -> None:
+    """Cancel the open steps of a run, then lock its source and the run, so that no step is added.
+
+    Waits for steps that are being committed, and cancels the steps that follow them.
+    """
+    while True:
+        ledger.cancel(tx, run_id)
+        with tx.begin_nested() as locks:
+            lock_source_of_run(tx, run_id)
+            tx.execute(_LOCK_RUN, {"run_id": run_id})
+            if not ledger.has_open_steps(tx, run_id):
+                return
+            locks.rollback()  # a `finish` step was added before; its worker may wait for the source
 
 
 def check_no_open_run(tx: Connection, source_id: uuid.UUID) -> None:
@@ -37,5 +52,7 @@ _LOCK = sa.text("select 1 from sources where id = :id and workspace_id = :worksp
 _LOCK_SOURCE_OF_RUN = sa.text("""
     select 1 from sources where id = (select source_id from runs where id = :run_id) for no key update
 """)
+
+_LOCK_RUN = sa.text("select 1 from runs where id = :run_id for no key update")
 
 _OPEN_RUN = sa.text("select id, kind from runs where source_id = :source_id and state = 'running'")

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from functions.collection.connectors.registry import kind_of_source
 from functions.collection.names import check_name
-from functions.collection.runs.locks import check_no_open_run, lock_source
+from functions.collection.runs.locks import cancel_steps, check_no_open_run, lock_source
 from functions.collection.runs.pause import set_paused
 from functions.collection.runs.read import COLLECT_KINDS, RunSummary, read_last_runs
 from functions.collection.runs.start import read_provider
@@ -208,12 +208,11 @@ def delete_source(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID)
 
     Vectors remain, so adding the source again embeds nothing twice.
 
-    Cancels the open run first, which waits for steps that are being committed: a worker locks the step's row and then
-    the source, so deleting the source first could deadlock. Raises NotFound.
+    Cancels the steps of the open run first, since a worker locks its step before the source. Raises NotFound.
     """
     values = {"id": source_id, "workspace_id": workspace_id}
     for run_id in tx.execute(_OPEN_RUN, values).scalars():
-        ledger.cancel(tx, run_id)
+        cancel_steps(tx, run_id)
     name: str | None = tx.execute(_DELETE, values).scalar_one_or_none()
     if name is None:
         raise NotFound(f"Source not found: {source_id}.")

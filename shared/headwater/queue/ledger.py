@@ -132,8 +132,13 @@ def cancel(tx: Connection, run_id: uuid.UUID) -> None:
     Waits for steps that are being committed and cancels the steps that follow them. The workers of running steps get
     LeaseLost when they try to commit.
     """
-    while tx.execute(_IS_OPEN, {"run_id": run_id}).scalar_one():
+    while has_open_steps(tx, run_id):
         tx.execute(_CANCEL, {"run_id": run_id})
+
+
+def has_open_steps(tx: Connection, run_id: uuid.UUID) -> bool:
+    """Return True if any step of a run is ready or running."""
+    return bool(tx.execute(_HAS_OPEN_STEPS, {"run_id": run_id}).scalar_one())
 
 
 def block(tx: Connection, provider: str, for_s: float, reason: str) -> bool:
@@ -319,7 +324,7 @@ _CANCEL_SAME_KIND = sa.text("""
                  where run_id = :run_id and kind = :kind and state = 'ready' for update skip locked)
 """)
 
-_IS_OPEN = sa.text("""
+_HAS_OPEN_STEPS = sa.text("""
     select exists (select 1 from steps where run_id = :run_id and is_open)
 """)
 

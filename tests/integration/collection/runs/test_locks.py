@@ -9,14 +9,14 @@ import pytest
 import sqlalchemy as sa
 
 from functions.collection.runs.end import cancel_run, end_run
-from functions.collection.runs.locks import lock_source
+from functions.collection.runs.locks import lock_source, lock_source_of_run
 from functions.collection.runs.manual import open_manual_run
 from functions.collection.runs.pause import is_paused, set_paused
 from functions.collection.runs.queued import start_or_queue_run
 from functions.collection.sources.sources import delete_source
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.queue import ledger
-from headwater.queue.ledger import NewStep
+from headwater.queue.ledger import NewStep, Step
 from tests.harness.databases import FreshDatabase
 from tests.harness.pipeline import Repository, running_pipeline
 from tests.harness.stacks import wait_until
@@ -32,7 +32,7 @@ def db(database: FreshDatabase) -> Iterator[Database]:
 
 @pytest.fixture
 def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(2) as pool:
         yield pool
 
 
@@ -43,18 +43,18 @@ def restore(db: Database, source_id: uuid.UUID, key: str) -> uuid.UUID:
         return open_manual_run(tx, WORKSPACE, source_id, kind="restore", items=[{"k": key, "a": "added"}])
 
 
-def wait_until_blocked(db: Database, work: "Future[Any]") -> None:
-    """Wait until the work waits for a lock. Fails if it ends instead."""
+def wait_until_blocked(db: Database, *works: "Future[Any]") -> None:
+    """Wait until each work waits for a lock. Fails if one ends instead."""
     statement = sa.text(
-        "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+        "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
     )
 
-    def is_blocked() -> bool:
+    def are_blocked() -> bool:
         with db.transaction(ALL_WORKSPACES) as tx:
-            return bool(tx.execute(statement).scalar())
+            return bool(tx.execute(statement).scalar_one() == len(works))
 
-    wait_until(lambda: work.done() or is_blocked())
-    assert not work.done()
+    wait_until(lambda: any(work.done() for work in works) or are_blocked())
+    assert not any(work.done() for work in works)
 
 
 def test_pause_waits_for_a_transaction_that_has_checked_it(db: Database, pool: ThreadPoolExecutor) -> None:
@@ -87,23 +87,43 @@ def test_manual_run_is_not_added_to_a_run_that_is_being_cancelled(db: Database, 
     assert restoring.result(30) != first
 
 
-def test_cancel_also_cancels_a_finish_step_added_meanwhile(db: Database, pool: ThreadPoolExecutor) -> None:
+@pytest.mark.parametrize("kind", ["cancel", "delete"])
+def test_cancel_and_delete_wait_for_a_finish_step_added_meanwhile(
+    db: Database, pool: ThreadPoolExecutor, kind: str
+) -> None:
     add_workspace(db)
     run_id = add_run(db)
+    with db.transaction(WORKSPACE) as tx:
+        source_id = tx.execute(sa.text("select id from sources")).scalar_one()
 
-    def cancel() -> None:
+    def cancel_or_delete() -> None:
         with db.transaction(WORKSPACE) as tx:
-            cancel_run(tx, run_id)
+            if kind == "cancel":
+                cancel_run(tx, run_id)
+            else:
+                delete_source(tx, WORKSPACE, source_id)
+
+    def finish(step: Step) -> None:
+        with db.transaction(WORKSPACE) as tx:
+            ledger.lock(tx, step)
+            lock_source_of_run(tx, run_id)
+            ledger.complete(tx, step, {}, [NewStep("collection", "link", "0")])
 
     with db.transaction(WORKSPACE) as tx:
         tx.execute(sa.text("select 1 from runs where id = :id for share"), {"id": run_id})
-        cancelling = pool.submit(cancel)
-        wait_until_blocked(db, cancelling)  # it has cancelled all steps and now ends the run
+        cancelling = pool.submit(cancel_or_delete)
+        wait_until_blocked(db, cancelling)  # it has found no open step, and locked the source
         with db.transaction(ALL_WORKSPACES) as other:
             assert ledger.fan_in(other, run_id)
+            step = ledger.claim(other, "collection", ["finish"], "test", 60)
+        assert step is not None
+        finishing = pool.submit(finish, step)
+        wait_until_blocked(db, cancelling, finishing)
+    finishing.result(30)
     cancelling.result(30)
     with db.transaction(WORKSPACE) as tx:
-        assert tx.execute(sa.text("select kind, state from steps")).all() == [("finish", "cancelled")]
+        expected = [("finish", "done"), ("link", "cancelled")] if kind == "cancel" else []
+        assert tx.execute(sa.text("select kind, state from steps order by id")).all() == expected
 
 
 def test_delete_source_waits_for_a_step_before_it_locks_the_source(db: Database, pool: ThreadPoolExecutor) -> None:
