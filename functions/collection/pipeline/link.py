@@ -149,7 +149,9 @@ _SELECT_DOCUMENTS = sa.text(f"""
           select json_array_elements_text(cast(:names as json))))
 """)
 
-# A target with a template may name a document anywhere in it. Ordered, so that the update reads each page once.
+# Postgres tests the first condition on the source's links once, since it has no column of theirs, and reads none if it
+# is false. A target with a template may name a document anywhere in it. Ordered, so that the update reads each page
+# once.
 _SELECT_LINKS = sa.text(f"""
     with run as (
       select r.id, r.source_id, cast(:names as json) is null or {_LEFT_UNRESOLVED} as all_links
@@ -161,21 +163,22 @@ _SELECT_LINKS = sa.text(f"""
     ), name as (
       select value from json_array_elements_text(cast(:names as json))
     ), affected as (
-      select l.id from changed join relations l on l.document_id = changed.id
-      union select l.id from changed join relations l on l.target_document_id = changed.id
-      union select l.id from run join documents d on d.source_id = run.source_id and d.deleted_at is null
+      select l.* from changed join relations l on l.document_id = changed.id
+      union all select l.* from changed join relations l on l.target_document_id = changed.id
+      union all select l.* from run join documents d on d.source_id = run.source_id and d.deleted_at is null
         join relations l on l.document_id = d.id
-        where run.all_links or exists (select 1 from name) and (l.target ~* '{ANY_NAME}'
-          or exists (select 1 from name where position(name.value in replace(lower(l.target collate "C"), ' ', '-')) > 0
+        where ((select all_links from run) or exists (select 1 from name))
+          and (run.all_links or l.target ~* '{ANY_NAME}' or exists (
+            select 1 from name where position(name.value in replace(lower(l.target collate "C"), ' ', '-')) > 0
             and (position('{{' in l.target) > 0 or position(name.value in replace(lower(
               substring(l.target from '{NAMED_PART}') collate "C"), ' ', '-')) > 0)))
     )
     select cast(json_agg(json_build_array(id, key, kind, target, target_document_id) order by id) as text)
     from (
-      select l.id, d.key, l.kind, l.target, l.target_document_id,
-        (row_number() over (order by l.id) - 1) / cast(:block as integer) as block
-      from affected join relations l on l.id = affected.id join documents d on d.id = l.document_id
-      where d.deleted_at is null and l.target !~ '^[A-Za-z][A-Za-z0-9+.-]*:') numbered
+      select *, (row_number() over (order by id) - 1) / cast(:block as integer) as block from (
+        select distinct on (l.id) l.id, d.key, l.kind, l.target, l.target_document_id
+        from affected l join documents d on d.id = l.document_id
+        where d.deleted_at is null and l.target !~ '^[A-Za-z][A-Za-z0-9+.-]*:') found) numbered
     group by block order by block
 """)
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from functions.collection.pipeline import link
@@ -17,16 +18,21 @@ pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git: make
 
 
 class Recorder(Link):
-    """A link step that records which links it read."""
+    """A link step that records which links it read, and how many rows Postgres read for them."""
 
-    def __init__(self, read: list[str]) -> None:
-        self.read = read
+    def __init__(self, read: list[str], rows: list[int]) -> None:
+        self.read, self.rows = read, rows
 
     def gather(self, tx: Connection, step: Step) -> LinkInput:
         """Gather, and record the links' targets."""
+        before = tx.execute(ROWS_READ).scalar_one()
         gathered = super().gather(tx, step)
+        self.rows.append(tx.execute(ROWS_READ).scalar_one() - before)
         self.read += [link.target for link in gathered.links]
         return gathered
+
+
+ROWS_READ = sa.text("select seq_tup_read + idx_tup_fetch from pg_stat_xact_user_tables where relname = 'relations'")
 
 
 class Vault:
@@ -35,6 +41,7 @@ class Vault:
     def __init__(self, pipeline: Pipeline, repository: Repository) -> None:
         self.pipeline, self.repository = pipeline, repository
         self.source: Any = None
+        self.rows_read: list[int] = []
 
     def collect(self, files: Mapping[str, str | bytes | None]) -> list[str]:
         """Write files and collect them. Returns the targets of the links that were read."""
@@ -43,7 +50,7 @@ class Vault:
         read: list[str] = []
 
         def record(handler: Handler) -> Handler:
-            return Recorder(read) if isinstance(handler, Link) else handler
+            return Recorder(read, self.rows_read) if isinstance(handler, Link) else handler
 
         run_id = self.pipeline.start(self.source)
         while sum(self.pipeline.step(queue, record) for queue in ("collection", "embedding")):
@@ -83,6 +90,14 @@ def test_link_follows_the_nearest_page_of_its_name(vault: Vault) -> None:
     assert vault.links() == FIRST | {"Lamps": "da/Lamps.md"}
     assert vault.collect({"da/Lamps.md": None}) == ["..", "/index.html", "Lamps", "x/lampshade"]
     assert vault.links() == FIRST
+
+
+def test_changed_document_does_not_read_links_of_others(vault: Vault) -> None:
+    vault.collect({f"{n}.md": f"See [the next]({n + 1}.md) and [itself]({n}.md).\n" * 5 for n in range(200)})
+    vault.pipeline.rows("select refresh_statistics()")
+    vault.rows_read.clear()
+    assert vault.collect({"7.md": "Look at [page 8](8.md).\n"}) == [*["7.md"] * 5, "8.md"]
+    assert 0 < sum(vault.rows_read) < 50
 
 
 def test_link_follows_a_url_and_an_alias(vault: Vault) -> None:
