@@ -21,7 +21,6 @@ from langchain_core.messages.ai import add_ai_message_chunks
 from langchain_core.messages.tool import tool_call
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable
-from langchain_core.utils._merge import merge_lists
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from sqlalchemy.engine import Connection
 
@@ -65,36 +64,26 @@ class _Chunks(ChunkReader):
 
     def __init__(self) -> None:
         super().__init__()
+        self._sums: list[AIMessageChunk] = []
         self._received: list[AIMessageChunk] = []
-        """Those since the last sum, which is the first one, without its calls."""
-        self._parts_of_calls: list[Any] = []
+        """Those since the last sum."""
 
     def read(self, chunk: AIMessageChunk) -> Iterator[str | Thought]:
         """Yield a chunk's thoughts and text."""
         self._received.append(chunk)
         if len(self._received) == MAX_CHUNKS:
-            self._add_up()
+            self._sums.append(add_ai_message_chunks(*self._received))
+            self._received = []
         return super().read(chunk)
 
     def message(self) -> AIMessage:
         """Return the whole turn."""
-        if not self._received:
+        if not (chunks := [*self._sums, *self._received]):
             return AIMessage("")
-        self._add_up()
-        whole = message_chunk_to_message(self._received[0])
-        assert isinstance(whole, AIMessage)
-        return whole.model_copy(update={"tool_calls": _calls(self._parts_of_calls)})
-
-    def _add_up(self) -> None:
-        """Replace the chunks by their sum.
-
-        LangChain parses the arguments of calls whenever it adds a chunk, which takes minutes for a long file, so it
-        adds chunks without calls.
-        """
-        parts = merge_lists(self._parts_of_calls, *(chunk.tool_call_chunks for chunk in self._received))
-        self._parts_of_calls = parts or []
-        no_calls: dict[str, Any] = {"tool_call_chunks": [], "tool_calls": [], "invalid_tool_calls": []}
-        self._received = [add_ai_message_chunks(*(chunk.model_copy(update=no_calls) for chunk in self._received))]
+        whole = add_ai_message_chunks(*chunks)
+        message = message_chunk_to_message(whole)
+        assert isinstance(message, AIMessage)
+        return message.model_copy(update={"tool_calls": _calls(whole.tool_call_chunks)})
 
 
 class _TurnLog:

@@ -1,6 +1,7 @@
 """Read the chunks of LangChain's clients: thoughts, text, tool calls, usage, and how an answer ended. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from functions.chat.answers.pieces import Thought, ToolCall
@@ -21,6 +22,15 @@ _REASONS: Mapping[str, FinishReason] = {
 """Providers' reasons for ending an answer early. All others are complete answers."""
 
 
+@dataclass
+class _Call:
+    """A call of a tool, whose arguments come in pieces."""
+
+    id: str = ""
+    name: str = ""
+    arguments: list[str] = field(default_factory=list)
+
+
 class ChunkReader:
     """Reads the chunks of one answer. `reason` is the provider's for its end, in lower case; "" until it is known."""
 
@@ -29,7 +39,7 @@ class ChunkReader:
         self.tokens = Tokens()
         self.chars = 0
         """Characters of all text and thoughts, to estimate the usage of an answer that is cut off."""
-        self._calls: dict[int | str, list[str]] = {}
+        self._calls: dict[int | str, _Call] = {}
 
     def read(self, chunk: "AIMessageChunk") -> Iterator[str | Thought]:
         """Yield a chunk's thoughts and text. A refusal's explanation is text, too."""
@@ -37,17 +47,17 @@ class ChunkReader:
         if chunk.usage_metadata:
             self.tokens = _sum(self.tokens, chunk.usage_metadata)
         for call in chunk.tool_call_chunks:
-            parts = self._calls.setdefault(call["index"] or 0, ["", "", ""])
-            parts[0] = parts[0] or call["id"] or ""
-            parts[1] = parts[1] or call["name"] or ""
-            parts[2] += call["args"] or ""
+            whole = self._calls.setdefault(call["index"] or 0, _Call())
+            whole.id = whole.id or call["id"] or ""
+            whole.name = whole.name or call["name"] or ""
+            whole.arguments.append(call["args"] or "")
         for piece in _pieces(chunk):
             self.chars += len(piece.text if isinstance(piece, Thought) else piece)
             yield piece
 
     def tool_calls(self) -> list[ToolCall]:
         """Return the calls of tools, after the last chunk."""
-        return [ToolCall(id_, name, arguments or "{}") for id_, name, arguments in self._calls.values()]
+        return [ToolCall(call.id, call.name, "".join(call.arguments) or "{}") for call in self._calls.values()]
 
     def is_end(self, error: Exception) -> bool:  # noqa: ARG002 - for other readers
         """Return True if a client's error only says how the answer ended, which `reason` has."""

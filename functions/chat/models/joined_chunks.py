@@ -16,9 +16,6 @@ import msgspec
 from openai import Stream
 from openai._streaming import ServerSentEvent, SSEDecoder
 
-MAX_ARGUMENT_CHARS = 2_000
-"""Of the arguments of a call in one chunk. For arguments that are no JSON, LangChain's time grows with their square."""
-
 _EVENT_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 
 
@@ -96,26 +93,9 @@ def _join(events: Iterable[ServerSentEvent]) -> Iterator[ServerSentEvent]:
             yield last
         last, last_delta = (_Event(chunk), delta) if delta else (None, None)
         if not delta:
-            yield from map(_Event, _split(chunk)) if isinstance(chunk, dict) and not event.event else (event,)
+            yield _Event(chunk) if isinstance(chunk, dict) and not event.event else event
     if last:
         yield last
-
-
-def _split(chunk: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield a chunk, then the arguments of its calls that are too long for one."""
-    rest: list[dict[str, Any]] = []
-    match chunk:
-        case {"choices": [{"delta": {"tool_calls": [*calls]}}]}:
-            for call in calls:
-                match call:
-                    case {"index": int(index), "function": {"arguments": str(arguments)} as function}:
-                        function["arguments"] = arguments[:MAX_ARGUMENT_CHARS]
-                        for start in range(MAX_ARGUMENT_CHARS, len(arguments), MAX_ARGUMENT_CHARS):
-                            piece = {"arguments": arguments[start : start + MAX_ARGUMENT_CHARS]}
-                            delta = {"tool_calls": [{"index": index, "function": piece}]}
-                            rest.append({"choices": [{"index": 0, "delta": delta}]})
-    yield chunk
-    yield from rest
 
 
 def _text_delta(chunk: Any) -> dict[str, Any] | None:

@@ -3,12 +3,13 @@
 import json
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from functions.chat.answers.pieces import Finish, Piece, Thought, ToolCall, Used
 from functions.chat.answers.prompt import ModelMisconfigured, Turn
+from functions.chat.models.chunks import ChunkReader
 from functions.chat.models.language_model import LanguageModel
 from functions.chat.streams.ui_message_stream import FinishReason
 from headwater.config import Settings
@@ -16,6 +17,9 @@ from headwater.errors import HeadwaterError, UpstreamError
 from headwater.usage.record import Tokens
 from tests.fakes.chat_provider import FakeProvider, fake_provider
 from tests.fakes.google_token import service_account_key
+
+if TYPE_CHECKING:
+    from langchain_core.messages import AIMessageChunk
 
 URLS = {
     "anthropic": "",
@@ -136,6 +140,31 @@ def test_tool_call_is_joined_from_its_pieces(provider: FakeProvider, name: str) 
     assert (call.name, json.loads(call.arguments)) == ("find", {"q": "ünïcode"})
     assert pieces[-1] == Finish("tool-calls")
     assert "find" in json.dumps(provider.requests[-1])
+
+
+class ParsedArguments(ChunkReader):
+    """Records the arguments that LangChain has parsed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parsed: list[dict[str, Any]] = []
+
+    def read(self, chunk: "AIMessageChunk") -> Iterator[str | Thought]:
+        """Read a chunk, and record the arguments of its calls."""
+        self.parsed += [call["args"] for call in chunk.tool_calls]
+        return super().read(chunk)
+
+
+@pytest.mark.parametrize("name", URLS)
+def test_arguments_of_a_call_are_not_parsed_with_each_chunk(provider: FakeProvider, name: str) -> None:
+    """LangChain would take a minute for 180,000 characters that are no JSON."""
+    provider.pieces, provider.tool = [], ("call_1", "find", '{"q": "coat"}')
+    reader = ParsedArguments()
+    [call, *_] = model(provider, name).stream_messages("How?", [TOOL], lambda: reader)
+    assert isinstance(call, ToolCall)
+    assert json.loads(call.arguments) == {"q": "coat"}
+    assert reader.parsed
+    assert not any(reader.parsed)
 
 
 @pytest.mark.parametrize("name", URLS)

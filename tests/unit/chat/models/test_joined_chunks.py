@@ -51,24 +51,6 @@ def test_chunks_with_more_than_text_stay_apart_and_in_order() -> None:
     assert chunks[1:] == [thought, text("c"), call, last, usage]
 
 
-def test_long_arguments_of_calls_are_split() -> None:
-    from functions.chat.models.joined_chunks import MAX_ARGUMENT_CHARS
-
-    long = "no JSON, " * 20_000  # LangChain reads so many characters for a minute
-    functions = {"name": "write_file", "arguments": long}, {"name": "list_files", "arguments": "{}"}
-    calls = [{"index": n, "id": f"c{n}", "function": function} for n, function in enumerate(functions)]
-    whole = {"choices": [{"delta": {"tool_calls": calls}, "finish_reason": "tool_calls"}], "usage": {"total_tokens": 1}}
-    first, *others = read(stream(whole))
-    assert first["choices"][0]["finish_reason"] == "tool_calls"
-    assert [call["id"] for call in first["choices"][0]["delta"]["tool_calls"]] == ["c0", "c1"]
-    deltas = [call for chunk in (first, *others) for call in chunk["choices"][0]["delta"]["tool_calls"]]
-    for n, function in enumerate(functions):
-        pieces = [call["function"]["arguments"] for call in deltas if call["index"] == n]
-        assert "".join(pieces) == function["arguments"]
-        assert all(len(piece) <= MAX_ARGUMENT_CHARS for piece in pieces)
-    assert not any({"usage", "finish_reason"} & {*other, *other["choices"][0]} for other in others)
-
-
 def test_errors_and_undecodable_events_are_left_to_the_reader() -> None:
     from functions.chat.models.joined_chunks import _JoiningDecoder
 
