@@ -104,6 +104,15 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
     expect(page.url()).not.toContain("access_token");
   });
 
+  it("tries again to read how to sign in", async () => {
+    await page.route("**/env", (route) => route.fulfill({ body: "<title>A page of a proxy</title>" }));
+    await page.goto(edge.url);
+    await page.getByRole("alert").getByText("Headwater can't be reached.").waitFor();
+    await page.unroute("**/env");
+    await page.getByRole("button", { name: "Try again" }).click();
+    await page.getByRole("heading", { name: "Sign in to Headwater" }).waitFor();
+  });
+
   it("with an ID token requires the nonce of this sign-in", async () => {
     const ids =
       (claims: Record<string, unknown>): Redirect =>

@@ -94,6 +94,15 @@ describe.skipIf(!existsSync(CHROMIUM))("opening the app in local mode (needs chr
     await expectOpen();
   });
 
+  it("by a link that can't be checked says why, and tries again", async () => {
+    await page.route("**/api/me", (route) => route.abort());
+    await page.goto(`${stack.url}/#token=${LOCAL_TOKEN}`);
+    await page.getByRole("alert").getByText("Headwater can't be reached.").waitFor();
+    await page.unroute("**/api/me");
+    await page.getByRole("button", { name: "Try again" }).click();
+    await expectOpen();
+  });
+
   it("asks for the new link when the token has changed", async () => {
     await page.goto(stack.url);
     await page.evaluate(() => {

@@ -15,6 +15,7 @@ export interface Installation {
 
 const INVALID_KEY: Problem = {
   title: "Invalid API key or token",
+  status: 401,
   detail: "This isn't a valid API key or token. Copy the whole text and try again.",
 };
 

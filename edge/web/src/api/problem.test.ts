@@ -35,8 +35,9 @@ describe("problemOf", () => {
     });
   });
 
-  it("explains a lost connection", () => {
+  it("explains a lost connection, and an answer of another server", () => {
     expect(problemOf(new TypeError("Failed to fetch")).detail).toMatch(/Check your connection/);
+    expect(problemOf(new SyntaxError("Unexpected token '<'")).detail).toMatch(/Check your connection/);
   });
 
   it("converts any thrown value", () => {

@@ -22,7 +22,8 @@ const UNREACHABLE: Problem = {
 export function problemOf(error: unknown): Problem {
   if (error instanceof ProblemError) return error.problem;
   // `fetch` and broken streams throw a TypeError whose message differs by browser: "Failed to fetch", "Load failed".
-  if (error instanceof TypeError) return UNREACHABLE;
+  // An answer that is no JSON throws a SyntaxError: it is a page of a proxy or another server.
+  if (error instanceof TypeError || error instanceof SyntaxError) return UNREACHABLE;
   if (!(error instanceof Error)) return { title: "Something went wrong", detail: String(error) };
   // `useChat` throws the body of an error response, or the text of an `error` event, as the message.
   return parseProblem(error.message) ?? { title: "Something went wrong", detail: error.message };

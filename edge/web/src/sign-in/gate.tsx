@@ -5,27 +5,19 @@ import { ProblemNote } from "../ui/problem-note";
 import { useLoad } from "../ui/use-load";
 import { AccountContext } from "./account";
 import { chooseWorkspace, signOut, useSession, type Session } from "../session/session";
+import { LoadFailed } from "./load-failed";
 import { LocalGate } from "./local-gate";
 import { SignInPage } from "./sign-in-page";
 
 /** Show the app after sign-in; in local mode, to browsers that have its token. */
 export function Gate({ children }: { children: ReactNode }): ReactNode {
-  const { value: installation, problem, reload } = useLoad(readInstallation);
+  const loaded = useLoad(readInstallation);
+  const installation = loaded.value;
   if (installation) {
     if (installation.authMode === "local") return <LocalGate>{children}</LocalGate>;
     return <SignInRequired installation={installation}>{children}</SignInRequired>;
   }
-  if (!problem) return null;
-  return (
-    <main className="column">
-      <h1>Headwater</h1>
-      <ProblemNote problem={problem}>
-        <button type="button" onClick={reload}>
-          Try again
-        </button>
-      </ProblemNote>
-    </main>
-  );
+  return loaded.problem && <LoadFailed {...loaded} />;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { useEffect, useRef, type ReactNode } from "react";
 import { checkToken } from "../api/accounts";
+import { problemOf } from "../api/problem";
 import { useTitle } from "../routing/use-title";
 import { linkedToken, savedToken, saveToken, tokenOf } from "../session/local-token";
 import { currentSession, signIn, useSession, useSignedOut } from "../session/session";
@@ -7,12 +8,13 @@ import { BrandMark } from "../ui/icons";
 import { useLoad } from "../ui/use-load";
 import { AccountContext, LOCAL } from "./account";
 import { KeyForm } from "./key-form";
+import { LoadFailed } from "./load-failed";
 
 /** Show the app in local mode to browsers that have the token of this machine's user. */
 export function LocalGate({ children }: { children: ReactNode }): ReactNode {
   const session = useSession();
-  const { value: isRestored } = useLoad(restoreSession);
-  if (!isRestored) return null;
+  const restored = useLoad(restoreSession);
+  if (!restored.value) return restored.problem && <LoadFailed {...restored} />;
   if (session === null) return <LocalTokenPage />;
   return <AccountContext value={LOCAL}>{children}</AccountContext>;
 }
@@ -34,8 +36,9 @@ async function isAccepted(token: string): Promise<boolean> {
   try {
     await checkToken(token);
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    if (problemOf(error).status === 401) return false;
+    throw error;
   }
 }
 
