@@ -104,8 +104,9 @@ describe.skipIf(!existsSync(CHROMIUM))("signing in (needs chromium)", () => {
     expect(page.url()).not.toContain("access_token");
   });
 
-  it("tries again to read how to sign in", async () => {
-    await page.route("**/env", (route) => route.fulfill({ body: "<title>A page of a proxy</title>" }));
+  it("waits to read how to sign in, and tries again", async () => {
+    const waits = page.getByText("Loading…").waitFor();
+    await page.route("**/env", (route) => waits.then(() => route.fulfill({ body: "<title>A proxy</title>" })));
     await page.goto(edge.url);
     await page.getByRole("alert").getByText("Headwater can't be reached.").waitFor();
     await page.unroute("**/env");
