@@ -85,8 +85,11 @@ _ASCII_WORD = re.compile(r"\w+(?:\+\+|#)?", re.ASCII)
 _TYPOGRAPHIC = str.maketrans(dict.fromkeys("\u2018\u2019\u201c\u201d\u2013\u2014\u2026", " "))
 """Quotation marks, dashes and ellipses, which no word contains."""
 
-_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
-"""Soft hyphens, zero-width spaces and joiners, and marks of direction."""
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufe00-\ufe0f\ufeff]")
+"""Soft hyphens, zero-width spaces and joiners, marks of direction, and variation selectors, as after emoji."""
+
+_VERSION = re.compile(r"v?(\d+\.\d.*)", re.ASCII)
+"""A version, which some write with a `v`: `v0.10.3`."""
 
 # Between the parts of `MessageDigestFunction`, `HTTPServer` and `snake_case`.
 _BETWEEN_PARTS = re.compile(r"_+|(?<=[^\W_A-Z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -129,11 +132,15 @@ def count_chunk_words(key: str, title: str, heading_path: Sequence[str], text: s
 
 
 def query_words(text: str, languages: Sequence[str]) -> list[QueryWord]:
-    """Return the distinct words of a question, in their order, as they are looked up in texts of these languages."""
+    """Return the distinct words of a question, in their order, as they are looked up in texts of these languages.
+
+    A version is found with and without its `v`.
+    """
     words: dict[str, QueryWord] = {}
     for name in names(text):
         for word in _words(name):
-            words.setdefault(word, QueryWord(word, frozenset(_stem_id(code, word) for code in languages)))
+            ids = (_stem_id(code, spelling) for code in languages for spelling in _spellings(word))
+            words.setdefault(word, QueryWord(word, frozenset(ids)))
     return list(words.values())
 
 
@@ -221,6 +228,12 @@ def _words(name: str) -> Iterator[str]:
                 yield from (part.lower() for part in parts if part)
 
 
+def _spellings(word: str) -> tuple[str, ...]:
+    """Return a word, and the other spelling of a version."""
+    version = _VERSION.fullmatch(word)
+    return (version[1], f"v{version[1]}") if version else (word,)
+
+
 def _pairs(word: str) -> Iterator[str]:
     """Yield the pairs of neighbouring characters of a text without spaces, and the words between such texts."""
     for run in _runs().findall(word):
@@ -263,7 +276,7 @@ def _stemmer(language: str) -> Callable[[str], str] | None:
 
 @cache
 def _letters() -> str:
-    r"""Return the characters of words for a regular expression: `\w`, and the marks that `\w` lacks.
+    r"""Return the characters of words after the first for a regular expression: `\w`, and the marks that `\w` lacks.
 
     Finding them takes 10 ms, which no text in ASCII waits for.
     """
@@ -273,12 +286,12 @@ def _letters() -> str:
 
 @cache
 def _names() -> re.Pattern[str]:
-    return re.compile(_NAME.format(word=rf"[{_letters()}]+"))
+    return re.compile(_NAME.format(word=rf"\w[{_letters()}]*"))
 
 
 @cache
 def _word() -> re.Pattern[str]:
-    return re.compile(rf"[{_letters()}]+(?:\+\+|#)?")
+    return re.compile(rf"\w[{_letters()}]*(?:\+\+|#)?")
 
 
 @cache

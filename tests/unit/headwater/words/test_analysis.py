@@ -59,6 +59,8 @@ def is_found(query: str, text: str, language: str = "en") -> bool:
         ("हिन्दी में", {"हिन्दी", "में"}),
         ("", set()),
         ("?! …", set()),
+        ("👩\u200d👧 🏳\ufe0f \u0301", set()),
+        ("✔\ufe0f Heart❤\ufe0fbeat", {"heart", "beat"}),
     ],
 )
 def test_names_are_found_as_written_and_by_their_parts(name: str, expected: set[str]) -> None:
@@ -86,6 +88,13 @@ def test_names_are_found_as_written_and_by_their_parts(name: str, expected: set[
 def test_word_forms_and_spellings_match(query: str, text: str, language: str) -> None:
     assert is_found(query, text, language)
     assert not is_found("zebra", text, language)
+
+
+@pytest.mark.parametrize(("query", "text"), [("0.10.3", "Since v0.10.3."), ("V0.10.3-rc1", "Since 0.10.3-rc1.")])
+def test_version_is_found_with_and_without_its_v(query: str, text: str) -> None:
+    version = query_words(query, ["en"])[0]
+    assert version.text == query.lower()
+    assert count_words(text, "en").keys() & version.ids
 
 
 def test_query_is_looked_up_in_each_language() -> None:
