@@ -10,6 +10,8 @@ r"""Parse filters: `source:handbook path:docs/**/*.md (tag:release OR date>=2026
     name      = quoted | characters other than those, and : < > = .
     quoted    = '"' characters, with \" and \\ for " and \ '"'
 
+Fields and the words between conditions may be in capital letters or not.
+
 docs/filters.md explains what they mean.
 """
 
@@ -28,10 +30,11 @@ MAX_DEPTH = 10
 MAX_PATH_CHARS = 300
 
 _SPACE = re.compile(r"\s*")
-_KEYWORD = re.compile(r"(?:OR|AND|NOT)(?=[\s()]|$)")
+_KEYWORD = re.compile(r"(?:OR|AND|NOT)(?=[\s()]|$)", re.IGNORECASE)
 _NAME = re.compile(r'[^\s()",:<>=.]+')
 _OPERATOR = re.compile("[<>]=?|:")
 _BARE = re.compile(r'[^\s()",]+')
+_TYPOGRAPHIC = re.compile("[\u201c-\u201f\xab\xbb]")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"', re.DOTALL)
 
 
@@ -101,9 +104,10 @@ class _Parser:
 
     def condition(self) -> Condition:
         start = self.position
-        field = self.name()
+        name = self.name()
+        field = name.lower()
         if field not in FIELDS:
-            self.fail_at(start, f"expected one of the fields {_FIELD_NAMES}, such as `tag:release`, found `{field}`.")
+            self.fail_at(start, f"expected one of the fields {_FIELD_NAMES}, such as `tag:release`, found `{name}`.")
         path: list[str] = []
         while self.text.startswith(".", self.position):
             if field != META:
@@ -153,6 +157,8 @@ class _Parser:
         self.count_condition(start)
         value = Value(self.quoted(), True) if self.text.startswith('"', start) else Value(self.bare())
         kind = FIELDS[field]
+        if value.is_quoted and (kind == "day" or operator != ":"):
+            self.fail_at(start, "expected a number or a date, found a text. Remove the quotation marks.")
         if kind == "path":
             _check_path(start, value.text)
         elif kind == "day" and not value.days():
@@ -170,6 +176,8 @@ class _Parser:
         match = _BARE.match(self.text, self.position)
         if not match:
             self.fail("expected a value. Put values with spaces, commas or parentheses in quotation marks.")
+        if _TYPOGRAPHIC.match(match[0]):
+            self.fail(f'found the quotation mark {match[0][0]}. Use straight ones: "')
         self.position = match.end()
         return match[0]
 
@@ -186,15 +194,17 @@ class _Parser:
         match = _NAME.match(self.text, self.position)
         if not match:
             self.fail(f"expected one of the fields {_FIELD_NAMES}, such as `tag:release`.")
+        if _TYPOGRAPHIC.match(match[0]):
+            self.fail(f'found the quotation mark {match[0][0]}. Use straight ones: "')
         self.position = match.end()
         return match[0]
 
     def keyword(self) -> str:
         match = _KEYWORD.match(self.text, self.position)
-        return match[0] if match else ""
+        return match[0].upper() if match else ""
 
     def take_keyword(self, keyword: str) -> bool:
-        return self.keyword() == keyword and self.take(keyword)
+        return self.keyword() == keyword and self.take(self.text[self.position : self.position + len(keyword)])
 
     def take(self, token: str) -> bool:
         if not self.text.startswith(token, self.position):

@@ -10,6 +10,8 @@ it.each([
   ["(tag:a OR tag:b) tag:c", ["(tag:a OR tag:b)", "tag:c"]],
   ["-(tag:a tag:b) NOT tag:c", ["-(tag:a tag:b)", "NOT tag:c"]],
   ["tag:a OR tag:b tag:c", ["tag:a OR tag:b tag:c"]],
+  ["tag:a and not tag:b", ["tag:a", "not tag:b"]],
+  ["tag:a or tag:b", ["tag:a or tag:b"]],
   ['tag:"not closed tag:b', ['tag:"not closed tag:b']],
   ["tag:a ) tag:b", ["tag:a", ")", "tag:b"]],
 ])("splits %s", (filter, terms) => {
@@ -22,6 +24,8 @@ it.each([
   ["tag:b  -tag:c", "tag:a", "tag:b -tag:c tag:a"],
   ["tag:b OR tag:c", "tag:a", "(tag:b OR tag:c) tag:a"],
   ["(tag:b OR tag:c)", "tag:a", "(tag:b OR tag:c) tag:a"],
+  ["(tag:b) OR (tag:c)", "tag:a", "((tag:b) OR (tag:c)) tag:a"],
+  ['tag:"b OR c"', "tag:a", 'tag:"b OR c" tag:a'],
 ])("adds to %s", (filter, condition, expected) => {
   expect(addTerm(filter, condition)).toBe(expected);
 });

@@ -3,32 +3,45 @@
 /** A quoted text, or one that is not closed; a parenthesis; white space; anything else. */
 const TOKEN = /"(?:[^"\\]|\\.)*(?:"|$)|[()]|\s+|[^\s()"]+/gs;
 
+interface Terms {
+  terms: string[];
+  /** Whether `OR` is at the top: all is a single term then. */
+  isAlternative: boolean;
+}
+
 /** Split a filter into its terms. One with `OR` at its top is a single term, and so is one that can't be split. */
 export function splitTerms(filter: string): string[] {
+  return read(filter).terms;
+}
+
+function read(filter: string): Terms {
   const terms: string[] = [];
   let term = "";
   let depth = 0;
   for (const [token] of filter.matchAll(TOKEN)) {
     if (token === "(") depth += 1;
     if (token === ")") depth -= 1;
-    if (depth === 0 && term === "" && token === "OR") return [filter.trim()];
+    if (depth === 0 && term === "" && isKeyword(token, "OR")) return { terms: [filter.trim()], isAlternative: true };
     if (depth > 0 || token.trim() !== "") {
       term += token;
-    } else if (term !== "" && term !== "-" && term !== "NOT") {
-      if (term !== "AND") terms.push(term);
-      term = "";
-    } else if (term === "NOT") {
+    } else if (isKeyword(term, "NOT")) {
       term += " ";
+    } else if (term !== "" && term !== "-") {
+      if (!isKeyword(term, "AND")) terms.push(term);
+      term = "";
     }
   }
-  return term === "" ? terms : [...terms, term];
+  return { terms: term === "" ? terms : [...terms, term], isAlternative: false };
+}
+
+function isKeyword(token: string, keyword: string): boolean {
+  return token.toUpperCase() === keyword;
 }
 
 /** Add a condition that has to match too, unless the filter has it. */
 export function addTerm(filter: string, condition: string): string {
-  const terms = splitTerms(filter);
+  const { terms, isAlternative } = read(filter);
   if (terms.includes(condition)) return filter;
-  const isAlternative = terms.length === 1 && /(?:^|\s)OR\s/.test(filter) && !filter.trim().startsWith("(");
   return [...(isAlternative ? [`(${filter.trim()})`] : terms), condition].join(" ");
 }
 
