@@ -22,6 +22,7 @@ from headwater.auth.authorize import Access, Auth
 from headwater.auth.callers import Caller, RequiredScope
 from headwater.config import Settings, find_ignored_aliases
 from headwater.database.transactions import Database
+from headwater.web.decode import decode_body, decode_query
 from headwater.web.limits import MAX_BODY_BYTES
 from headwater.web.long_requests import LongRequests
 from headwater.web.router import Router
@@ -225,7 +226,7 @@ class App:
 
     def _decode(self, route: Route, path: Mapping[str, Any], request: flask.Request, request_id: str) -> Call:
         caller = self.auth.check(route.access, request, scope=route.scope)
-        args, body = _decode_query(request, route.query), _decode_body(request, route.body, route.max_body_bytes)
+        args, body = decode_query(request, route.query), decode_body(request, route.body, route.max_body_bytes)
         return Call(request, request_id, path, args, body, caller)
 
     def _allow_origin(self, request: flask.Request, response: flask.Response) -> None:
@@ -283,35 +284,6 @@ def _respond(answer: Any, status: int, request: flask.Request) -> flask.Response
         response.headers.setdefault("Cache-Control", "private, no-cache")
         response.make_conditional(request.environ)
     return response
-
-
-def _decode_query(request: flask.Request, kind: Any) -> Any:
-    """Decode the query string into `kind`; 422 if it is invalid."""
-    if kind is None:
-        return None
-    try:
-        return msgspec.convert(request.args.to_dict(), kind, strict=False)
-    except msgspec.ValidationError as error:
-        raise errors.UnprocessableContent(f"Invalid query parameters: {error}.") from error
-
-
-def _decode_body(request: flask.Request, kind: Any, max_bytes: int) -> Any:
-    """Decode the JSON body into `kind`; 413 if it is too large, 400 if it isn't JSON, 422 if it is invalid."""
-    if kind is None:
-        return None
-    content = request.stream.read(max_bytes + 1)
-    if len(content) > max_bytes:
-        raise errors.PayloadTooLarge(
-            f"The body is larger than {max_bytes} bytes, the limit of this route. Send less at a time."
-        )
-    if not content.strip():
-        raise errors.BadRequest("The body is empty. Send a JSON object.")
-    try:
-        return msgspec.json.decode(content, type=kind)
-    except msgspec.ValidationError as error:
-        raise errors.UnprocessableContent(f"Invalid body: {error}.") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise errors.BadRequest(f"The body is not valid JSON: {error}.") from error
 
 
 def _request_id(request: flask.Request) -> str:

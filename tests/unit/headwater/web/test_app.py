@@ -1,7 +1,7 @@
 """The HTTP shell, with routes of this test."""
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import flask
 import msgspec
@@ -20,10 +20,12 @@ class Greeting(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     times: int = 1
     more: Any = None
+    style: Literal["short", "long"] | None = None
 
 
 class Count(msgspec.Struct):
     n: int = 3
+    unit: Literal["m", "km"] = "m"
 
 
 def greet(call: Call) -> dict[str, Any]:
@@ -99,6 +101,19 @@ def test_body_is_decoded_and_the_result_encoded() -> None:
 def test_invalid_body_is_a_problem(body: bytes, status: int) -> None:
     problem = problem_of(client().post("/api/greetings", data=body), status)
     assert problem["detail"].startswith("Invalid body: " if status == 422 else "The body ")
+
+
+@pytest.mark.parametrize("body", [b'{"name": "\\ud83d"}', b'{"name": "a\\udc00b", "more": "\\u00e9\\ud83d\\ude00"}'])
+def test_half_of_a_surrogate_pair_is_named(body: bytes) -> None:
+    detail = problem_of(client().post("/api/greetings", data=body), 400)["detail"]
+    assert detail == "The body is not valid JSON: a text has half of a surrogate pair, such as `\\ud83d`."
+
+
+def test_invalid_choice_is_answered_with_the_values_to_use() -> None:
+    detail = problem_of(client().post("/api/greetings", data='{"name": "Ada", "style": "x"}'), 422)["detail"]
+    assert detail == "Invalid body: Invalid enum value 'x' - at `$.style`. Use one of `short`, `long`."
+    detail = problem_of(client().get("/api/count?unit=mile"), 422)["detail"]
+    assert detail == "Invalid query parameters: Invalid enum value 'mile' - at `$.unit`. Use one of `m`, `km`."
 
 
 def test_unknown_path_is_404_and_wrong_method_405() -> None:

@@ -1,0 +1,74 @@
+"""Decode the query string and the JSON body of a request into structs. Errors say what is expected."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Literal, get_args, get_origin
+
+import flask
+import msgspec
+
+from headwater import errors
+
+_INVALID_VALUE = re.compile(r"Invalid enum value .* - at `\$\.(\w+)`", re.DOTALL)
+
+
+def decode_query(request: flask.Request, kind: Any) -> Any:
+    """Decode the query string into `kind`; 422 if it is invalid."""
+    if kind is None:
+        return None
+    try:
+        return msgspec.convert(request.args.to_dict(), kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise errors.UnprocessableContent(f"Invalid query parameters: {_describe(error, kind)}") from error
+
+
+def decode_body(request: flask.Request, kind: Any, max_bytes: int) -> Any:
+    """Decode the JSON body into `kind`; 413 if it is too large, 400 if it isn't JSON, 422 if it is invalid."""
+    if kind is None:
+        return None
+    content = request.stream.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise errors.PayloadTooLarge(
+            f"The body is larger than {max_bytes} bytes, the limit of this route. Send less at a time."
+        )
+    if not content.strip():
+        raise errors.BadRequest("The body is empty. Send a JSON object.")
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except msgspec.ValidationError as error:
+        raise errors.UnprocessableContent(f"Invalid body: {_describe(error, kind)}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        reason = "a text has half of a surrogate pair, such as `\\ud83d`" if _has_half_pair(content) else error
+        raise errors.BadRequest(f"The body is not valid JSON: {reason}.") from error
+
+
+def _describe(error: msgspec.ValidationError, kind: Any) -> str:
+    """Return the message of an error, with the values that the field takes if it takes only some."""
+    field = _INVALID_VALUE.fullmatch(str(error))
+    types = {each.encode_name: each.type for each in msgspec.structs.fields(kind)} if field else {}
+    values = [f"`{value}`" for value in _values(types.get(field[1]) if field else None)]
+    return f"{error}. Use one of {', '.join(values)}." if values else f"{error}."
+
+
+def _values(kind: Any) -> Iterator[Any]:
+    """Yield the values of a `Literal`, also of one within a union."""
+    for each in get_args(kind):
+        if get_origin(kind) is Literal:
+            yield each
+        else:
+            yield from _values(each)
+
+
+def _has_half_pair(content: bytes) -> bool:
+    r"""Return True if the JSON is valid but for half of a surrogate pair: a text that was cut within an emoji.
+
+    Decoders that accept such texts return them. msgspec takes what follows for the other half.
+    """
+    try:
+        json.dumps(json.loads(content), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    except (ValueError, RecursionError):
+        return False
+    return False
