@@ -16,7 +16,7 @@ from headwater.auth.callers import Caller
 from headwater.config import Settings
 from headwater.database.transactions import ALL_WORKSPACES, Database
 from headwater.embedding.hosted.providers import parse
-from headwater.embedding.registry import dim_without_asking, model_dim
+from headwater.embedding.registry import check_model, dim_without_asking, model_dim
 from headwater.errors import ConfigError, Conflict, Forbidden, NotFound, PermanentError, UnprocessableContent
 from headwater.usage.prices import load_prices
 
@@ -147,6 +147,7 @@ class EmbeddingModels:
         """
         models = {model.name: model for model in self.read_all()}
         try:
+            check_model(name, self.settings)
             dim = dim_without_asking(name, self.settings)
             if dim is None:
                 dim = models[name].dim if name in models else model_dim(name, self.settings)
@@ -165,19 +166,26 @@ class EmbeddingModels:
         return models[name]
 
     def build(self, actor: str, model_id: int, *, activate: bool) -> EmbeddingModel:
-        """Begin to build a model, or go on. Raises NotFound, or Conflict if it is active."""
+        """Begin to build a model, or go on. Raises NotFound, or Conflict if it is active or lacks a setting."""
         model = self.read(model_id)
         if model.state == "active":
             raise Conflict(f"{model.name} is active. New documents are embedded with it.")
+        self._check_settings(model)
         self._change(_BUILD, actor, "model.building", model_id=model_id, activate=activate)
         self.builds.open_all(model_id)
         return self.read(model_id)
 
     def activate(self, actor: str, model_id: int, *, allow_missing: bool = False) -> EmbeddingModel:
-        """Make a model the active one, in one transaction. Raises Conflict if it lacks vectors, unless allowed."""
+        """Make a model the active one, in one transaction.
+
+        Raises Conflict if it lacks a setting, or vectors, unless these are allowed to be missing.
+        """
         model = self.read(model_id)
         if model.state == "registered":
-            raise Conflict(f"{model.name} has no vectors. Build it first: POST /api/embedding-models/{model_id}/build.")
+            raise Conflict(
+                f"{model.name} has no vectors. Build it first: POST /api/embedding-models/{model_id}/build with `{{}}`."
+            )
+        self._check_settings(model)
         missing = self._change(ACTIVATE, actor, "model.switched", model_id=model_id, allow_missing=allow_missing)
         if missing and not allow_missing:
             raise Conflict(
@@ -211,6 +219,13 @@ class EmbeddingModels:
             raise Conflict(f"The vectors of {model.name} are in use. Try again in a minute.") from None
         if not is_dropped:
             raise Conflict(f"{model.name} is active. Activate another model first.")
+
+    def _check_settings(self, model: EmbeddingModel) -> None:
+        """Raise Conflict if a setting or file of the model is missing: searches would fail once it is active."""
+        try:
+            check_model(model.name, self.settings)
+        except (ConfigError, PermanentError) as error:
+            raise Conflict(f"{error.message} Add what is missing to the installation first.") from None
 
     def _model(self, row: Any) -> EmbeddingModel:
         progress = None

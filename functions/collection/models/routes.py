@@ -15,7 +15,7 @@ from functions.collection.models.models import (
 )
 from headwater.database.transactions import ALL_WORKSPACES
 from headwater.embedding.hosted.providers import PROVIDERS
-from headwater.embedding.registry import MODELS
+from headwater.embedding.local.models import ENCODERS
 from headwater.web.app import Call, Route
 
 
@@ -75,7 +75,7 @@ class ModelRoutes:
             allowed = may_change(tx, call.caller)
         models = self.models.read_all()
         registered = {model.name for model in models}
-        available = [name for name in MODELS if name not in registered]
+        available = [name for name in ENCODERS if name not in registered]
         return EmbeddingModelList(models, allowed, available, [*PROVIDERS])
 
     def get_embedding_model(self, call: Call) -> EmbeddingModel:

@@ -12,7 +12,7 @@ from headwater.config import Settings
 from headwater.embedding import constant
 from headwater.embedding.base import Embedder, Tokenizer
 from headwater.embedding.hosted.embedder import HostedEmbedder, known_dim
-from headwater.embedding.hosted.providers import PROVIDERS, is_hosted
+from headwater.embedding.hosted.providers import MAX_DIM, PROVIDERS, is_hosted
 from headwater.embedding.local import folder
 from headwater.embedding.local.encoder import Encoder, EncoderTokenizer
 from headwater.embedding.local.models import ENCODERS
@@ -123,6 +123,11 @@ def known_languages(name: str | None) -> list[str] | None:
 
 
 def _check(name: str) -> None:
+    if name.partition(":")[0] in PROVIDERS:
+        raise ConfigError(
+            f"{name!r} is no model of a provider. Write PROVIDER:MODEL, or PROVIDER:MODEL#LENGTH "
+            f"with a length of vectors from 1 to {MAX_DIM:,}."
+        )
     if name not in MODELS:
         raise ConfigError(
             f"Unknown EMBEDDING_MODEL {name!r}. Choose one of {', '.join(MODELS)}, onnx:FOLDER, or PROVIDER:MODEL for "

@@ -86,10 +86,12 @@ class JsonClient:
                 response.close()
 
     def _unreachable(self, error: Exception) -> UpstreamError:
-        name, kind = self._names.model, type(error).__name__
+        (name, _, url_setting), kind = self._names, type(error).__name__
         if limit_s := exceeded_limit_s(error):
             return UpstreamError(f"{name} did not finish its answer in {limit_s:g} s (EMBEDDING_TIMEOUT_S).")
-        return UpstreamError(f"Can't reach {name}: connection failed or timed out ({kind}).")
+        return UpstreamError(
+            f"Can't reach {name}: connection failed or timed out ({kind}). Check {url_setting} and the server."
+        )
 
     def _refusal(self, answer: Answer) -> HeadwaterError:
         """Return the error for an answer that is not 200, by its status and the codes in it."""

@@ -199,6 +199,7 @@ def test_switch_under_searches_with_a_builder_that_is_killed_twice(switch: Switc
     assert searches.failures[:3] == []
     assert switch.vectors() == {NEW: 41}
     assert pipeline.rows("select to_regclass('vectors_1')::text") == [(None,)]
+    assert "constant" not in switch.client().get("/api/embedding-models")["available"], "it is for tests"
 
 
 def test_failing_provider_of_a_building_model_does_not_disturb_the_active_one(switch: Switch) -> None:
@@ -230,6 +231,7 @@ def test_models_through_the_api(switch: Switch) -> None:
     client = switch.client()
     path = "/api/embedding-models"
     client.post(path, {"name": "nonsense"}, 422)
+    assert "COHERE_API_KEY is missing" in client.post(path, {"name": "cohere:embed-v4.0"}, 422)["detail"]
     new = client.post(path, {"name": NEW}, 201)
     assert client.post(path, {"name": NEW}, 201) == new
     assert (new["state"], new["dim"]) == ("registered", DIM)
@@ -257,6 +259,15 @@ def test_models_through_the_api(switch: Switch) -> None:
     add_workspace(switch.pipeline.database, OTHER_WORKSPACE)
     client.post(path, {"name": NEW}, 403)
     assert client.get(path)["may_change"] is False
+
+
+def test_model_whose_key_is_gone_is_neither_built_nor_activated(switch: Switch) -> None:
+    register_model(switch.admin_url, "cohere:embed-v4.0", 1536)
+    client = switch.client()
+    for change, body in (("build", {}), ("activate", {"allow_missing": True})):
+        problem = client.post(f"/api/embedding-models/2/{change}", body, 409)
+        assert problem["detail"].startswith("COHERE_API_KEY is missing; cohere:embed-v4.0 requires it. Add")
+    assert switch.models.read(1).state == "active"
 
 
 def test_deleting_a_building_model_ends_its_build(switch: Switch) -> None:

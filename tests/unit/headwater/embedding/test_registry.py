@@ -10,7 +10,7 @@ import pytest
 
 from headwater.config import Settings
 from headwater.embedding.base import Embedder
-from headwater.embedding.registry import Embedders, load_embedder
+from headwater.embedding.registry import Embedders, check_model, load_embedder
 from headwater.errors import ConfigError
 
 SETTINGS = Settings(database_url="unused")
@@ -42,6 +42,12 @@ def test_missing_model_is_an_error_on_each_request(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(ConfigError, match=r"python -m headwater\.embedding\.export "):
             load("all-MiniLM-L6-v2")
+
+
+@pytest.mark.parametrize("name", ["openai:", "openai:text-embedding-3-small#-5", "cohere:embed-v4.0#99999"])
+def test_wrong_length_of_a_hosted_model_is_named(name: str) -> None:
+    with pytest.raises(ConfigError, match="with a length of vectors from 1 to 16,000"):
+        check_model(name, SETTINGS)
 
 
 def test_process_exit_waits_for_a_loading_model() -> None:
