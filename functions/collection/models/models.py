@@ -217,8 +217,8 @@ class EmbeddingModels:
             if "55P03" not in str(error.orig):  # lock_not_available
                 raise
             raise Conflict(f"The vectors of {model.name} are in use. Try again in a minute.") from None
-        if not is_dropped:
-            raise Conflict(f"{model.name} is active. Activate another model first.")
+        if not is_dropped:  # active, or deleted by another request in the meantime
+            raise Conflict(f"{self.read(model_id).name} is active. Activate another model first.")
 
     def _check_settings(self, model: EmbeddingModel) -> None:
         """Raise Conflict if a setting or file of the model is missing: searches would fail once it is active."""

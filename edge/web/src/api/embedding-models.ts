@@ -21,12 +21,9 @@ export async function buildModel(id: number): Promise<void> {
   await send("POST", `${PATH}/${id}/build`, {});
 }
 
-export async function activateModel(id: number): Promise<void> {
-  await send("POST", `${PATH}/${id}/activate`, {});
-}
-
-export async function rollBackModel(): Promise<void> {
-  await send("POST", `${PATH}/rollback`, undefined);
+/** With `allowMissing`, also a model that lacks vectors. */
+export async function activateModel(id: number, { allowMissing = false } = {}): Promise<void> {
+  await send("POST", `${PATH}/${id}/activate`, { allow_missing: allowMissing });
 }
 
 export async function deleteModel(id: number): Promise<void> {

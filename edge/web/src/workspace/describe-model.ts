@@ -18,7 +18,7 @@ export function describeEstimate({ texts, tokens, usd, minutes }: Estimate): str
   const time = minutes < 1 ? "less than a minute" : `about ${count(Math.ceil(minutes))} minutes`;
   const cents = usd !== null && usd < 0.01 ? "less than $0.01" : `about $${usd?.toFixed(2)}`;
   const price = usd === null ? "price unknown" : usd === 0 ? "no charge" : cents;
-  return `${count(texts)} texts with ${count(tokens)} tokens, ${time}, ${price}.`;
+  return `${count(texts)} ${texts === 1 ? "text" : "texts"} with ${count(tokens)} tokens, ${time}, ${price}.`;
 }
 
 function describePrice(price: number | null): string {

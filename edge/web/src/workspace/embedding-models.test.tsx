@@ -56,6 +56,6 @@ it("describes models and estimates", () => {
     "9 texts with 90 tokens, less than a minute, less than $0.01.",
   );
   expect(describeEstimate({ texts: 1, tokens: 9, usd: null, minutes: 0.1 })).toBe(
-    "1 texts with 9 tokens, less than a minute, price unknown.",
+    "1 text with 9 tokens, less than a minute, price unknown.",
   );
 });

@@ -6,7 +6,6 @@ import {
   estimateBuild,
   listModels,
   registerModel,
-  rollBackModel,
 } from "../api/embedding-models";
 import type { EmbeddingModel, Estimate } from "../api/types";
 import { ConfirmDialog } from "../ui/confirm-dialog";
@@ -47,13 +46,20 @@ interface RowProps {
   onChange: () => void;
 }
 
+/** A change that the user confirms. */
+interface Question {
+  title: string;
+  confirm: string;
+  texts: string[];
+  isHarmless?: boolean;
+  change: () => Promise<void>;
+}
+
 export function ModelRow({ model, mayChange, onChange }: RowProps): ReactNode {
-  const [estimate, setEstimate] = useState<Estimate | null>(null);
-  const [isDeleting, setIsDeleting] = useState(false);
+  const [question, setQuestion] = useState<Question | null>(null);
   const { perform, isBusy, problem } = useAction();
   const done = (): void => {
-    setEstimate(null);
-    setIsDeleting(false);
+    setQuestion(null);
     onChange();
   };
   const button = (label: string, onClick: () => void): ReactNode => (
@@ -68,63 +74,81 @@ export function ModelRow({ model, mayChange, onChange }: RowProps): ReactNode {
         <p className="row-name">{model.name}</p>
         <p className="small muted">{describeModel(model)}</p>
         {model.progress?.error && <p className="small">Last error: {model.progress.error}</p>}
-        {problem && <ProblemNote problem={problem} />}
+        {problem && !question && <ProblemNote problem={problem} />}
       </div>
       {mayChange && model.state !== "active" && (
         <div className="actions">
           {!isComplete &&
             !model.progress?.is_open &&
             button("Build", () => {
-              perform(estimateBuild(model.id), setEstimate);
+              perform(estimateBuild(model.id), (estimate) => {
+                setQuestion(askToBuild(model, estimate));
+              });
             })}
           {model.state === "building" &&
             button("Activate", () => {
-              perform(activateModel(model.id), done);
+              if (isComplete) perform(activateModel(model.id), done);
+              else setQuestion(askToActivate(model));
             })}
           {model.state === "retired" &&
             model.activated_at !== null &&
             button("Roll back to", () => {
-              perform(rollBackModel(), done);
+              perform(activateModel(model.id, { allowMissing: true }), done);
             })}
           {button("Delete", () => {
-            setIsDeleting(true);
+            setQuestion(askToDelete(model));
           })}
         </div>
       )}
-      {estimate && (
+      {question && (
         <ConfirmDialog
-          title={`Build ${model.name}?`}
-          confirm="Build"
+          title={question.title}
+          confirm={question.confirm}
           busy={isBusy}
+          isHarmless={question.isHarmless}
           onConfirm={() => {
-            perform(buildModel(model.id), done);
+            perform(question.change(), done);
           }}
           onCancel={() => {
-            setEstimate(null);
+            setQuestion(null);
           }}
         >
-          <p>{describeEstimate(estimate)}</p>
-          <p>Searches go on with the active model. New documents are embedded with both.</p>
-        </ConfirmDialog>
-      )}
-      {isDeleting && (
-        <ConfirmDialog
-          title={`Delete ${model.name}?`}
-          confirm="Delete"
-          busy={isBusy}
-          onConfirm={() => {
-            perform(deleteModel(model.id), done);
-          }}
-          onCancel={() => {
-            setIsDeleting(false);
-          }}
-        >
-          <p>This deletes the model's vectors. To use it again, it has to be built again.</p>
+          {question.texts.map((text) => (
+            <p key={text}>{text}</p>
+          ))}
           {problem && <ProblemNote problem={problem} />}
         </ConfirmDialog>
       )}
     </li>
   );
+}
+
+function askToBuild({ id, name }: EmbeddingModel, estimate: Estimate): Question {
+  return {
+    title: `Build ${name}?`,
+    confirm: "Build",
+    texts: [describeEstimate(estimate), "Searches go on with the active model. New documents are embedded with both."],
+    isHarmless: true,
+    change: () => buildModel(id),
+  };
+}
+
+function askToActivate({ id, name }: EmbeddingModel): Question {
+  return {
+    title: `Activate ${name} before it is complete?`,
+    confirm: "Activate",
+    texts: ["Texts without a vector of this model are found by their words only, until they are embedded."],
+    change: () => activateModel(id, { allowMissing: true }),
+  };
+}
+
+function askToDelete({ id, name }: EmbeddingModel): Question {
+  return {
+    title: `Delete ${name}?`,
+    confirm: "Delete",
+    texts: ["This deletes the model's vectors. To use it again, it has to be built again."],
+    change: () => deleteModel(id),
+  };
 }
 
 interface RegisterProps {

@@ -16,13 +16,13 @@ import sqlalchemy as sa
 
 from functions.chat.retrieval.search import Search
 from functions.collection.models.builds import Builds
-from functions.collection.models.models import EmbeddingModels
+from functions.collection.models.models import EmbeddingModel, EmbeddingModels
 from functions.collection.runs.start import start_run
 from headwater.database.migrations import register_model
 from headwater.database.transactions import ALL_WORKSPACES
 from headwater.embedding.registry import Embedders
 from headwater.embedding.scales import neutral_texts
-from headwater.errors import Conflict
+from headwater.errors import Conflict, NotFound
 from tests.fakes.embedding_provider import Answer, EmbeddingProvider, embedding_provider
 from tests.harness.collection_app import CollectionClient, NoTickets
 from tests.harness.databases import FreshDatabase
@@ -259,6 +259,24 @@ def test_models_through_the_api(switch: Switch) -> None:
     add_workspace(switch.pipeline.database, OTHER_WORKSPACE)
     client.post(path, {"name": NEW}, 403)
     assert client.get(path)["may_change"] is False
+
+
+class LateModels(EmbeddingModels):
+    """Has read a model just before another request deleted it."""
+
+    late: EmbeddingModel | None = None
+
+    def read(self, model_id: int) -> EmbeddingModel:
+        late, self.late = self.late, None
+        return late or super().read(model_id)
+
+
+def test_model_that_another_request_deletes_is_not_found(switch: Switch) -> None:
+    models = LateModels(switch.pipeline.database, switch.pipeline.settings, switch.models.builds)
+    models.late = switch.models.register("test", NEW)
+    switch.models.delete("test", models.late.id)
+    with pytest.raises(NotFound):
+        models.delete("test", models.late.id)
 
 
 def test_model_whose_key_is_gone_is_neither_built_nor_activated(switch: Switch) -> None:
