@@ -36,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    _check_files(options)
     if options.compare:
         old, new = map(read_run, options.compare)
         print(compare(old, new)[0])
@@ -50,6 +51,14 @@ def _run(options: argparse.Namespace) -> int:
         print(f"Wrote {len(question_set.texts):,} texts to {options.write}.")
         return 0
     return _report(_measure(question_set, options), options)
+
+
+def _check_files(options: argparse.Namespace) -> None:
+    """Raise InvalidQuestions for files that would only be missed after all questions have been asked."""
+    if options.output and not options.output.parent.is_dir():
+        raise InvalidQuestions(f"--output: the folder {options.output.parent} doesn't exist. Create it first.")
+    if options.baseline:
+        read_run(options.baseline)
 
 
 def _measure_feedback(options: argparse.Namespace) -> int:
@@ -104,7 +113,13 @@ def _measure(question_set: QuestionSet, options: argparse.Namespace) -> Run:
 
 
 def _api(options: argparse.Namespace) -> Api:
-    return Api(options.url, options.token_file.read_text().strip(), options.workspace)
+    try:
+        token = options.token_file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidQuestions(
+            f"The token can't be read ({error}). Name the file of your API key or token with --token-file."
+        ) from error
+    return Api(options.url, token, options.workspace)
 
 
 @contextmanager
@@ -137,12 +152,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--url", default="http://127.0.0.1:8787")
     parser.add_argument("--token-file", type=Path, default=Path(".headwater/token"))
     parser.add_argument("--workspace")
-    parser.add_argument("--limit", type=int)
+    parser.add_argument("--limit", type=_positive)
     parser.add_argument("--output", type=Path)
     parser.add_argument("--baseline", type=Path)
     parser.add_argument("--repository")
     parser.add_argument("--write", type=Path)
     return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("it must be 1 or more")
+    return number
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ class Api:
                 break
             time.sleep(float(response.headers.get("Retry-After", 5)))
         if response.is_error:
-            raise ApiError(f"{method} {path}: {response.status_code} {response.text[:500]}")
+            raise ApiError(f"{method} {path}: {response.status_code} {_detail(response)}")
         return response.json() if response.content else None
 
     def _collect(self, source_id: str) -> None:
@@ -93,3 +93,11 @@ class Api:
             time.sleep(POLL_S)
         if run["state"] != "succeeded":
             raise ApiError(f"The texts could not be collected: the run {run_id} ended as {run['state']}.")
+
+
+def _detail(response: httpx.Response) -> str:
+    """Return what a problem says, or the beginning of another answer."""
+    try:
+        return str(response.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        return response.text[:500]

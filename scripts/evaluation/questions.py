@@ -1,6 +1,7 @@
 """Read questions and the texts that they are about."""
 
 import csv
+import io
 import json
 import shutil
 import subprocess
@@ -8,11 +9,41 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+Line = TypeVar("Line", bound=msgspec.Struct)
 
 
 class InvalidQuestions(Exception):
     """A file of questions can't be read."""
+
+
+Filled = Annotated[str, msgspec.Meta(pattern=r"\S")]
+"""A text that is not blank."""
+
+
+class _OwnQuestion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A line of a file of questions."""
+
+    question: Filled
+    documents: list[Filled] = []
+    quotes: list[Filled] = []
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    """A line of `corpus.jsonl` or `queries.jsonl`. BEIR's files have `_id`."""
+
+    text: str
+    title: str | None = None
+    name: str = msgspec.field(default="", name="id")
+    beir_name: str = msgspec.field(default="", name="_id")
+
+    @property
+    def id(self) -> str:
+        """The id."""
+        return self.name or self.beir_name
 
 
 @dataclass(frozen=True)
@@ -64,12 +95,14 @@ def read_set(folder: Path) -> QuestionSet:
     """
     keys: dict[str, str] = {}
     texts = []
-    for number, row in enumerate(_rows(folder / "corpus.jsonl", "id", "text")):
-        keys[row["id"]] = f"{number // 1000:03}/{number:06}.md"
-        texts.append(Text(keys[row["id"]], row.get("title") or "", row["text"]))
+    for number, entry in enumerate(_entries(folder / "corpus.jsonl")):
+        keys[entry.id] = f"{number // 1000:03}/{number:06}.md"
+        texts.append(Text(keys[entry.id], entry.title or "", entry.text))
     grades = _read_grades(folder / "qrels.tsv", keys)
-    queries = _rows(folder / "queries.jsonl", "id", "text")
-    questions = [Question(row["id"], row["text"], grades[row["id"]]) for row in queries if row["id"] in grades]
+    queries = _entries(folder / "queries.jsonl")
+    questions = [Question(entry.id, entry.text, grades[entry.id]) for entry in queries if entry.id in grades]
+    if not questions:
+        raise InvalidQuestions(f"{folder}: no query of queries.jsonl has a text in qrels.tsv. Compare the ids.")
     return QuestionSet(folder.name, texts, questions)
 
 
@@ -78,22 +111,20 @@ def read_questions(files: Sequence[Path]) -> list[Question]:
 
     Raises InvalidQuestions.
     """
-    return [
-        Question(
-            f"{file.stem}:{number}",
-            row["question"],
-            dict.fromkeys(row.get("documents", ()), 1.0),
-            row.get("quotes", ()),
-        )
-        for file in files
-        for number, row in enumerate(_rows(file, "question"), 1)
-    ]
+    questions: dict[str, Question] = {}
+    for file in files:
+        for number, (_, row) in enumerate(_lines(file, _OwnQuestion), 1):
+            name = f"{file.stem}:{number}"
+            if name in questions:
+                raise InvalidQuestions(f"Two files are called {file.stem}. Rename one: a run names questions by them.")
+            questions[name] = Question(name, row.question, dict.fromkeys(row.documents, 1.0), row.quotes)
+    return [*questions.values()]
 
 
 def read_off_topic(file: Path) -> list[Question]:
     """Read `queries.jsonl` of another set, as questions that should be declined. Raises InvalidQuestions."""
     name = f"{file.parent.name}/{file.stem}"
-    return [Question(f"{name}:{row['id']}", row["text"], {}) for row in _rows(file, "id", "text")]
+    return [Question(f"{name}:{entry.id}", entry.text, {}) for entry in _entries(file)]
 
 
 def rated_questions(rows: Sequence[Mapping[str, Any]]) -> list[Question]:
@@ -128,34 +159,51 @@ def _grades(row: Mapping[str, Any]) -> dict[str, float]:
 
 def _read_grades(file: Path, keys: Mapping[str, str]) -> dict[str, dict[str, float]]:
     grades: defaultdict[str, dict[str, float]] = defaultdict(dict)
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE):
-                if (grade := float(row["score"])) > 0:
-                    grades[row["query-id"]][keys[row["corpus-id"]]] = grade
-    except (OSError, KeyError, ValueError) as error:
-        raise InvalidQuestions(
-            f"{file}: {error!r}. It needs query-id, corpus-id and score, separated by tabs."
-        ) from error
+    lines = csv.DictReader(io.StringIO(_read(file), newline=""), delimiter="\t", quoting=csv.QUOTE_NONE)
+    for number, row in enumerate(lines, 2):
+        try:
+            if (grade := float(row["score"])) > 0:
+                grades[row["query-id"]][keys[row["corpus-id"]]] = grade
+        except (KeyError, ValueError, TypeError):
+            raise InvalidQuestions(
+                f"{file}, line {number}: expected the ids of a query and of a text in corpus.jsonl and a number, "
+                "separated by tabs, below the header `query-id`, `corpus-id`, `score`."
+            ) from None
     return grades
 
 
-def _rows(file: Path, *required: str) -> Iterator[dict[str, Any]]:
-    try:
-        lines = file.read_text(encoding="utf-8-sig").split("\n")
-    except OSError as error:
-        raise InvalidQuestions(f"{file}: {error.strerror}.") from error
-    for number, line in enumerate(lines, 1):
+def _entries(file: Path) -> Iterator[_Entry]:
+    """Yield the lines of `corpus.jsonl` or `queries.jsonl`."""
+    seen: set[str] = set()
+    for number, entry in _lines(file, _Entry):
+        if entry.id in seen or not entry.id:
+            problem = f"the id `{entry.id}` is that of an earlier line" if entry.id else "`id` is missing"
+            raise InvalidQuestions(f"{file}, line {number}: {problem}.")
+        seen.add(entry.id)
+        yield entry
+
+
+def _lines(file: Path, kind: type[Line]) -> Iterator[tuple[int, Line]]:
+    """Yield the lines that are not blank with their numbers."""
+    for number, line in enumerate(_read(file).split("\n"), 1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-            missing = [name for name in required if not isinstance(row[name], str)]
-        except (ValueError, KeyError, TypeError) as error:
-            raise InvalidQuestions(f"{file}, line {number}: {error!r}. A line is an object with {required}.") from error
-        if missing:
-            raise InvalidQuestions(f"{file}, line {number}: {missing[0]} must be a string.")
-        yield row
+            yield number, msgspec.json.decode(line, type=kind)
+        except msgspec.DecodeError as error:
+            names = [field.encode_name for field in msgspec.structs.fields(kind)]
+            raise InvalidQuestions(
+                f"{file}, line {number}: {error}. A line is a JSON object with {', '.join(names)}."
+            ) from None
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InvalidQuestions(f"{file}: {error.strerror}.") from error
+    except UnicodeDecodeError:
+        raise InvalidQuestions(f"{file} is not a text in UTF-8.") from None
 
 
 def _quote_item(quote: str) -> str:

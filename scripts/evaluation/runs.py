@@ -34,10 +34,15 @@ class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     search_ms: dict[str, float]
 
 
+MAX_NAMED = 20
+"""Documents and quotes that were never found and are named, at most."""
+
+
 class _Asked(NamedTuple):
     scores: dict[str, float]
     is_answered: bool
     seconds: float
+    not_found: frozenset[str]
 
 
 def measure(
@@ -48,18 +53,28 @@ def measure(
     say: Callable[[str], None],
     rankings: Sequence[str] = RANKINGS[:-1],
 ) -> Run:
-    """Ask each question, ranked in each way; those that can't be answered only in the last one, as the chat does."""
+    """Ask each question, ranked in each way; those that can't be answered only in the last one, as the chat does.
+
+    Expected documents and quotes that no ranking finds are named: their keys may be wrong.
+    """
     answerable = [question for question in questions if question.grades]
     others = [question for question in questions if not question.grades]
     scores: dict[str, dict[str, dict[str, float]]] = {}
     search_ms = {}
     declined = {}
+    not_found = {question.id: frozenset(question.grades) for question in answerable}
     for ranking in rankings if answerable else ():
         asked = _ask_all(answerable, search, ranking)
         scores[ranking] = {metric: {name: row.scores[metric] for name, row in asked.items()} for metric in METRICS}
         search_ms[ranking] = 1000 * sorted(row.seconds for row in asked.values())[len(asked) // 2]
         declined = {name: float(not row.is_answered) for name, row in asked.items()}
-        say(f"Asked {len(asked):,} questions by {ranking}.")
+        not_found = {name: missing & asked[name].not_found for name, missing in not_found.items()}
+        say(f"Asked {len(asked):,} {'question' if len(asked) == 1 else 'questions'} by {ranking}.")
+    if never := sorted(frozenset().union(*not_found.values())):
+        say(
+            f"Found by no ranking: {', '.join(never[:MAX_NAMED])}{', …' if len(never) > MAX_NAMED else ''}. "
+            "Check that these are keys of documents and texts in them."
+        )
     answered = {name: float(row.is_answered) for name, row in _ask_all(others, search, rankings[-1]).items()}
     return Run(name, scores, declined, answered, search_ms)
 
@@ -77,12 +92,16 @@ def _ask(question: Question, search: Search, ranking: str) -> _Asked:
     seconds = time.perf_counter() - started
     found = list(dict.fromkeys(question.found(hit["key"], hit["text"]) for hit in hits))
     scores = {name: metric(found, question.grades) for name, metric in METRICS.items()}
-    return _Asked(scores, any(hit["relevant"] for hit in hits[:ANSWER_PASSAGES]), seconds)
+    is_answered = any(hit["relevant"] for hit in hits[:ANSWER_PASSAGES])
+    not_found = question.grades.keys() - {*found, *(hit["key"] for hit in hits)}
+    return _Asked(scores, is_answered, seconds, frozenset(not_found))
 
 
 def describe(run: Run) -> str:
     """Return the run's measures as a Markdown table."""
-    lines = [f"## {run.name}", "", f"| | {' | '.join(METRICS)} | median ms |", "|---" * (len(METRICS) + 2) + "|"]
+    lines = [f"## {run.name}"]
+    if run.scores:
+        lines += ["", f"| | {' | '.join(METRICS)} | median ms |", "|---" * (len(METRICS) + 2) + "|"]
     for ranking, metrics in run.scores.items():
         cells = [_cell(interval([*values.values()])) for values in metrics.values()]
         lines.append(f"| {ranking} | {' | '.join(cells)} | {run.search_ms[ranking]:.0f} |")

@@ -21,7 +21,7 @@ def stack() -> Iterator[tuple[Api, State]]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             state["requests"].append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
+            self.send_response(422 if "detail" in state else 200)
             self.end_headers()
             self.wfile.write(json.dumps({"hits": [{"key": "a.md"}], **state}).encode())
 
@@ -54,3 +54,10 @@ def test_failed_reranking_is_an_error_of_the_evaluation(stack: tuple[Api, State]
     assert state["requests"][-1]["source_id"] == "s1"
     with pytest.raises(ApiError, match="not reranked: timeout"):
         api.search("q", "reranked", None)
+
+
+def test_error_shows_the_detail_of_the_problem(stack: tuple[Api, State]) -> None:
+    api, state = stack
+    state |= {"detail": "q is too long."}
+    with pytest.raises(ApiError, match=r"^POST /api/search: 422 q is too long\.$"):
+        api.search("q", "words", None)

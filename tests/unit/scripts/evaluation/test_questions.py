@@ -54,18 +54,64 @@ def test_rated_questions_without_citations_are_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "qrels", ["", "query\tdocument\tscore\nq1\ty\t1\n", "query-id\tcorpus-id\tscore\nq1\tmissing\t1\n"]
+    "qrels",
+    [
+        "",
+        "query\tdocument\tscore\nq1\ty\t1\n",
+        "query-id\tcorpus-id\tscore\nq1\tmissing\t1\n",
+        "query-id\tcorpus-id\tscore\nq1 y 1\n",
+        "query-id\tcorpus-id\tscore\nother\ty\t1\n",
+    ],
 )
 def test_invalid_grades_are_named(tmp_path: Path, qrels: str) -> None:
     write_set(tmp_path, qrels)
-    if not qrels:
-        assert read_set(tmp_path).questions == []
-        return
     with pytest.raises(InvalidQuestions, match=r"qrels\.tsv"):
         read_set(tmp_path)
 
 
-@pytest.mark.parametrize("line", ["not JSON", '{"text": "no question"}', '{"question": 1}', "[]"])
+def test_set_of_beir_has_other_names_of_ids(tmp_path: Path) -> None:
+    write_set(tmp_path, "query-id\tcorpus-id\tscore\nq1\ty\t1\n")
+    expected = read_set(tmp_path)
+    for name in ("corpus.jsonl", "queries.jsonl"):
+        file = tmp_path / name
+        file.write_text(file.read_text().replace('"id"', '"_id"').replace("}", ', "metadata": {}}'))
+    assert read_set(tmp_path) == expected
+
+
+@pytest.mark.parametrize("row", [{"id": "y", "text": "Again."}, {"text": "No id."}])
+def test_ids_are_there_and_unique(tmp_path: Path, row: dict[str, str]) -> None:
+    write_set(tmp_path, "query-id\tcorpus-id\tscore\nq1\ty\t1\n")
+    with (tmp_path / "corpus.jsonl").open("a") as file:
+        file.write(json.dumps(row))
+    with pytest.raises(InvalidQuestions, match=r"corpus\.jsonl, line 3"):
+        read_set(tmp_path)
+
+
+def test_files_of_one_name_and_binary_files_are_refused(tmp_path: Path) -> None:
+    files = [tmp_path / folder / "own.jsonl" for folder in ("a", "b")]
+    for file in files:
+        file.parent.mkdir()
+        file.write_text('{"question": "How?"}')
+    with pytest.raises(InvalidQuestions, match="Two files are called own"):
+        read_questions(files)
+    files[0].write_bytes(b"\xff\xfe")
+    with pytest.raises(InvalidQuestions, match=r"own\.jsonl is not a text in UTF-8"):
+        read_questions(files[:1])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "not JSON",
+        '{"text": "no question"}',
+        '{"question": 1}',
+        "[]",
+        '{"question": " "}',
+        '{"question": "A misspelt name?", "document": ["a.md"]}',
+        '{"question": "A text in place of a list?", "documents": "a.md"}',
+        '{"question": "A quote that is everywhere?", "quotes": [""]}',
+    ],
+)
 def test_invalid_line_is_named(tmp_path: Path, line: str) -> None:
     file = tmp_path / "own.jsonl"
     file.write_text('\n{"question": "Fine?"}\n' + line)

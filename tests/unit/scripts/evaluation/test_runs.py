@@ -31,6 +31,26 @@ def test_run_has_measures_for_each_ranking_and_the_declined_questions(tmp_path: 
     assert read_run(tmp_path / "run.json") == run
 
 
+def test_expected_documents_that_no_ranking_finds_are_named() -> None:
+    questions = [
+        Question("a", "1", {"1.md": 1.0, "misspelt.md": 1.0}, ["a passage"]),
+        Question("b", "2", {"2.md": 1.0}, ["2"]),
+    ]
+
+    def search_texts(text: str, by: str) -> list[dict[str, Any]]:
+        return [{"key": f"{text}.md", "text": text, "relevant": True}] if by == "words" else []
+
+    said: list[str] = []
+    measure("set", questions, search_texts, say=said.append)
+    assert said[-1].startswith("Found by no ranking: misspelt.md, “a passage”. Check")
+    measure("set", QUESTIONS, search, say=said.append)
+    assert said[-1] == "Asked 20 questions by hybrid."
+
+
+def test_run_of_questions_without_an_answer_has_no_table() -> None:
+    assert "|" not in describe(measure("off", QUESTIONS[-1:], search, say=lambda line: None))
+
+
 def test_reranked_run_is_judged_by_its_reranked_searches() -> None:
     asked: list[tuple[str, str]] = []
 
