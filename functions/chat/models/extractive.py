@@ -29,6 +29,7 @@ LONG_WORDS = 40
 _MIN_COLUMNS, _MAX_CHARS = 20, 600
 _MIN_LETTERS = 0.7  # code whose fence is in another chunk has fewer
 _UNINFORMATIVE = re.compile(r"\[[^\]]*\]\([^)]*\)\.?|.*:", re.DOTALL)  # only a link; an introduction
+_CODE_SPAN = re.compile(r"(?<!`)`[^`\n]+`(?!`)")  # of its signs, few are letters
 _BLOCK_LINES, _BLOCK_CHARS = 12, 600
 
 _INTRODUCTION = "No language model is configured (`CHAT_MODELS`), so these are quotations from {}:\n\n"
@@ -156,8 +157,9 @@ def _can_be_quoted(text: str) -> bool:
     """Return True if a span makes sense alone: closed code, and no text that looks like a citation."""
     if _columns(text) < _MIN_COLUMNS or len(text) > _MAX_CHARS or _UNINFORMATIVE.fullmatch(text):
         return False
-    letters = "".join(char for char in text if unicodedata.category(char)[0] in "LMZ" or char == "\n")
-    if _columns(letters) < _MIN_LETTERS * _columns(text):
+    prose = _CODE_SPAN.sub("", text)
+    letters = "".join(char for char in prose if unicodedata.category(char)[0] in "LMZ" or char == "\n")
+    if not letters.strip() or _columns(letters) < _MIN_LETTERS * _columns(prose):
         return False
     citations = CitationFilter(())
     return citations.feed(f"{text} [0]") + citations.finish() == text

@@ -64,6 +64,12 @@ def test_repeated_sentence_is_quoted_once() -> None:
     assert quoted_texts("cache", fake_passage(text), fake_passage(text)) == [(1, text)]
 
 
+def test_sentence_with_much_code_is_quoted() -> None:
+    text = "Use `std::vector<int>` and `a.b()` in `/path/to/file` since v0.10.87."
+    other = fake_passage("This other passage adds a flag.")
+    assert quoted_texts("What does v0.10.87 add?", fake_passage(text), other)[0] == (1, text)
+
+
 def test_passages_without_shared_words_give_first_sentences() -> None:
     passages = [fake_passage(f"Nothing in common with it, number {n}. And more of the same.") for n in range(4)]
     assert quoted_texts("zebra", *passages) == [(n, f"Nothing in common with it, number {n - 1}.") for n in (1, 2, 3)]
@@ -126,6 +132,7 @@ def test_sentences_are_found_in_markdown(text: str, expected: list[str]) -> None
         "The cache is cleared as follows:",
         "[A link to the cache and no more](cache.md)",
         '"short": "${env.INCLUDE};${env.ROOT}\\\\x",',
+        "`return cache.get(key) || {};`",
         "Too short.",
     ],
 )
