@@ -40,6 +40,21 @@ it("names the model that took over", () => {
   );
 });
 
+it("says that an answer quotes only if it does", () => {
+  const model = { type: "data-model", id: "model", data: { name: "extractive", configured: false } } as const;
+  const headwater = { documentId: "d", start: 0, end: 4, headingPath: [], url: null, text: "Pump", page: null };
+  const passage: Message["parts"][number] = {
+    type: "source-document",
+    sourceId: "1",
+    mediaType: "text/markdown",
+    title: "Pump",
+    filename: "pump.md",
+    providerMetadata: { headwater },
+  };
+  expect(text([model, passage, TEXT])).toContain("so this answer only quotes your documents.");
+  expect(text([model, { type: "text", text: "Nothing was found." }])).toBe("Nothing was found.");
+});
+
 it("says how an incomplete answer ended, and why if that is known", () => {
   expect(text([TEXT], { state: "cut", notice: "The model stopped at its length limit." })).toBe(
     "Use oil. The model stopped at its length limit.",

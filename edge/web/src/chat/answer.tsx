@@ -100,7 +100,7 @@ export const Answer = memo(function Answer({
         </p>
       )}
       {model?.agentName && <p className="small muted">Answered by the agent {model.agentName}.</p>}
-      {model?.configured === false && (
+      {model?.configured === false && passages.length > 0 && (
         <p className="small muted">
           No language model is configured, so this answer only quotes{" "}
           {passages.some(isOfWeb) ? "what was found" : "your documents"}.
