@@ -27,6 +27,7 @@ export async function filterQuestions(page, base, { question, errors }) {
   await text.press("Enter");
   await page.getByRole("alert").getByText("Invalid filter at character 19: expected a date").waitFor();
   const rejected = errors.splice(0);
+  expect(await text.evaluate((field) => field === document.activeElement), "the field of the filter lost the focus");
   expect(rejected.length === 1 && rejected[0]?.includes("422"), `console errors: ${rejected.join("\n")}`);
   await page.getByRole("button", { name: "Remove the condition date:soon" }).click();
   await page.getByText("1 document matches").waitFor();

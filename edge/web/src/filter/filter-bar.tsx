@@ -2,6 +2,7 @@ import { useCallback, useId, useState, type ReactNode, type SubmitEvent } from "
 import { readFacets } from "../api/documents";
 import type { Facet } from "../api/types";
 import { CloseIcon, FilterIcon } from "../ui/icons";
+import { LoadNote } from "../ui/load-note";
 import { ProblemNote } from "../ui/problem-note";
 import { useLoad } from "../ui/use-load";
 import { addTerm, removeTerm, splitTerms } from "./terms";
@@ -50,17 +51,23 @@ export function FilterBar({ filter, onChange, sourceId }: Props): ReactNode {
         ))}
       </div>
       <div id={panelId} hidden={!isOpen}>
-        {isOpen && <FilterPanel key={filter} filter={filter} onChange={onChange} sourceId={sourceId} />}
+        {isOpen && <FilterPanel filter={filter} onChange={onChange} sourceId={sourceId} />}
       </div>
     </div>
   );
 }
 
-function FilterPanel({ filter, onChange, sourceId }: Props): ReactNode {
+export function FilterPanel({ filter, onChange, sourceId }: Props): ReactNode {
   const [text, setText] = useState(filter);
+  const [edited, setEdited] = useState(filter);
+  if (edited !== filter) {
+    // Not by a key: a new field would not have the focus.
+    setEdited(filter);
+    setText(filter);
+  }
   const id = useId();
   const load = useCallback((signal: AbortSignal) => readFacets(filter, sourceId, signal), [filter, sourceId]);
-  const { value: counted, problem } = useLoad(load);
+  const { value: counted, problem, reload } = useLoad(load);
   const apply = (event: SubmitEvent): void => {
     event.preventDefault();
     onChange(text.trim());
@@ -87,7 +94,11 @@ function FilterPanel({ filter, onChange, sourceId }: Props): ReactNode {
         />
         <button type="submit">Apply</button>
       </form>
-      {problem && <ProblemNote problem={problem} />}
+      {problem?.status === 422 ? (
+        <ProblemNote problem={problem} />
+      ) : (
+        <LoadNote value={counted} problem={problem} reload={reload} />
+      )}
       {counted && (
         <p className="small muted" role="status">
           {counted.documents.toLocaleString("en")} {counted.documents === 1 ? "document matches" : "documents match"}
