@@ -97,7 +97,7 @@ _FACETS = f"""
         union all select 'source', cast(d.source_id as text)
         union all select 'language', d.language
         union all select 'date', cast(extract(year from d.date) as text)
-        union all select 'tag', unnest(d.tags)) one
+        union all select 'tag', tag from unnest(d.tags) tag where tag ~ '\\S') one
       where {_MATCHING} and value is not null
       group by field, value
     ), named as (
@@ -120,7 +120,7 @@ _FACETS = f"""
 """
 
 # Fields that name or describe single documents, and those that tags and dates are read from, are left out. So are
-# fields of which no two documents share a value, and long texts.
+# fields of which no two documents share a value, long texts and blank ones.
 _FIELDS = f"""
     with counted as (
       select field, min(value) as value, kind, count(*) as documents
@@ -129,7 +129,8 @@ _FIELDS = f"""
           jsonb_typeof(item) as kind
         from jsonb_each(d.front_matter) one (name, content), jsonb_path_query(content, '$[*]') item
         where jsonb_typeof(item) in ('string', 'number', 'boolean') and length(item #>> '{{}}') between 1 and 80
-          and length(name) <= 80 and item #>> '{{}}' !~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}'
+          and length(name) <= 80 and name ~ '\\S' and item #>> '{{}}' ~ '\\S'
+          and item #>> '{{}}' !~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}'
           and lower(replace(name, '-', '_')) not in ('title', 'description', 'summary', 'slug', 'id', 'uid', 'url',
             'permalink', 'aliases', 'alias', 'weight', 'tags', 'tag', 'keywords', 'categories', 'category')) one
       where {_MATCHING}

@@ -61,6 +61,15 @@ def test_fields_are_counted_with_their_conditions(db: Database, source_id: uuid.
         assert read_facets(tx, WORKSPACE, FacetQuery(source_id=uuid.uuid4())).facets == []
 
 
+def test_blank_tags_fields_and_values_are_not_counted(db: Database, source_id: uuid.UUID) -> None:
+    with db.transaction(WORKSPACE) as tx:
+        store(tx, source_id, [{"tags": ["/a", "b//c"], "": "x", " ": "x", "note": [" ", "y"]}] * 2)
+        facets = {facet.field: facet.values for facet in read_facets(tx, WORKSPACE, FacetQuery()).facets}
+        assert "" not in [value.value for value in facets["tag"]]
+        assert [value.value for value in facets["meta.note"]] == ["y"]
+        assert not {"meta.", "meta. "} & facets.keys()
+
+
 @pytest.mark.parametrize("text", ["tag:", "date:soon", "("])
 def test_invalid_filter_is_refused(db: Database, source_id: uuid.UUID, text: str) -> None:
     with db.transaction(WORKSPACE) as tx, pytest.raises(UnprocessableContent, match="Invalid filter at character"):
