@@ -1,6 +1,8 @@
 import { renderToStaticMarkup } from "react-dom/server";
 import { expect, it } from "vitest";
+import { activateModel } from "../api/embedding-models";
 import type { EmbeddingModel } from "../api/types";
+import { bodies, requests, respondWith } from "../testing/fake-api";
 import { describeEstimate, describeModel } from "./describe-model";
 import { ModelRow } from "./embedding-models";
 
@@ -40,6 +42,14 @@ it("offers what a model's state allows, to those who may change models", () => {
   ]);
   expect(labels({ state: "active" })).toEqual([]);
   expect(labels({}, false)).toEqual([]);
+});
+
+it("activates the model of a row, also without all vectors", async () => {
+  respondWith(Response.json({}), Response.json({}));
+  await activateModel(7);
+  await activateModel(7, { allowMissing: true });
+  expect(requests).toEqual(["POST /api/embedding-models/7/activate", "POST /api/embedding-models/7/activate"]);
+  expect(bodies).toEqual([{ allow_missing: false }, { allow_missing: true }]);
 });
 
 it("describes models and estimates", () => {
