@@ -130,6 +130,6 @@ def _check(name: str) -> None:
         )
     if name not in MODELS:
         raise ConfigError(
-            f"Unknown EMBEDDING_MODEL {name!r}. Choose one of {', '.join(MODELS)}, onnx:FOLDER, or PROVIDER:MODEL for "
+            f"Unknown embedding model {name!r}. Choose one of {', '.join(MODELS)}, onnx:FOLDER, or PROVIDER:MODEL for "
             f"a hosted model, of the providers {', '.join(PROVIDERS)}."
         )
