@@ -16,11 +16,18 @@ import { expect } from "./browser.mjs";
 export async function filterQuestions(page, base, { question, errors }) {
   await page.goto(base);
   await page.getByRole("button", { name: "Filter", exact: true }).click();
-  await page.getByRole("group", { name: "Tag" }).getByRole("button", { name: "overview 1" }).click();
+  const tag = page.getByRole("group", { name: "Tag" }).getByRole("button", { name: "overview 1" });
+  await tag.click();
   const condition = page.getByRole("button", { name: "Remove the condition tag:overview" });
   await condition.waitFor();
   await page.getByText("1 document matches").waitFor();
   expect(page.url() === `${base}/?filter=tag%3Aoverview`, `the filter is not in the URL: ${page.url()}`);
+
+  expect(await tag.evaluate((button) => button === document.activeElement), "the selected tag lost the focus");
+  await tag.press("Enter");
+  await condition.waitFor({ state: "detached" });
+  await tag.press("Enter");
+  await condition.waitFor();
 
   const text = page.getByRole("textbox", { name: "Filter" });
   await text.fill("tag:overview date:soon");

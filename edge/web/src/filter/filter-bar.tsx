@@ -1,6 +1,6 @@
 import { useCallback, useId, useState, type ReactNode, type SubmitEvent } from "react";
 import { readFacets } from "../api/documents";
-import type { Facet } from "../api/types";
+import type { Facet, Facets } from "../api/types";
 import { CloseIcon, FilterIcon } from "../ui/icons";
 import { LoadNote } from "../ui/load-note";
 import { ProblemNote } from "../ui/problem-note";
@@ -51,7 +51,7 @@ export function FilterBar({ filter, onChange, sourceId }: Props): ReactNode {
         ))}
       </div>
       <div id={panelId} hidden={!isOpen}>
-        {isOpen && <FilterPanel filter={filter} onChange={onChange} sourceId={sourceId} />}
+        {isOpen && <FilterPanel key={sourceId} filter={filter} onChange={onChange} sourceId={sourceId} />}
       </div>
     </div>
   );
@@ -67,13 +67,18 @@ export function FilterPanel({ filter, onChange, sourceId }: Props): ReactNode {
   }
   const id = useId();
   const load = useCallback((signal: AbortSignal) => readFacets(filter, sourceId, signal), [filter, sourceId]);
-  const { value: counted, problem, reload } = useLoad(load);
+  const { value: loaded, problem, reload } = useLoad(load);
+  const [last, setLast] = useState<Facets | null>(null);
+  if (loaded && loaded !== last) setLast(loaded);
+  // The last counts stay until the next ones are loaded, and with them the focus.
+  const counted = problem ? null : (loaded ?? last);
+  const terms = splitTerms(filter);
   const apply = (event: SubmitEvent): void => {
     event.preventDefault();
     onChange(text.trim());
   };
   return (
-    <div className="filter-panel">
+    <div className="filter-panel" aria-busy={loaded === null && problem === null}>
       <form className="filter-text" onSubmit={apply}>
         <label htmlFor={id} className="hidden">
           Filter
@@ -109,9 +114,10 @@ export function FilterPanel({ filter, onChange, sourceId }: Props): ReactNode {
         <FacetValues
           key={facet.field}
           facet={facet}
-          chosen={splitTerms(filter)}
+          chosen={terms}
           onChoose={(condition) => {
-            onChange(addTerm(filter, condition));
+            const place = terms.indexOf(condition);
+            onChange(place < 0 ? addTerm(filter, condition) : removeTerm(filter, place));
           }}
         />
       ))}
