@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from headwater.errors import UnprocessableContent
 from headwater.filters.globs import PatternError, to_regex
-from headwater.filters.tree import FIELDS, META, And, Condition, Filter, Not, Operator, Or, Value
+from headwater.filters.tree import FIELDS, META, TYPOGRAPHIC_QUOTE, And, Condition, Filter, Not, Operator, Or, Value
 
 MAX_CHARS = 2_000
 MAX_CONDITIONS = 50
@@ -34,7 +34,7 @@ _KEYWORD = re.compile(r"(?:OR|AND|NOT)(?=[\s()]|$)", re.IGNORECASE)
 _NAME = re.compile(r'[^\s()",:<>=.]+')
 _OPERATOR = re.compile("[<>]=?|:")
 _BARE = re.compile(r'[^\s()",]+')
-_TYPOGRAPHIC = re.compile("[\u201c-\u201f\xab\xbb]")
+_TYPOGRAPHIC = re.compile(TYPOGRAPHIC_QUOTE)
 _QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"', re.DOTALL)
 
 

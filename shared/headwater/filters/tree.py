@@ -25,6 +25,9 @@ FIELDS: Mapping[str, Kind] = {
     META: "value",
 }
 
+TYPOGRAPHIC_QUOTE = "[\u201c-\u201f\xab\xbb]"
+"""A quotation mark with which a value or a name can't begin: `"` was meant. A regular expression."""
+
 _DAYS = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", re.ASCII)
 _NUMBER = re.compile(r"-?\d{1,18}(?:\.\d{1,18})?", re.ASCII)
 

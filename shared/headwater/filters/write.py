@@ -3,13 +3,13 @@
 import re
 from typing import Literal
 
-from headwater.filters.tree import META, Value
+from headwater.filters.tree import META, TYPOGRAPHIC_QUOTE, Value
 
 JsonKind = Literal["string", "number", "boolean", "text"]
 """Types of JSON in front matter; `text` for the values of other fields."""
 
-_BARE = re.compile(r'[^\s()",*][^\s()",]*')
-_BARE_NAME = re.compile(r'[^\s()",:<>=.]+')
+_BARE = re.compile(rf'(?!{TYPOGRAPHIC_QUOTE})[^\s()",*][^\s()",]*')
+_BARE_NAME = re.compile(rf'(?!{TYPOGRAPHIC_QUOTE})[^\s()",:<>=.]+')
 
 
 def write_condition(field: str, value: str, kind: JsonKind = "text", *, is_meta: bool = False) -> str:

@@ -11,6 +11,7 @@ import msgspec
 from headwater import errors
 
 _INVALID_VALUE = re.compile(r"Invalid enum value .* - at `\$\.(\w+)`", re.DOTALL)
+_HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def decode_query(request: flask.Request, kind: Any) -> Any:
@@ -65,6 +66,8 @@ def _has_half_pair(content: bytes) -> bool:
 
     Decoders that accept such texts return them. msgspec takes what follows for the other half.
     """
+    if not _HALF_PAIR.search(content):
+        return False
     try:
         json.dumps(json.loads(content), ensure_ascii=False).encode()
     except UnicodeEncodeError:

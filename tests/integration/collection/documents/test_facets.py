@@ -78,9 +78,11 @@ def test_invalid_filter_is_refused(db: Database, source_id: uuid.UUID, text: str
         read_documents(tx, WORKSPACE, DocumentQuery(filter=text))
 
 
-_TEXTS = st.sampled_from(['"', "\\", "a b", "A", "a", "*", "-a", "(x)", "a,b", "true", "3", "2026-01", "OR", "#1", "é"])
+_TEXTS = st.sampled_from(
+    ['"', "\\", "a b", "A", "a", "*", "-a", "(x)", "a,b", "true", "3", "2026-01", "OR", "#1", "é", "“x"]
+)
 _VALUES = _TEXTS | st.booleans() | st.integers(0, 2)
-_NAMES = st.sampled_from(["tags", "author", "x y", 'q"', "a.b", "-", "*"])
+_NAMES = st.sampled_from(["tags", "author", "x y", 'q"', "a.b", "-", "*", "“y"])
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
