@@ -109,6 +109,7 @@ def _measure(question_set: QuestionSet, options: argparse.Namespace) -> Run:
             lambda text, by: api.search(text, by, source_id),
             say=lambda line: print(line, file=sys.stderr),
             rankings=RANKINGS if api.has_reranker(source_id) else RANKINGS[:-1],
+            checks_keys=not question_set.texts,
         )
 
 

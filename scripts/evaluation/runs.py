@@ -52,10 +52,11 @@ def measure(
     *,
     say: Callable[[str], None],
     rankings: Sequence[str] = RANKINGS[:-1],
+    checks_keys: bool = True,
 ) -> Run:
     """Ask each question, ranked in each way; those that can't be answered only in the last one, as the chat does.
 
-    Expected documents and quotes that no ranking finds are named: their keys may be wrong.
+    With `checks_keys`, expected documents and quotes that no ranking finds are named: they may be misspelt.
     """
     answerable = [question for question in questions if question.grades]
     others = [question for question in questions if not question.grades]
@@ -70,7 +71,7 @@ def measure(
         declined = {name: float(not row.is_answered) for name, row in asked.items()}
         not_found = {name: missing & asked[name].not_found for name, missing in not_found.items()}
         say(f"Asked {len(asked):,} {'question' if len(asked) == 1 else 'questions'} by {ranking}.")
-    if never := sorted(frozenset().union(*not_found.values())):
+    if checks_keys and (never := sorted(frozenset().union(*not_found.values()))):
         say(
             f"Found by no ranking: {', '.join(never[:MAX_NAMED])}{', …' if len(never) > MAX_NAMED else ''}. "
             "Check that these are keys of documents and texts in them."

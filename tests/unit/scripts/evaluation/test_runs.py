@@ -43,6 +43,8 @@ def test_expected_documents_that_no_ranking_finds_are_named() -> None:
     said: list[str] = []
     measure("set", questions, search_texts, say=said.append)
     assert said[-1].startswith("Found by no ranking: misspelt.md, “a passage”. Check")
+    measure("set", questions, search_texts, say=said.append, checks_keys=False)
+    assert said[-1] == "Asked 2 questions by hybrid."
     measure("set", QUESTIONS, search, say=said.append)
     assert said[-1] == "Asked 20 questions by hybrid."
 
