@@ -5,6 +5,7 @@ import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { LOCAL_TOKEN } from "../../tests/local";
 import { CHROMIUM, DESK, expectAccessible, expectNoHorizontalScroll, NARROW } from "../browser.mjs";
+import { WORDS } from "../chat-function";
 import { clearPage, stack } from "../stack";
 
 /** The answer pauses within the code. */
@@ -66,6 +67,20 @@ describe.skipIf(!existsSync(CHROMIUM))("an answer (needs chromium)", () => {
     expect(chat.isAnswering).toBe(true);
     chat.isPaused = false;
     await expectCompleteAnswer();
+  });
+
+  it("stays in view while it grows after a reload", async () => {
+    chat.wordEveryMs = 20;
+    chat.words = [...WORDS.slice(0, 10), ...Array.from({ length: 20 }, (_, n) => `\n\nParagraph ${n}.`), "[1]"];
+    await page.setViewportSize({ width: DESK.width, height: 500 });
+    await ask("grow");
+    await page.reload();
+    await page.getByText("three").waitFor();
+    chat.isPaused = false;
+    await page.getByText("Paragraph 19.").waitFor();
+    await page.getByRole("list", { name: "Sources" }).waitFor();
+    const sources = await page.getByRole("list", { name: "Sources" }).boundingBox();
+    expect(sources?.y).toBeLessThan(500);
   });
 
   it("completes after the client disconnects, and is shown on return", async () => {

@@ -74,8 +74,8 @@ export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
 
   return (
     <DropArea className="dialogue" onDrop={attachments.attach}>
+      {(messages.length > 0 || problem) && <h1 className="hidden">Conversation</h1>}
       <div className="scroller" ref={scroller}>
-        {(messages.length > 0 || problem) && <h1 className="hidden">Conversation</h1>}
         <div className="thread" role="log" aria-label="Conversation">
           {messages.length === 0 && !problem && <EmptyChat />}
           <Messages conversationId={id} {...shown} branches={isIdle ? branches : null} />
