@@ -240,4 +240,17 @@ describe.skipIf(!existsSync(CHROMIUM))("the chat (needs chromium)", () => {
       }
     }
   });
+
+  it("shows the current page in the navigation of a narrow window, also in forced colours", async () => {
+    await page.route("**/api/standing-questions", (route) => route.fulfill({ json: { standing_questions: [] } }));
+    await page.setViewportSize(NARROW);
+    await page.emulateMedia({ forcedColors: "active", reducedMotion: "reduce" });
+    await page.goto(`${stack.url}/standing-questions`);
+    const links = page.getByRole("navigation", { name: "Pages" }).getByRole("link");
+    const current = links.and(page.locator("[aria-current=page]"));
+    await expect.poll(async () => (await current.boundingBox())?.x).toBeLessThan(NARROW.width / 2);
+    const borders = await links.evaluateAll((all) => all.map((link) => getComputedStyle(link).borderBottomColor));
+    expect(borders.filter((color) => color !== borders[0])).toHaveLength(1);
+    await page.emulateMedia({ forcedColors: "none" });
+  });
 });

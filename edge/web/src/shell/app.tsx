@@ -35,6 +35,7 @@ function Shell(): ReactNode {
   const route = useRoute();
   const { signsIn } = useAccount();
   const main = useFocusOnPageChange(pageKey(route));
+  const pages = useCurrentPageInView(route.page);
   useKeptFocus();
   return (
     <>
@@ -53,7 +54,7 @@ function Shell(): ReactNode {
           <BrandMark />
           <span>Headwater</span>
         </Link>
-        <nav aria-label="Pages">
+        <nav aria-label="Pages" ref={pages}>
           <NavLink href="/" current={route.page === "chat"}>
             Chat
           </NavLink>
@@ -158,4 +159,20 @@ function useFocusOnPageChange(page: string): React.RefObject<HTMLElement | null>
     if (!main.current?.contains(document.activeElement)) main.current?.focus();
   }, [page]);
   return main;
+}
+
+/** Scroll the navigation, which can be wider than the window, so that the current page's link is in its middle. */
+function useCurrentPageInView(page: Route["page"]): React.RefObject<HTMLElement | null> {
+  const pages = useRef<HTMLElement>(null);
+  useEffect(() => {
+    if (!pages.current) return undefined;
+    const observer = new ResizeObserver(([entry]) => {
+      entry?.target.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+    });
+    observer.observe(pages.current); // which calls it at once
+    return () => {
+      observer.disconnect();
+    };
+  }, [page]);
+  return pages;
 }
