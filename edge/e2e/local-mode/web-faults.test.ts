@@ -241,6 +241,14 @@ describe.skipIf(!existsSync(CHROMIUM))("the chat (needs chromium)", () => {
     }
   });
 
+  it("wraps a long title of a document", async () => {
+    chat.documents.set("d1", { ...DOCUMENT, title: "Unbreakable".repeat(30), text: "Text" });
+    await page.setViewportSize(NARROW);
+    await page.goto(`${stack.url}/documents/d1`);
+    await page.getByRole("heading", { level: 1 }).waitFor();
+    await expectNoHorizontalScroll(page, "the document");
+  });
+
   it("shows the current page in the navigation of a narrow window, also in forced colours", async () => {
     await page.route("**/api/standing-questions", (route) => route.fulfill({ json: { standing_questions: [] } }));
     await page.setViewportSize(NARROW);
