@@ -41,7 +41,7 @@ export function fieldError(problem: Problem, fields: readonly string[]): FieldEr
   return { field, message: capitalize(message) };
 }
 
-function capitalize(text: string): string {
+export function capitalize(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 

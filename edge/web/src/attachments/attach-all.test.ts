@@ -44,8 +44,11 @@ it("attaches files in their order, with conversation and name in the query", asy
   ]);
 });
 
-it("goes on after a file that can't be read, and says why it can't", async () => {
-  const problem = { title: "Invalid request", status: 422, detail: "a.pdf: it is encrypted." };
+it.each([
+  ["a.pdf: it is encrypted.", "It is encrypted."],
+  ["name: use a file name without folders.", "Use a file name without folders."],
+])("goes on after a file that can't be read, and says why it can't: %s", async (detail, reason) => {
+  const problem = { title: "Invalid request", status: 422, detail };
   answers = [
     Response.json(problem, { status: 422, headers: { "content-type": "application/problem+json" } }),
     ...attached("b.md"),
@@ -54,7 +57,7 @@ it("goes on after a file that can't be read, and says why it can't", async () =>
     ["1", new File(["x"], "a.pdf")],
     ["2", new File(["y"], "b.md")],
   ]);
-  expect(ended).toEqual(["1 failed: a.pdf: it is encrypted.", "2 attached as b.md"]);
+  expect(ended).toEqual([`1 failed: ${reason}`, "2 attached as b.md"]);
 });
 
 it("doesn't send a file that is too large", async () => {

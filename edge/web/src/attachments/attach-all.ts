@@ -1,7 +1,7 @@
 /** Attach files to a conversation, one after the other: reading a file keeps the server busy. */
 
 import { attachFile } from "../api/attachments";
-import { problemOf } from "../api/problem";
+import { capitalize, problemOf } from "../api/problem";
 import type { Attachment } from "../api/types";
 import { withRetries } from "../uploads/retries";
 
@@ -35,7 +35,13 @@ export async function attachAll(
     try {
       attached(key, await withRetries(() => attachFile(conversationId, file)));
     } catch (error) {
-      failed(key, problemOf(error).detail);
+      failed(key, reasonOf(problemOf(error).detail, file.name));
     }
   }
+}
+
+/** Remove what the detail of a problem begins with: the file's name, which is shown before it, or the parameter's. */
+function reasonOf(detail: string, name: string): string {
+  const subject = [`${name}: `, "name: "].find((start) => detail.startsWith(start)) ?? "";
+  return capitalize(detail.slice(subject.length));
 }
