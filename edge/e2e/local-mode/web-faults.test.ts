@@ -9,7 +9,7 @@ import { clearPage, stack } from "../stack";
 
 const CITED = "Soak the beans overnight in cold water.";
 const EDITED = CITED.replace("cold", "salted cold");
-const DOCUMENT = {
+export const DOCUMENT = {
   ...{ id: "d1", source_id: "s1", file_id: null, key: "beans.md", title: "Beans", url: null, pages: [] },
   ...{ media_type: "text/markdown", fetched_at: "2026-01-01T00:00:00Z", deleted_at: null, placement: null },
   ...{ error: null, warnings: [], links: [], held: null },
@@ -239,26 +239,5 @@ describe.skipIf(!existsSync(CHROMIUM))("the chat (needs chromium)", () => {
         await expectAccessible(page, `the answer at ${viewport.width} px, ${colorScheme}`);
       }
     }
-  });
-
-  it("wraps a long title of a document", async () => {
-    chat.documents.set("d1", { ...DOCUMENT, title: "Unbreakable".repeat(30), text: "Text" });
-    await page.setViewportSize(NARROW);
-    await page.goto(`${stack.url}/documents/d1`);
-    await page.getByRole("heading", { level: 1 }).waitFor();
-    await expectNoHorizontalScroll(page, "the document");
-  });
-
-  it("shows the current page in the navigation of a narrow window, also in forced colours", async () => {
-    await page.route("**/api/standing-questions", (route) => route.fulfill({ json: { standing_questions: [] } }));
-    await page.setViewportSize(NARROW);
-    await page.emulateMedia({ forcedColors: "active", reducedMotion: "reduce" });
-    await page.goto(`${stack.url}/standing-questions`);
-    const links = page.getByRole("navigation", { name: "Pages" }).getByRole("link");
-    const current = links.and(page.locator("[aria-current=page]"));
-    await expect.poll(async () => (await current.boundingBox())?.x).toBeLessThan(NARROW.width / 2);
-    const borders = await links.evaluateAll((all) => all.map((link) => getComputedStyle(link).borderBottomColor));
-    expect(borders.filter((color) => color !== borders[0])).toHaveLength(1);
-    await page.emulateMedia({ forcedColors: "none" });
   });
 });
