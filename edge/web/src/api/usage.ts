@@ -3,7 +3,7 @@
 import { readJson, send } from "./call";
 import type { Budget, BudgetState, ChatModelList, DeclinedQuestions, Usage } from "./types";
 
-export type UsageBy = "day" | "member" | "key" | "model";
+type UsageBy = "day" | "member" | "key" | "model";
 
 export function readUsage(by: UsageBy, signal?: AbortSignal): Promise<Usage> {
   return readJson(`/api/usage?by=${by}`, signal);

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { UsageRow } from "../api/types";
-import { daysOf, dollars } from "./days";
+import { daysOf, dollars, formatDay } from "./days";
 
 const ROW: UsageRow = {
   kind: "chat",
@@ -27,6 +27,10 @@ it("adds up the kinds of a day and keeps days without calls", () => {
   ]);
 });
 
-it("shows small amounts with more digits", () => {
-  expect([0, 0.0123, 0.5, 12].map(dollars)).toEqual(["$0.00", "$0.0123", "$0.50", "$12.00"]);
+it("shows small amounts with more digits, and large ones in groups", () => {
+  expect([0, 0.0123, 0.5, 1234].map(dollars)).toEqual(["$0.00", "$0.0123", "$0.50", "$1,234.00"]);
+});
+
+it("names a day of UTC in any time zone", () => {
+  expect(formatDay("2026-06-30")).toMatch(/30.*2026/);
 });

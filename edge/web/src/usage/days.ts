@@ -29,5 +29,10 @@ export function daysOf({ since, until, rows }: Usage): Day[] {
 /** Return an amount in US dollars; small ones with the digits that count. */
 export function dollars(amount: number): string {
   const digits = amount !== 0 && Math.abs(amount) < 0.1 ? 4 : 2;
-  return `$${amount.toFixed(digits)}`;
+  return `$${amount.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })}`;
+}
+
+/** Return a day, such as "2026-06-30", as the user's locale writes it. */
+export function formatDay(day: string): string {
+  return new Date(day).toLocaleDateString(undefined, { dateStyle: "medium", timeZone: "UTC" });
 }

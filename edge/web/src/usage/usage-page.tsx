@@ -1,14 +1,16 @@
 import { useCallback, useState, type ReactNode } from "react";
 import type { UsageRow } from "../api/types";
-import { readUsage, type UsageBy } from "../api/usage";
+import { readUsage } from "../api/usage";
 import { useTitle } from "../routing/use-title";
 import { LoadNote } from "../ui/load-note";
 import { useLoad } from "../ui/use-load";
 import { Budgets } from "./budgets";
-import { daysOf, dollars } from "./days";
+import { daysOf, dollars, formatDay } from "./days";
 import { Declined } from "./declined";
 import { UsageChart } from "./usage-chart";
 import "./usage.css";
+
+const NAMES = { model: "Model", member: "Member", key: "API key" } as const;
 
 const readByDay = (signal: AbortSignal): ReturnType<typeof readUsage> => readUsage("day", signal);
 
@@ -29,7 +31,8 @@ export function UsagePage(): ReactNode {
             <UsageChart days={daysOf(usage)} value="cost" />
             <UsageChart days={daysOf(usage)} value="answers" />
             <p className="small muted">
-              Costs are computed from list prices of {usage.prices_date}. Members see their own usage, owners all of it.
+              Costs are computed from list prices of {formatDay(usage.prices_date)}. Members see their own usage, owners
+              all of it.
             </p>
           </>
         )}
@@ -42,7 +45,7 @@ export function UsagePage(): ReactNode {
 }
 
 function UsageTable(): ReactNode {
-  const [by, setBy] = useState<UsageBy>("model");
+  const [by, setBy] = useState<keyof typeof NAMES>("model");
   const load = useCallback((signal: AbortSignal) => readUsage(by, signal), [by]);
   const { value: usage, problem, reload } = useLoad(load);
   return (
@@ -52,12 +55,14 @@ function UsageTable(): ReactNode {
         aria-labelledby="usage-sums"
         value={by}
         onChange={(event) => {
-          setBy(event.target.value as UsageBy);
+          setBy(event.target.value as keyof typeof NAMES);
         }}
       >
-        <option value="model">model</option>
-        <option value="member">member</option>
-        <option value="key">API key</option>
+        {Object.entries(NAMES).map(([name, text]) => (
+          <option key={name} value={name}>
+            {text}
+          </option>
+        ))}
       </select>
       <LoadNote value={usage} problem={problem} reload={reload} />
       {usage?.rows.length === 0 && <p className="muted">Nothing was used in these days.</p>}
@@ -66,7 +71,7 @@ function UsageTable(): ReactNode {
           <table>
             <thead>
               <tr>
-                <th scope="col">{by === "key" ? "API key" : by}</th>
+                <th scope="col">{NAMES[by]}</th>
                 <th scope="col">Kind</th>
                 <th scope="col">Calls</th>
                 <th scope="col">Input (cached)</th>
@@ -79,12 +84,12 @@ function UsageTable(): ReactNode {
                 <tr key={`${row.kind} ${row.model ?? row.member_id ?? row.key_id ?? ""}`}>
                   <th scope="row">{nameOf(row)}</th>
                   <td>{row.kind}</td>
-                  <td>{row.calls}</td>
+                  <td>{count(row.calls)}</td>
                   <td>
-                    {row.input_tokens} ({row.cached_tokens})
+                    {count(row.input_tokens)} ({count(row.cached_tokens)})
                   </td>
                   <td>
-                    {row.output_tokens} ({row.reasoning_tokens})
+                    {count(row.output_tokens)} ({count(row.reasoning_tokens)})
                   </td>
                   <td>{costOf(row)}</td>
                 </tr>
@@ -97,11 +102,15 @@ function UsageTable(): ReactNode {
   );
 }
 
+function count(number: number): string {
+  return number.toLocaleString("en");
+}
+
 function nameOf(row: UsageRow): string {
   return row.model ?? row.name ?? row.member_id ?? row.key_id ?? "others";
 }
 
 function costOf({ cost, unpriced_calls: unpriced }: UsageRow): string {
   const known = cost === null ? "" : dollars(cost);
-  return unpriced === 0 ? known : `${known} (${unpriced} without a price)`.trim();
+  return unpriced === 0 ? known : `${known} (${count(unpriced)} without a price)`.trim();
 }
