@@ -3,7 +3,8 @@
 //
 //   LOCAL_TOKEN=… node e2e/source-forms.mjs BASE_URL KINDS SCREENSHOTS_FOLDER
 //
-// KINDS are those that the form has to offer, separated by commas. Checks each form's appearances. Prints one line for each kind. CHROMIUM is the browser's program.
+// KINDS are those that the form has to offer, separated by commas. Checks each form's appearances, and that a problem
+// is forgotten when another kind is chosen. Prints one line for each kind. CHROMIUM is the browser's program.
 
 import { checkAppearances, expect, expectNoErrors, inBrowser } from "./browser.mjs";
 
@@ -34,4 +35,12 @@ await inBrowser(folder, async (openPage, errors) => {
     console.log(`the form of ${kind} was shown`);
   }
   expectNoErrors(errors);
+
+  await form.getByLabel("Kind").selectOption("feed");
+  await form.getByLabel("Address").fill("http://127.0.0.1:1/");
+  await form.getByRole("button", { name: "Add source" }).click();
+  await form.getByRole("alert").waitFor();
+  await form.getByLabel("Kind").selectOption("uploads");
+  expect((await form.getByRole("alert").count()) === 0, "the problem of a feed is shown for uploads");
+  console.log("the problem of one kind is not shown for another");
 });

@@ -22,6 +22,7 @@ it.each([
   ["https://example.com/a/b.docs?x=1#y", "b.docs"],
   ["file:///home/ada/notes", "notes"],
   ["git@example.com:wiki.git", "wiki"],
+  ["http://127.0.0.1:8080/", "127.0.0.1"],
   ["", ""],
 ])("suggests a name for %j: %j", (url, name) => {
   expect(suggestName(url)).toBe(name);

@@ -36,12 +36,13 @@ export function changeConfig(kind: SourceKind, fields: SourceFields, change: For
   return { ...fields, config, name: isFollowing ? suggestName(addressOf(kind, config)) : fields.name };
 }
 
-/** Derive a name from the end of an address: "https://example.com/acme/handbook.git/" gives "handbook". */
+/** Derive a name from the end of an address, without a port: "https://example.com/handbook.git/" gives "handbook". */
 export function suggestName(address: string): string {
   const last = address
     .trim()
     .replace(/[?#].*$/, "")
     .replace(/\/+$/, "")
+    .replace(/(\/\/[^/]*):\d+$/, "$1")
     .split(/[/:]/)
     .at(-1);
   return (last ?? "").replace(/\.git$/, "");

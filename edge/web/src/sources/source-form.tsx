@@ -25,7 +25,7 @@ export function SourceForm({ kinds, unavailable, onAdded, onCancel }: Props): Re
   const [kind, setKind] = useState(kinds[0]);
   const [fields, setFields] = useState(() => emptyFields(kinds[0]));
   const [schedule, setSchedule] = useState(() => scheduleFields(null, localTimeZone()));
-  const { perform, isBusy, problem } = useAction();
+  const { perform, isBusy, problem, clear } = useAction();
   const formFields = configFields(kind);
   const invalid = problem && fieldError(problem, ["name", "schedule", "time_zone"]);
   const invalidConfig =
@@ -52,6 +52,7 @@ export function SourceForm({ kinds, unavailable, onAdded, onCancel }: Props): Re
             const next = kinds.find((option) => option.kind === chosen) ?? kind;
             setKind(next);
             setFields(emptyFields(next));
+            clear();
           }}
         />
       )}

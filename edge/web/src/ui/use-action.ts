@@ -9,6 +9,8 @@ export interface Action {
   perform: <T>(promise: Promise<T>, onDone: (value: T) => void) => void;
   isBusy: boolean;
   problem: Problem | null;
+  /** Forget the problem, as when what it is about is no longer shown. */
+  clear: () => void;
 }
 
 export function useAction(): Action {
@@ -25,5 +27,8 @@ export function useAction(): Action {
         setIsBusy(false);
       });
   };
-  return { perform, isBusy, problem };
+  const clear = (): void => {
+    setProblem(null);
+  };
+  return { perform, isBusy, problem, clear };
 }
