@@ -95,6 +95,7 @@ function QuestionFields({ fields, onChange, errorOf }: ErrorProps): ReactNode {
         value={fields.question}
         required
         lines={3}
+        isProse
         maxLength={32_000}
         error={errorOf("question")}
         onChange={(question) => {

@@ -14,8 +14,10 @@ interface FieldProps extends FrameProps {
   type?: "text" | "password" | "time" | "date" | "number";
   required?: boolean;
   autoFocus?: boolean;
-  /** Show a textarea of this many lines, in a monospaced font. */
+  /** Show a textarea of this many lines, in a monospaced font unless it is for prose. */
   lines?: number | undefined;
+  /** The text is in a natural language: the browser checks its spelling. */
+  isProse?: boolean;
   minimum?: number | undefined;
   maximum?: number | undefined;
   /** "any" accepts numbers with decimals. */
@@ -31,6 +33,7 @@ export function Field({
   required,
   autoFocus,
   lines,
+  isProse = false,
   minimum,
   maximum,
   step,
@@ -46,11 +49,12 @@ export function Field({
         lines ? (
           <textarea
             rows={lines}
-            className="code"
+            className={isProse ? undefined : "code"}
+            dir={isProse ? "auto" : undefined}
             value={value}
             required={required}
             maxLength={maxLength}
-            spellCheck={false}
+            spellCheck={isProse}
             onChange={change}
             {...attributes}
           />

@@ -51,6 +51,7 @@ function SettingsForm({ settings, onSaved }: { settings: ChatSettings; onSaved: 
         label="Instructions for the models"
         optional
         lines={5}
+        isProse
         maxLength={MAX_CHARS}
         value={instructions}
         onChange={setInstructions}
