@@ -16,6 +16,7 @@ import { StandingPage } from "../standing/standing-page";
 import { UsagePage } from "../usage/usage-page";
 import { WorkspacePage } from "../workspace/workspace-page";
 import { AccountMenu } from "./account-menu";
+import { PageBoundary } from "./page-boundary";
 import { useKeptFocus } from "./use-kept-focus";
 import { pageKey, type Route } from "../routing/route";
 import { Link, useRoute } from "../routing/router";
@@ -85,7 +86,9 @@ function Shell(): ReactNode {
         <AccountMenu />
       </header>
       <main id="main" ref={main} tabIndex={-1} className={`page-${route.page}`}>
-        <Page route={route} />
+        <PageBoundary route={route}>
+          <Page route={route} />
+        </PageBoundary>
       </main>
     </>
   );
