@@ -81,8 +81,17 @@ export async function shareConversation(page, title, folder) {
     "a request has the token in its address",
   );
 
-  await dialog.getByRole("button", { name: `Revoke the link to ${title}` }).click();
-  await dialog.getByRole("button", { name: `Revoke the link to ${title}` }).waitFor({ state: "detached" });
+  const revoke = dialog.getByRole("button", { name: `Revoke the link to ${title}` });
+  const confirmation = page.getByRole("dialog", { name: "Revoke this link?" });
+  await revoke.click();
+  await confirmation.waitFor();
+  await screenshot(page, folder, "revoke-link");
+  await page.keyboard.press("Escape");
+  await confirmation.waitFor({ state: "detached" });
+  await revoke.click();
+  await confirmation.getByRole("button", { name: "Revoke link" }).click();
+  await confirmation.waitFor({ state: "detached" });
+  await revoke.waitFor({ state: "detached" });
   await visitor.reload();
   await visitor.getByText("This link doesn't exist, has expired or was revoked.").waitFor();
   await screenshot(visitor, folder, "shared-revoked");

@@ -1,8 +1,9 @@
 /** Share links that have not expired, with buttons to revoke them. */
 
-import type { ReactNode } from "react";
+import { useState, type ReactNode } from "react";
 import { listLinks, revokeLink } from "../api/share-links";
 import type { ShareLink } from "../api/types";
+import { ConfirmDialog } from "../ui/confirm-dialog";
 import { LoadNote } from "../ui/load-note";
 import { ProblemNote } from "../ui/problem-note";
 import { TimeAgo } from "../ui/time-ago";
@@ -44,6 +45,7 @@ export function LinkRows({ links, label, onRevoked }: RowsProps): ReactNode {
 
 function LinkRow({ link, onRevoked }: { link: ShareLink; onRevoked: () => void }): ReactNode {
   const { perform, isBusy, problem } = useAction();
+  const [isConfirming, setIsConfirming] = useState(false);
   const owner = link.created_by_name ?? link.created_by;
   const name = link.title ?? `A conversation of ${owner}`;
   return (
@@ -55,19 +57,35 @@ function LinkRow({ link, onRevoked }: { link: ShareLink; onRevoked: () => void }
         <p className="small muted">
           shared <TimeAgo at={link.created_at} /> · expires {new Date(link.expires_at).toLocaleString()}
         </p>
-        {problem && <ProblemNote problem={problem} />}
       </div>
       <button
         type="button"
         className="plain"
-        disabled={isBusy}
         aria-label={`Revoke the link to ${name}`}
         onClick={() => {
-          perform(revokeLink(link.id), onRevoked);
+          setIsConfirming(true);
         }}
       >
         Revoke
       </button>
+      {isConfirming && (
+        <ConfirmDialog
+          title="Revoke this link?"
+          confirm="Revoke link"
+          busy={isBusy}
+          onConfirm={() => {
+            perform(revokeLink(link.id), onRevoked);
+          }}
+          onCancel={() => {
+            setIsConfirming(false);
+          }}
+        >
+          <p>
+            The link stops working for everyone who has it. You can&apos;t undo this, but you can create another link.
+          </p>
+          {problem && <ProblemNote problem={problem} />}
+        </ConfirmDialog>
+      )}
     </li>
   );
 }

@@ -39,6 +39,7 @@ export function ConfirmDialog({
       aria-labelledby={titleId}
       onCancel={(event) => {
         event.preventDefault();
+        event.stopPropagation(); // React would cancel a dialog around this one, too
         onCancel();
       }}
     >
