@@ -64,6 +64,7 @@ describe.skipIf(!existsSync(CHROMIUM))("extractions (needs chromium)", () => {
 
     await page.getByText("Running: 1 of 3 documents, $0.10").waitFor();
     await page.getByText("Complete: 2 of 3 documents, 1 failed, $0.10").waitFor();
+    await page.getByText("The files to download say why documents failed.").waitFor();
     const downloading = page.waitForEvent("download");
     await page.getByRole("button", { name: "Download CSV" }).click();
     expect((await downloading).suggestedFilename()).toBe("extraction-e1.csv");

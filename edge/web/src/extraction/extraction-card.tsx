@@ -32,6 +32,7 @@ export function ExtractionCard({ extraction, isEditor, onChange }: Props): React
       <p className="small" role="status">
         {describeProgress(extraction)} · started <TimeAgo at={createdAt} />
       </p>
+      {failed > 0 && <p className="small muted">The files to download say why documents failed.</p>}
       {problem && <ProblemNote problem={problem} />}
       <div className="actions">
         {ended > 0 &&
