@@ -27,8 +27,11 @@ export async function branchConversation(page, question, folder) {
   await answers.getByRole("button", { name: "Previous version" }).click();
   await waitForVersion(page, "Versions of this answer", "1/2");
 
-  await page.getByRole("button", { name: "Edit", exact: true }).click();
+  const edit = page.getByRole("button", { name: "Edit", exact: true });
   const field = page.getByRole("textbox", { name: "Edit question" });
+  await edit.click();
+  await field.press("Escape");
+  await edit.and(page.locator(":focus")).click();
   expect((await field.inputValue()) === question, "the field to edit the question has another text");
   const edited = `${question.replace(/\W+$/, "")}, please?`;
   await field.fill(edited);

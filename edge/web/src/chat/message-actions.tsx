@@ -58,6 +58,7 @@ interface QuestionProps {
 /** A question, which can be edited. The original and its answers are kept as another version. */
 export function Question({ message, onEdit, onSwitch }: QuestionProps): ReactNode {
   const [isEditing, setIsEditing] = useState(false);
+  const [wasCancelled, setWasCancelled] = useState(false);
   const text = textOf(message);
   if (isEditing && onEdit)
     return (
@@ -65,9 +66,11 @@ export function Question({ message, onEdit, onSwitch }: QuestionProps): ReactNod
         text={text}
         onCancel={() => {
           setIsEditing(false);
+          setWasCancelled(true);
         }}
         onDone={(changed) => {
           setIsEditing(false);
+          setWasCancelled(false);
           onEdit(message.id, changed);
         }}
       />
@@ -81,6 +84,7 @@ export function Question({ message, onEdit, onSwitch }: QuestionProps): ReactNod
         <Versions message={message} label="Versions of this question" onSwitch={onSwitch} />
         <button
           type="button"
+          ref={wasCancelled ? focus : undefined}
           className="plain"
           disabled={onEdit === null}
           onClick={() => {
@@ -93,6 +97,8 @@ export function Question({ message, onEdit, onSwitch }: QuestionProps): ReactNod
     </>
   );
 }
+
+const focus = (element: HTMLElement | null): void => element?.focus();
 
 interface EditProps {
   text: string;

@@ -48,9 +48,7 @@ function PassageButton({ passage }: { passage: Passage }): ReactNode {
 function Where({ n, title, place }: { n: string; title: string; place: string[] }): ReactNode {
   return (
     <>
-      <span className="cite" aria-hidden="true">
-        {n}
-      </span>
+      <span className="cite">{n}</span>
       <span className="passage-where">
         <span className="passage-title" dir="auto">
           {title}
