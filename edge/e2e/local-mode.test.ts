@@ -8,7 +8,7 @@ import "./local-mode/answers.test";
 import "./local-mode/api-docs.test";
 import "./local-mode/extraction.test";
 import "./local-mode/local-token.test";
-import "./local-mode/narrow-windows.test";
+import "./local-mode/pages.test";
 import "./local-mode/web-faults.test";
 
 if (existsSync(CHROMIUM)) {

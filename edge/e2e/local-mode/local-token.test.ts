@@ -57,15 +57,6 @@ describe.skipIf(!existsSync(CHROMIUM))("opening the app in local mode (needs chr
     await expectNoHorizontalScroll(page, "the workspace's page");
   });
 
-  it("shows the navigation beside a page that fails", async () => {
-    await page.route(/\/api\/runs\?/, (route) => route.fulfill({ json: { runs: [null] } }));
-    await page.goto(`${stack.url}/#token=${LOCAL_TOKEN}`);
-    await page.getByRole("link", { name: "Runs" }).click();
-    await page.getByRole("alert").getByText("This page can't be shown").waitFor();
-    await page.getByRole("link", { name: "Chat" }).click();
-    await expectOpen();
-  });
-
   it("without the link says where to find it, on a narrow screen too", async () => {
     await page.goto(`${stack.url}/sources`);
     await expectClosed();

@@ -23,7 +23,8 @@ export function RunsPage({ sourceId }: { sourceId: string | null }): ReactNode {
   const [limit, setLimit] = useState(FIRST_LIMIT);
   const load = useCallback((signal: AbortSignal) => listRuns(sourceId, limit, signal), [sourceId, limit]);
   const { value: runs, problem, reload } = useLoad(load);
-  const { value: sources } = useLoad(listSources);
+  const { value: sources, problem: sourcesProblem, reload: reloadSources } = useLoad(listSources);
+  const loaded = sources && runs; // without the sources, runs have no names
   useRefresh(runs?.some((run) => run.state === "running") ?? false, reload);
   const names = useMemo(() => new Map(sources?.map(({ id, name }) => [id, name])), [sources]);
   return (
@@ -39,20 +40,27 @@ export function RunsPage({ sourceId }: { sourceId: string | null }): ReactNode {
           }}
         />
       )}
-      <LoadNote value={runs} problem={problem} reload={reload} />
-      {runs?.length === 0 && (
+      <LoadNote
+        value={loaded}
+        problem={problem ?? sourcesProblem}
+        reload={() => {
+          reload();
+          reloadSources();
+        }}
+      />
+      {loaded?.length === 0 && (
         <p>
           No runs yet. Collect a source on the <Link href="/sources">Sources page</Link>.
         </p>
       )}
-      {runs && runs.length > 0 && (
+      {loaded && loaded.length > 0 && (
         <ul className="rows" aria-label="Runs">
-          {runs.map((run) => (
+          {loaded.map((run) => (
             <RunRow key={run.id} run={run} name={names.get(run.source_id) ?? "Unknown source"} />
           ))}
         </ul>
       )}
-      {runs?.length === limit && limit < MAX_LIMIT && (
+      {loaded?.length === limit && limit < MAX_LIMIT && (
         <div className="actions">
           <button
             type="button"

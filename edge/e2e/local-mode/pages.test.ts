@@ -1,14 +1,16 @@
-/** Pages in narrow windows. */
+/** Pages of the app in a real browser: narrow windows, pages that fail. */
 
 import { existsSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { LOCAL_TOKEN } from "../../tests/local";
+import { makeRun } from "../../web/src/testing/make-run";
+import { makeSource } from "../../web/src/testing/make-source";
 import { CHROMIUM, expectNoHorizontalScroll, NARROW } from "../browser.mjs";
 import { clearPage, stack } from "../stack";
 import { DOCUMENT } from "./web-faults.test";
 
-describe.skipIf(!existsSync(CHROMIUM))("a narrow window (needs chromium)", () => {
+describe.skipIf(!existsSync(CHROMIUM))("a page (needs chromium)", () => {
   let page: Page;
 
   beforeAll(async () => {
@@ -19,22 +21,23 @@ describe.skipIf(!existsSync(CHROMIUM))("a narrow window (needs chromium)", () =>
 
   beforeEach(async () => {
     stack.chat.reset();
-    await page.setViewportSize(NARROW);
     await page.goto(`${stack.url}/#token=${LOCAL_TOKEN}`);
     await page.getByRole("textbox", { name: "Question" }).waitFor();
   });
 
   afterEach(() => clearPage(page, stack.url));
 
-  it("wraps a long title of a document", async () => {
+  it("wraps a long title in a narrow window", async () => {
+    await page.setViewportSize(NARROW);
     stack.chat.documents.set("d1", { ...DOCUMENT, title: "Unbreakable".repeat(30), text: "Text" });
     await page.goto(`${stack.url}/documents/d1`);
     await page.getByRole("heading", { level: 1 }).waitFor();
     await expectNoHorizontalScroll(page, "the document");
   });
 
-  it("shows the current page in the navigation, also in forced colours", async () => {
+  it("is shown in the navigation of a narrow window, also in forced colours", async () => {
     await page.route("**/api/standing-questions", (route) => route.fulfill({ json: { standing_questions: [] } }));
+    await page.setViewportSize(NARROW);
     await page.emulateMedia({ forcedColors: "active", reducedMotion: "reduce" });
     await page.goto(`${stack.url}/standing-questions`);
     const links = page.getByRole("navigation", { name: "Pages" }).getByRole("link");
@@ -43,5 +46,23 @@ describe.skipIf(!existsSync(CHROMIUM))("a narrow window (needs chromium)", () =>
     const borders = await links.evaluateAll((all) => all.map((link) => getComputedStyle(link).borderBottomColor));
     expect(borders.filter((color) => color !== borders[0])).toHaveLength(1);
     await page.emulateMedia({ forcedColors: "none" });
+  });
+
+  it("that fails is shown beside the navigation", async () => {
+    await page.route(/\/api\/runs\?/, (route) => route.fulfill({ json: { runs: [null] } }));
+    await page.getByRole("link", { name: "Runs" }).click();
+    await page.getByRole("alert").getByText("This page can't be shown").waitFor();
+    await page.getByRole("link", { name: "Chat" }).click();
+    await page.getByRole("textbox", { name: "Question" }).waitFor();
+  });
+
+  it("of runs names their sources after a failure", async () => {
+    await page.route(/\/api\/runs\?/, (route) => route.fulfill({ json: { runs: [makeRun()] } }));
+    await page.route("**/api/sources", (route) => route.abort());
+    await page.getByRole("link", { name: "Runs" }).click();
+    await page.getByText("No connection").waitFor();
+    await page.route("**/api/sources", (route) => route.fulfill({ json: { sources: [makeSource()] } }));
+    await page.getByRole("button", { name: "Try again" }).click();
+    await page.getByRole("list", { name: "Runs" }).getByRole("link", { name: makeSource().name }).waitFor();
   });
 });
