@@ -116,6 +116,7 @@ export function toolCallsOf(message: Message): ToolCall[] {
     };
     if (part.state === "output-error") return [{ ...call, error: part.errorText }];
     if (part.state === "output-denied") return [{ ...call, rejection: part.approval.reason ?? "" }];
+    if (message.metadata && part.state !== "output-available") return [call]; // the answer has ended without its result
     if (part.state === "approval-requested") return [{ ...call, waitsFor: "approval" }];
     if (part.state === "input-available" && part.toolName === ASK_USER) return [{ ...call, waitsFor: "answer" }];
     if (part.state !== "output-available") return [call];
@@ -126,7 +127,7 @@ export function toolCallsOf(message: Message): ToolCall[] {
 
 /** The calls of an answer that wait for the person. An answer that has ended has none. */
 export function waitingCallsOf(message: Message | undefined): ToolCall[] {
-  if (message?.role !== "assistant" || message.metadata) return [];
+  if (message?.role !== "assistant") return [];
   return toolCallsOf(message).filter((call) => call.waitsFor !== undefined);
 }
 

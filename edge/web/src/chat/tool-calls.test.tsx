@@ -22,9 +22,9 @@ it("shows a call folded, with its input, output and duration", () => {
 });
 
 it("says whether a call runs, has failed or did not finish", () => {
-  expect(text(SEARCH, true)).toContain("running");
+  expect(text(SEARCH, true)).toContain("Searching the documents “Install” · running");
   expect(text(SEARCH)).toContain("not finished");
-  expect(text({ ...SEARCH, waitsFor: "approval" })).toContain("not answered");
+  expect(text({ ...SEARCH, waitsFor: "approval" })).toContain("“Install” · waiting for your approval");
   expect(text({ ...SEARCH, error: "query is empty." })).toContain("failed");
   expect(text({ ...SEARCH, error: "query is empty." })).toContain("query is empty.");
 });
@@ -50,7 +50,7 @@ it("shows the calls of a sub-agent below the call that runs it", () => {
 
 it("shows a program as it is, and a tool that it doesn't know by its name", () => {
   expect(text({ id: "a", name: "run_python", input: { code: "print(1)\n" } })).toBe(
-    "Ran Python “print(1)” · not finished print(1)",
+    "Running Python “print(1)” · not finished print(1)",
   );
   expect(text({ id: "a", name: "weather", input: {} })).toBe("weather not finished {}");
 });
@@ -105,6 +105,6 @@ it("offers the preview of a page that was built, once the call has ended", () =>
 });
 
 it("names the call that runs", () => {
-  expect(progressOf([SEARCH])).toBe("Searched the documents…");
+  expect(progressOf([SEARCH])).toBe("Searching the documents…");
   expect(progressOf([{ ...SEARCH, output: "x", seconds: 1 }])).toBe("Thinking…");
 });

@@ -3,25 +3,29 @@ import { PagePreview } from "../files/page-preview";
 import { WrittenFiles } from "../files/written-files";
 import type { ToolCall } from "./message-parts";
 
-const TITLES: Readonly<Record<string, string>> = {
-  ask_user: "Asked you",
-  build_page: "Built a page",
-  calculate: "Calculated",
-  delegate: "Gave a task to an agent",
-  edit_file: "Edited a file",
-  fetch_page: "Read a web page",
-  grep_documents: "Looked for text",
-  list_documents: "Listed documents",
-  list_files: "Listed files",
-  read_document: "Read a document",
-  read_file: "Read a file",
-  related: "Followed links",
-  run_command: "Ran a command",
-  run_python: "Ran Python",
-  search_knowledge: "Searched the documents",
-  web_search: "Searched the web",
-  write_file: "Wrote a file",
+/** What a call does while it has no result, and what it has done. */
+const TITLES: Readonly<Record<string, readonly [doing: string, done: string]>> = {
+  ask_user: ["Asking you", "Asked you"],
+  build_page: ["Building a page", "Built a page"],
+  calculate: ["Calculating", "Calculated"],
+  delegate: ["Giving a task to an agent", "Gave a task to an agent"],
+  edit_file: ["Editing a file", "Edited a file"],
+  fetch_page: ["Reading a web page", "Read a web page"],
+  grep_documents: ["Looking for text", "Looked for text"],
+  list_documents: ["Listing documents", "Listed documents"],
+  list_files: ["Listing files", "Listed files"],
+  read_document: ["Reading a document", "Read a document"],
+  read_file: ["Reading a file", "Read a file"],
+  recent_changes: ["Reading what changed", "Read what changed"],
+  related: ["Following links", "Followed links"],
+  run_command: ["Running a command", "Ran a command"],
+  run_python: ["Running Python", "Ran Python"],
+  search_knowledge: ["Searching the documents", "Searched the documents"],
+  web_search: ["Searching the web", "Searched the web"],
+  write_file: ["Writing a file", "Wrote a file"],
 };
+
+const WAITS = { approval: "waiting for your approval", answer: "waiting for your answer" } as const;
 
 interface Props {
   calls: readonly ToolCall[];
@@ -41,7 +45,7 @@ export function ToolCalls({ calls, isStreaming, parent }: Props): ReactNode {
         <li key={call.id}>
           <details>
             <summary>
-              {TITLES[call.name] ?? call.name} <span className="muted">{describe(call, isStreaming)}</span>
+              {titleOf(call)} <span className="muted">{describe(call, isStreaming)}</span>
             </summary>
             <pre dir="auto">{input(call)}</pre>
             {call.output !== undefined && <pre dir="auto">{call.output}</pre>}
@@ -84,7 +88,11 @@ function lastLines(log: string): string {
 /** What an agent does now: its call that has not ended. */
 export function progressOf(calls: readonly ToolCall[]): string {
   const running = calls.find((call) => !hasEnded(call));
-  return running ? `${TITLES[running.name] ?? running.name}…` : "Thinking…";
+  return running ? `${titleOf(running)}…` : "Thinking…";
+}
+
+function titleOf({ name, output }: ToolCall): string {
+  return TITLES[name]?.[output === undefined ? 0 : 1] ?? name;
 }
 
 function hasEnded(call: ToolCall): boolean {
@@ -103,7 +111,7 @@ function describe(call: ToolCall, isStreaming: boolean): string {
           : call.seconds !== undefined
             ? `${call.seconds.toFixed(1)} s`
             : call.waitsFor !== undefined
-              ? "not answered"
+              ? WAITS[call.waitsFor]
               : isStreaming
                 ? "running"
                 : "not finished";
