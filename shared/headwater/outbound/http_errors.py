@@ -1,5 +1,6 @@
 """Translate errors of the guarded HTTP client into errors that say what to do."""
 
+import re
 import ssl
 
 import urllib3.exceptions as http
@@ -8,13 +9,16 @@ from headwater.errors import PermanentError, SystemicError, UpstreamError
 from headwater.outbound.deadline import exceeded_limit_s
 from headwater.redaction import quote
 
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
+
 
 def translate_http_error(error: Exception, url: str, host: str) -> UpstreamError | PermanentError:
     """Return the error that an error of urllib3, or DeadlineExceeded, stands for. The message contains the URL."""
     if limit_s := exceeded_limit_s(error):
         return UpstreamError(f"{host} did not finish its answer in {limit_s:g} s. Try again later.")
     cause = error.reason if isinstance(error, http.MaxRetryError) and error.reason else error
-    reason = quote(str(cause).rpartition(": ")[2]).rstrip("')")  # urllib3 puts the connection's name first
+    reason = str(cause).rpartition(": ")[2]  # urllib3 puts the connection's name first
+    reason = quote(_ERRNO.sub("", reason)).rstrip("')")
     match cause:
         case http.NameResolutionError():
             message = f"The host {host} was not found. Check the URL, or try again later."

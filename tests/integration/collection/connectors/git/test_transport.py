@@ -308,7 +308,7 @@ def test_failure_of_the_second_request_is_an_upstream_error(server: Server) -> N
 def test_unreachable_host_is_an_upstream_error(free_port: Callable[[], int]) -> None:
     error = failure(make_connector(), GitConfig(url=f"http://127.0.0.1:{free_port()}/r.git"))
     assert isinstance(error, UpstreamError)
-    assert "cannot be reached" in error.message
+    assert "cannot be reached (Connection refused)" in error.message
 
 
 def test_unknown_host_name_is_an_upstream_error() -> None:
