@@ -98,7 +98,8 @@ async function createWebhook(page) {
   expect(wrong.status() === 401, `a wrong secret gets ${String(wrong.status())}`);
   expect(right.status() === 202, `the secret gets ${String(right.status())}`);
   await checkAppearances(page, folder, "webhook");
-  await card.getByRole("button", { name: "Remove webhook" }).click();
+  await card.getByRole("button", { name: "Remove webhook…" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Remove webhook" }).click();
   await card.getByRole("button", { name: "Create webhook" }).waitFor();
   await card.getByRole("button", { name: "Cancel" }).click();
 }

@@ -1,10 +1,25 @@
 import { useState, type ReactNode } from "react";
 import { createWebhook, removeWebhook } from "../api/sources";
 import type { CreatedWebhook, Source } from "../api/types";
+import { ConfirmDialog } from "../ui/confirm-dialog";
 import { CopyField } from "../ui/copy-field";
 import { ProblemNote } from "../ui/problem-note";
 import { TimeAgo } from "../ui/time-ago";
 import { useAction } from "../ui/use-action";
+
+/** What is asked before a change that stops the server's reports. */
+const QUESTIONS = {
+  renew: {
+    title: "Renew the secret?",
+    confirm: "Renew secret",
+    effect: "Reports that are signed with the present secret are refused from now on. Give the new one to the server.",
+  },
+  remove: {
+    title: "Remove the webhook?",
+    confirm: "Remove webhook",
+    effect: "Reports of the server are refused from now on. Another webhook will have another secret.",
+  },
+} as const;
 
 /** Create, renew and remove the webhook of a source. */
 export function WebhookSettings({ source, onChange }: { source: Source; onChange: () => void }): ReactNode {
@@ -47,16 +62,58 @@ export function WebhookSettings({ source, onChange }: { source: Source; onChange
         </>
       )}
       {problem && <ProblemNote problem={problem} />}
-      <div className="actions">
-        <button type="button" disabled={isBusy} onClick={create}>
-          {source.webhook === null ? "Create webhook" : "Renew secret"}
-        </button>
-        {source.webhook !== null && (
-          <button type="button" className="plain" disabled={isBusy} onClick={remove}>
-            Remove webhook
+      {source.webhook === null ? (
+        <div className="actions">
+          <button type="button" disabled={isBusy} onClick={create}>
+            Create webhook
           </button>
-        )}
-      </div>
+        </div>
+      ) : (
+        <Changes renew={create} remove={remove} isBusy={isBusy} />
+      )}
     </fieldset>
+  );
+}
+
+/** Buttons that renew the secret and remove the webhook, after a question. */
+function Changes({ isBusy, ...act }: { renew: () => void; remove: () => void; isBusy: boolean }): ReactNode {
+  const [asked, setAsked] = useState<keyof typeof QUESTIONS | null>(null);
+  return (
+    <div className="actions">
+      <button
+        type="button"
+        disabled={isBusy}
+        onClick={() => {
+          setAsked("renew");
+        }}
+      >
+        Renew secret…
+      </button>
+      <button
+        type="button"
+        className="plain"
+        disabled={isBusy}
+        onClick={() => {
+          setAsked("remove");
+        }}
+      >
+        Remove webhook…
+      </button>
+      {asked !== null && (
+        <ConfirmDialog
+          title={QUESTIONS[asked].title}
+          confirm={QUESTIONS[asked].confirm}
+          onConfirm={() => {
+            setAsked(null);
+            act[asked]();
+          }}
+          onCancel={() => {
+            setAsked(null);
+          }}
+        >
+          <p>{QUESTIONS[asked].effect}</p>
+        </ConfirmDialog>
+      )}
+    </div>
   );
 }
