@@ -105,7 +105,7 @@ export function ModelRow({ model, mayChange, onChange }: RowProps): ReactNode {
           title={question.title}
           confirm={question.confirm}
           busy={isBusy}
-          isHarmless={question.isHarmless}
+          isHarmless={question.isHarmless ?? false}
           onConfirm={() => {
             perform(question.change(), done);
           }}
