@@ -71,7 +71,7 @@ export const Answer = memo(function Answer({
       ) : text === "" && isStreaming ? (
         <Waiting>{readingOf(passages.length)}</Waiting>
       ) : (
-        <AnswerText text={text} passages={passages} isStreaming={isStreaming} weak={weak} />
+        text !== "" && <AnswerText text={text} passages={passages} isStreaming={isStreaming} weak={weak} />
       )}
       <WaitingCalls calls={waiting} onRespond={onRespond} />
       {state !== "complete" && <p className="note">{message.metadata?.notice ?? ENDINGS[state]}</p>}
