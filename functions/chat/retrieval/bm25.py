@@ -201,11 +201,12 @@ def _count_near(first: Sequence[int], second: Sequence[int]) -> tuple[int, int]:
 def _credits(query: Sequence[QueryWord], information: Mapping[int, float]) -> tuple[dict[int, float], float]:
     """Return what each id counts for an overlap, and what a text with all words of the query has.
 
-    A word with several ids counts by the most frequent one: in another language it is rare, not important.
+    A word with several ids counts by the most frequent one: in another language it is rare, not important. Two forms of
+    a word count once, as they do in a text.
     """
     credit: dict[int, float] = {}
     total = 0.0
-    for word in query:
+    for word in {frozenset(word.ids): word for word in query}.values():
         least = min(information[number] for number in word.ids)
         total += word.share * least
         credit.update((number, max(least, credit.get(number, 0.0))) for number in word.ids)

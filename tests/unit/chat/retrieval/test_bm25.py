@@ -78,6 +78,15 @@ def test_overlap_by_the_rare_stem_of_another_language_is_no_more_than_by_the_fre
     assert frequent == rare < other < 1.0
 
 
+def test_two_forms_of_a_word_count_once_for_an_overlap() -> None:
+    found = Occurrences(*np.array([[1, 1, 2], [7, 8, 8], [1, 1, 1], [9, 9, 9]]))
+    once, twice = (
+        score(found, Statistics(2_000, 9.0, {1: 9, 2: 9}), [*[QueryWord([1], 1.0)] * forms, QueryWord([2], 1.0)])
+        for forms in (1, 2)
+    )
+    assert twice.overlaps.tolist() == once.overlaps.tolist() == [pytest.approx(0.5, abs=0.01), 1.0]
+
+
 PHRASE = [QueryWord([1], 1.0), QueryWord([2], 0.5)]
 FOUND = WordScores(np.zeros(0, np.int64), np.zeros(0), np.zeros(0), {1: 3.0, 2: 1.0, 7: 2.0}, mean_length=4.0)
 
