@@ -28,7 +28,13 @@ MIN_PROBABILITY = 0.6
 
 _WORDS = re.compile(r"[^\W\d_]+")
 _NO_LETTERS = {code: " " for code in range(128) if not chr(code).isalpha()}
-_SAME = {"nb": "no", "nn": "no"}
+_SAME = {"nb": "no", "nn": "no", "sh": "sr"}
+
+_STANDARDS = {code: group for group in (("bs", "hr", "sh", "sr"), ("id", "ms", "min"), ("nn", "no")) for code in group}
+"""Standards of one language: macrolanguages of ISO 639-3. The model divides the probability of a text among them."""
+
+_LIKELIEST = 6
+"""Languages whose probabilities are read of a text in one of several standards."""
 
 
 def detect_language(text: str) -> str | None:
@@ -47,9 +53,16 @@ def _detect(words: Iterable[str]) -> str | None:
     sample = " ".join(words)
     if len(sample) < MIN_LETTERS:
         return None
-    labels, probabilities = _model().predict(sample)
-    code = labels[0].removeprefix("__label__")
-    return _SAME.get(code, code) if probabilities[0] >= MIN_PROBABILITY else None
+    [(code, probability)] = _predict(sample, 1)
+    if probability < MIN_PROBABILITY and code in _STANDARDS:
+        probability = sum(each for other, each in _predict(sample, _LIKELIEST) if other in _STANDARDS[code])
+    return _SAME.get(code, code) if probability >= MIN_PROBABILITY else None
+
+
+def _predict(sample: str, most: int) -> list[tuple[str, float]]:
+    """Return the codes of the likeliest languages with their probabilities, likeliest first."""
+    labels, probabilities = _model().predict(sample, k=most)
+    return [(label.removeprefix("__label__"), float(each)) for label, each in zip(labels, probabilities, strict=True)]
 
 
 @cache

@@ -18,6 +18,9 @@ from headwater.words.languages import MAX_CHARS, _words, detect_language
         ("这台水泵由手工修理，在再次使用之前要经过测试。" * 3, "zh"),
         ("ปั๊มซ่อมด้วยมือ และทดสอบก่อนนำกลับมาใช้อีกครั้ง", "th"),
         ("पंप की मरम्मत हाथ से की जाती है और दोबारा इस्तेमाल से पहले जाँच होती है।", "hi"),
+        ("Ako imate poteškoća s čitanjem teksta na zaslonu, možete promijeniti veličinu slova u postavkama.", "hr"),
+        ("Otvorite pregled aktivnosti, izaberite karticu sa slikom i pritisnite dugme ispod nje da je sačuvate.", "sr"),
+        ("Mouse nirkabel dan optik perlu dibangunkan sebelum mereka bekerja kembali setelah komputer tidur.", "id"),
         ("Install.", None),
         ("x = f(a, b) + g[i] * 2; " * 20, None),
         (
