@@ -141,8 +141,8 @@ def _migrate(settings: Settings, options: argparse.Namespace) -> int:
     dim = dim_without_asking(model, settings) or registered_dim(settings, model) or model_dim(model, settings)
     active = register_model(settings.database_admin_url, model, dim, settings.database_root_certificate)
     vector_index.build_indexes(settings)
-    measure_missing(settings, Embedders(settings))
     count_missing_words(settings.database_admin_url, settings.database_root_certificate)
+    measure_missing(settings, Embedders(settings))
     print(f"migrated to {REVISION}, embedding model {active}")
     if active != model:
         print(f"EMBEDDING_MODEL is {model}. See GET /api/embedding-models, or the page Workspace of the web app.")

@@ -15,10 +15,10 @@ from sqlalchemy.engine import Connection
 
 from functions.collection.documents.store import read_source_language
 from headwater.database.transactions import json_rows
-from headwater.passages import about, excerpt
 from headwater.queue.ledger import NewStep, Step
 from headwater.queue.worker import StepResult
-from headwater.words.analysis import count_chunk_words, sparse_vector
+from headwater.words.analysis import sparse_vector
+from headwater.words.stored import count_stored_words
 
 DOCUMENTS = 200
 """Documents of a step. They are short."""
@@ -73,7 +73,7 @@ class CorrectLanguages:
         counted = []
         for chunk in gathered.chunks:
             document = documents[chunk.document_id]
-            words = _count(document, chunk, gathered.language)
+            words = count_stored_words(document, chunk, gathered.language)
             counted.append({"id": chunk.id, "words": sparse_vector(words), "n": sum(words.values())})
         known = [{"id": str(row.id), "at": row.fetched_at.isoformat()} for row in gathered.documents]
         return Corrected(gathered.language, known, counted)
@@ -91,16 +91,6 @@ class CorrectLanguages:
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
         """Leave the documents as they are: the source's next run tries again."""
-
-
-def _count(document: Any, chunk: Any, language: str) -> dict[int, int]:
-    """Count a chunk's words, as those of a parsed file are counted."""
-    text = document.text[chunk.start_offset : chunk.end_offset]
-    header = None if chunk.header_start is None else document.text[chunk.header_start : chunk.header_end]
-    description = about(document.front_matter) if chunk.ordinal == 0 else ""
-    shown = excerpt(text, chunk.markup or (), header)
-    headings = (*chunk.heading_path, description)
-    return count_chunk_words(document.key, document.title, headings, shown, language=language)
 
 
 _SELECT_SOURCE = sa.text("select source_id from runs where id = :run_id")

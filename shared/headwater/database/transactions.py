@@ -24,7 +24,7 @@ from headwater.redaction import quote
 if TYPE_CHECKING:
     from headwater.database.pg8000_pipeline import PipelinedConnection
 
-REVISION = "0047"
+REVISION = "0048"
 """The newest migration; `check_ready` requires it."""
 
 _UNREACHABLE = "The database can't be reached. Try again in a moment."

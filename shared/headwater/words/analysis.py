@@ -34,7 +34,9 @@ MAX_DISTINCT = 8_000
 
 STEMMERS = {
     "ar": "arabic",
+    "bs": "serbian",
     "ca": "catalan",
+    "cs": "czech",
     "da": "danish",
     "de": "german",
     "el": "greek",
@@ -42,10 +44,12 @@ STEMMERS = {
     "es": "spanish",
     "et": "estonian",
     "eu": "basque",
+    "fa": "persian",
     "fi": "finnish",
     "fr": "french",
     "ga": "irish",
     "hi": "hindi",
+    "hr": "serbian",
     "hu": "hungarian",
     "hy": "armenian",
     "id": "indonesian",
@@ -54,6 +58,7 @@ STEMMERS = {
     "ne": "nepali",
     "nl": "dutch",
     "no": "norwegian",
+    "pl": "polish",
     "pt": "portuguese",
     "ro": "romanian",
     "ru": "russian",
@@ -63,7 +68,14 @@ STEMMERS = {
     "tr": "turkish",
     "yi": "yiddish",
 }
-"""Snowball's stemmer of each language, by ISO 639-1 code. Words of other languages are not stemmed."""
+"""Snowball's stemmer of each language, by ISO 639-1 code. That of Serbian is for Bosnian and Croatian, too."""
+
+TRUNCATED = frozenset(("be", "bg", "lv", "mk", "sk", "sl", "uk"))
+"""Languages with many endings and without a stemmer: their words are cut after STEM_CHARS letters. Words of languages
+that are neither here nor in STEMMERS stay as they are."""
+
+STEM_CHARS = 5
+"""About as good as a stemmer in Slavic languages that have one (docs/decisions/0055)."""
 
 DEFAULT_LANGUAGE = "en"
 """Language of texts whose language can't be detected."""
@@ -261,6 +273,8 @@ _stemmers = threading.local()
 
 
 def _stemmer(language: str) -> Callable[[str], str] | None:
+    if language in TRUNCATED:
+        return _truncate
     if language not in STEMMERS:
         return None
     own = vars(_stemmers)
@@ -272,6 +286,11 @@ def _stemmer(language: str) -> Callable[[str], str] | None:
         own[language] = new.stemWord
     stem: Callable[[str], str] = own[language]
     return stem
+
+
+def _truncate(word: str) -> str:
+    """Cut a word of letters: `налаштування` becomes `налаш`. Names with signs or digits stay whole."""
+    return word[:STEM_CHARS] if word.isalpha() else word
 
 
 @cache

@@ -1,12 +1,17 @@
-"""Count the words of chunks that a release before word counts has stored."""
+"""Count the words of chunks that are stored without: by a release before word counts, or since a migration has removed
+counts that this release makes differently.
+"""
+
+import uuid
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from headwater import logs
 from headwater.database.transactions import json_rows, owner_transaction
-from headwater.words.analysis import DEFAULT_LANGUAGE, count_chunk_words, sparse_vector
-from headwater.words.languages import MAX_CHARS, detect_language
+from headwater.words.analysis import DEFAULT_LANGUAGE, sparse_vector
+from headwater.words.languages import detect_language
+from headwater.words.stored import count_stored_words
 
 DOCUMENTS = 200
 """Documents of one transaction."""
@@ -17,35 +22,41 @@ def count_missing_words(admin_url: str, root_certificate: str = "") -> int:
     done = 0
     while True:
         with owner_transaction(admin_url, root_certificate) as tx:
-            documents = tx.execute(_SELECT_DOCUMENTS, {"n": DOCUMENTS, "chars": MAX_CHARS}).all()
-            for document in documents:
-                _count(tx, document.id, detect_language(document.beginning) or DEFAULT_LANGUAGE)
+            documents = tx.execute(_SELECT_DOCUMENTS, {"n": DOCUMENTS}).scalars().all()
+            for document_id in documents:
+                _count(tx, document_id)
         if not documents:
             return done
         done += len(documents)
         logs.event("words.counted", documents=done)
 
 
-def _count(tx: Connection, document_id: object, language: str) -> None:
+def _count(tx: Connection, document_id: uuid.UUID) -> None:
+    """Count the words of a document, in the language that it inherits if its own can't be detected."""
+    document = tx.execute(_SELECT_DOCUMENT, {"id": document_id}).one()
+    detected = detect_language(document.text)
+    language = detected or document.language or DEFAULT_LANGUAGE
     rows = []
     for chunk in tx.execute(_SELECT_CHUNKS, {"document_id": document_id}):
-        counts = count_chunk_words(chunk.key, chunk.title, chunk.heading_path, chunk.text, language=language)
+        counts = count_stored_words(document, chunk, language)
         rows.append({"id": chunk.id, "words": sparse_vector(counts), "n": sum(counts.values())})
     tx.execute(_UPDATE_CHUNKS, {"rows": json_rows(rows)})
-    tx.execute(_UPDATE_DOCUMENT, {"id": document_id, "language": language})
+    tx.execute(_UPDATE_DOCUMENT, {"id": document_id, "language": language, "inherits": detected is None})
 
 
 # A step that replaces a document's chunks locks the document first.
 _SELECT_DOCUMENTS = sa.text("""
-    select d.id, left(d.text, :chars) as beginning from documents d
+    select d.id from documents d
     where exists (select 1 from chunks c where c.document_id = d.id and c.words is null)
     limit :n for update of d
 """)
 
+_SELECT_DOCUMENT = sa.text("select key, title, text, front_matter, language from documents where id = :id")
+
 _SELECT_CHUNKS = sa.text("""
-    select c.id, d.key, d.title, c.heading_path,
-      substr(d.text, c.start_offset + 1, c.end_offset - c.start_offset) as text
-    from chunks c join documents d on d.id = c.document_id where d.id = :document_id
+    select id, ordinal, start_offset, end_offset, header_start, header_end,
+      to_json(heading_path) as heading_path, to_json(markup) as markup
+    from chunks where document_id = :document_id
 """)
 
 _UPDATE_CHUNKS = sa.text("""
@@ -53,4 +64,6 @@ _UPDATE_CHUNKS = sa.text("""
     from json_to_recordset(cast(:rows as json)) as r (id bigint, words text, n integer) where c.id = r.id
 """)
 
-_UPDATE_DOCUMENT = sa.text("update documents set language = :language, word_segment_id = null where id = :id")
+_UPDATE_DOCUMENT = sa.text("""
+    update documents set language = :language, inherits_language = :inherits, word_segment_id = null where id = :id
+""")

@@ -77,6 +77,13 @@ def test_names_are_found_as_written_and_by_their_parts(name: str, expected: set[
         ("книга", "Читаю книги", "ru"),
         ("كتب", "الكتب", "ar"),
         ("किताबें", "किताब", "hi"),
+        ("katalogów", "Zmienić katalog", "pl"),
+        ("souborech", "Vypsat soubory", "cs"),
+        ("datotekama", "Popis datoteka", "hr"),
+        ("datoteka", "Опис датотека", "sr"),
+        ("کتابهای", "این کتاب", "fa"),
+        ("налаштувань", "Змінити налаштування", "uk"),
+        ("програмите", "Тази програма", "bg"),
         ("東京", "私は東京に住んでいます", "ja"),
         ("학교", "학교에서", "ko"),
         ("ภาษา", "ภาษาไทย", "th"),
@@ -95,6 +102,12 @@ def test_version_is_found_with_and_without_its_v(query: str, text: str) -> None:
     version = query_words(query, ["en"])[0]
     assert version.text == query.lower()
     assert count_words(text, "en").keys() & version.ids
+
+
+def test_names_with_signs_and_digits_are_not_cut() -> None:
+    assert not is_found("systemd-networkd", "systemd-resolved", "sk")
+    assert not is_found("libssl30", "libssl11", "sk")
+    assert is_found("systemd-networkd", "služba systemd-networkd", "sk")
 
 
 def test_query_is_looked_up_in_each_language() -> None:
