@@ -195,7 +195,7 @@ class Search:
         from functions.chat.retrieval.words import read_scores, weigh_words  # imports numpy
 
         judges = {} if vector is None else scales.judges(vector)
-        words = [] if by == "vectors" else weigh_words(query, languages, target.stop_words)
+        words = [] if by == "vectors" else weigh_words(query, languages, target.stop_words, target.english_stop_words)
         with tracing.database_span("find passages"), self._snapshot(workspace_id) as tx:
             scope = scope.select(tx, self.exact_limit)
             dense = _dense(tx, scope, dim=target.dim if target.is_indexed else None)

@@ -52,7 +52,9 @@ TARGET = sa.text("""
         select 1 from languages l
         join json_to_recordset(cast(:stemmers as json)) as s (language text, dictionary name) using (language)
         join pg_ts_dict on dictname = s.dictionary
-        where ts_lexize(pg_ts_dict.oid, word) = '{}')) as stop_words
+        where ts_lexize(pg_ts_dict.oid, word) = '{}')) as stop_words,
+      array(select word from json_array_elements_text(cast(:texts as json)) as word
+        where ts_lexize('english_stem', word) = '{}') as english_stop_words
     from (values (1)) one left join embedding_models m on m.state = 'active' and exists (
       select 1 from vectors v where v.model_id = m.id and v.workspace_id = :workspace_id)
 """)

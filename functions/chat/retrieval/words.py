@@ -20,7 +20,8 @@ from sqlalchemy.engine import Connection
 from functions.chat.common_words import common_words
 from functions.chat.retrieval.bm25 import Occurrences, QueryWord, Statistics, WordScores, score, word_weights
 from headwater.database.transactions import to_array
-from headwater.words.analysis import is_pair, query_words, sparse_vector
+from headwater.words.analysis import DEFAULT_LANGUAGE, is_pair, query_words, sparse_vector
+from headwater.words.analysis import QueryWord as AnalysedWord
 
 MAX_WORDS = 64
 """Distinct words of a query that are looked up, at most: about as many as the embedder reads."""
@@ -47,13 +48,32 @@ _FIRST_SYLLABLE = "\u3040"
 _HANGUL = "\uac00"
 
 
-def weigh_words(query: str, languages: Sequence[str], stop_words: Collection[str]) -> list[QueryWord]:
-    """Return the words of a query with their weights. Stop words are looked up only if there are no others."""
+def weigh_words(
+    query: str, languages: Sequence[str], stop_words: Collection[str], english_stop_words: Collection[str] = ()
+) -> list[QueryWord]:
+    """Return the words of a query with their weights. Stop words are looked up only if there are no others.
+
+    `english_stop_words` are the query's, for a query in English that is looked up in texts of other languages: in
+    these, they are rare, since only names, code and quotations have them.
+    """
     words = query_words(query, languages)
-    words = ([word for word in words if word.text not in stop_words] or words)[:MAX_WORDS]
     common = common_words(tuple(languages))
+    if DEFAULT_LANGUAGE not in languages and _is_english(words, english_stop_words, common.union(stop_words)):
+        stop_words = frozenset(stop_words).union(english_stop_words)
+        common = common_words((*languages, DEFAULT_LANGUAGE))
+    words = ([word for word in words if word.text not in stop_words] or words)[:MAX_WORDS]
     weights = (COMMON_WEIGHT if _is_common(word.text, common) else 1.0 for word in words)
     return [QueryWord(word.ids, weight, _share(word.text)) for word, weight in zip(words, weights, strict=True)]
+
+
+def _is_english(words: Sequence[AnalysedWord], english: Collection[str], others: Collection[str]) -> bool:
+    """Return True for a query with two stop words of English or more, and fewer of the texts' languages.
+
+    "Was will der Mann?" has two of English and three of German. Shorter ones than three letters are words of many
+    languages, such as "i" and "do" in Croatian.
+    """
+    count = sum(word.text in english and len(word.text) > 2 for word in words)
+    return count > 1 and count > sum(word.text in others for word in words)
 
 
 def _is_common(word: str, common: Collection[str]) -> bool:

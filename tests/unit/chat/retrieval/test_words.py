@@ -28,3 +28,26 @@ def test_common_words_and_pairs_with_one_weigh_half(language: str, query: str, w
 )
 def test_texts_have_half_of_the_pairs_of_syllables_that_a_query_has(query: str, share: float) -> None:
     assert [word.share for word in weigh_words(query, ["en"], ())] == [share]
+
+
+ENGLISH = {"what", "is", "the", "of", "was", "will", "to", "do", "i"}
+
+
+@pytest.mark.parametrize(
+    ("language", "query", "kept"),
+    [
+        ("cs", "What is the name of the pump?", ["name", "pump"]),
+        ("de", "What is the name of the pump?", ["name", "pump"]),
+        ("de", "Was will der Mann mit der Pumpe?", ["was", "will", "der", "mann", "mit", "pumpe"]),
+        ("pl", "Jak to do mnie trafiło?", ["jak", "to", "do", "mnie", "trafiło"]),
+        ("hr", "Kako do pomoći i za što", ["kako", "do", "pomoći", "i", "za", "što"]),
+        ("cs", "Odstranit the pump", ["odstranit", "the", "pump"]),
+        ("en", "What is the pump?", ["what", "is", "the", "pump"]),
+        ("cs", "What is the?", ["what", "is", "the"]),
+    ],
+)
+def test_stop_words_of_english_are_left_out_of_questions_in_english_only(
+    language: str, query: str, kept: list[str]
+) -> None:
+    expected = [word.ids for text in kept for word in query_words(text, [language])]
+    assert [word.ids for word in weigh_words(query, [language], (), ENGLISH)] == expected
