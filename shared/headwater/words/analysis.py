@@ -70,9 +70,9 @@ STEMMERS = {
 }
 """Snowball's stemmer of each language, by ISO 639-1 code. That of Serbian is for Bosnian and Croatian, too."""
 
-TRUNCATED = frozenset(("be", "bg", "lv", "mk", "sk", "sl", "uk"))
-"""Languages with many endings and without a stemmer: their words are cut after STEM_CHARS letters. Words of languages
-that are neither here nor in STEMMERS stay as they are."""
+TRUNCATED = frozenset(("be", "bg", "lv", "mk", "sk", "sl", "tr", "uk"))
+"""Languages with many endings whose words are cut after STEM_CHARS letters: those without a stemmer, and Turkish, whose
+stemmer finds less. Words of languages that are neither here nor in STEMMERS stay as they are."""
 
 STEM_CHARS = 5
 """About as good as a stemmer in Slavic languages that have one (docs/decisions/0055)."""
@@ -234,7 +234,7 @@ def _words(name: str) -> Iterator[str]:
             yield from _pairs(word)
             continue
         yield word[:MAX_NAME_CHARS].lower()
-        if "_" in word or not word.islower():
+        if "_" in word or not (word.islower() or _is_in_capitals(word)):
             parts = _BETWEEN_PARTS.split(word)
             if len(parts) > 1:
                 yield from (part.lower() for part in parts if part)
@@ -244,6 +244,11 @@ def _spellings(word: str) -> tuple[str, ...]:
     """Return a word, and the other spelling of a version."""
     version = _VERSION.fullmatch(word)
     return (version[1], f"v{version[1]}") if version else (word,)
+
+
+def _is_in_capitals(word: str) -> bool:
+    """Return True for a word such as `ÜBERSICHT`, whose `Ü` is no lower-case letter before a part."""
+    return not word.isascii() and word.isupper()
 
 
 def _pairs(word: str) -> Iterator[str]:
@@ -265,7 +270,7 @@ def _stem_id(language: str, word: str) -> int:
 def _without_accents(word: str) -> str:
     decomposed = unicodedata.normalize("NFD", word)
     kept = (c for c in decomposed if c >= _INDIC_START or unicodedata.category(c) != "Mn")
-    return unicodedata.normalize("NFC", "".join(kept))
+    return unicodedata.normalize("NFC", "".join(kept)).replace("\u0131", "i")  # dotless, the lower case of I
 
 
 _stemmers = threading.local()

@@ -1,4 +1,4 @@
-"""Count the words of texts again in languages that have got stemmers, and of those whose language was not detected.
+"""Count the words of texts again in languages that are stemmed otherwise, or whose texts were not detected.
 
 Revision ID: 0048
 """
@@ -14,7 +14,7 @@ _FORGET = """
 update chunks c set words = null from documents d
 where d.id = c.document_id
   and (d.inherits_language or d.language in
-    ('be', 'bg', 'bs', 'cs', 'fa', 'hr', 'lv', 'mk', 'pl', 'sh', 'sk', 'sl', 'uk'))
+    ('az', 'be', 'bg', 'bs', 'cs', 'fa', 'hr', 'lv', 'mk', 'pl', 'sh', 'sk', 'sl', 'tr', 'uk'))
 """
 
 
