@@ -18,17 +18,16 @@ DOCUMENTS = 200
 
 
 def count_missing_words(admin_url: str, root_certificate: str = "") -> int:
-    """Count the words of every chunk without; returns the number of documents. Can be interrupted and run again."""
-    done = 0
-    while True:
+    """Count the words of chunks without counts. Returns the number of documents. Continues where it was interrupted."""
+    with owner_transaction(admin_url, root_certificate) as tx:
+        documents = [str(document_id) for document_id in tx.execute(_SELECT_DOCUMENTS).scalars()]
+    for start in range(0, len(documents), DOCUMENTS):
+        ids = documents[start : start + DOCUMENTS]
         with owner_transaction(admin_url, root_certificate) as tx:
-            documents = tx.execute(_SELECT_DOCUMENTS, {"n": DOCUMENTS}).scalars().all()
-            for document_id in documents:
+            for document_id in tx.execute(_LOCK_DOCUMENTS, {"ids": json_rows(ids)}).scalars().all():
                 _count(tx, document_id)
-        if not documents:
-            return done
-        done += len(documents)
-        logs.event("words.counted", documents=done)
+        logs.event("words.counted", documents=start + len(ids), total=len(documents))
+    return len(documents)
 
 
 def _count(tx: Connection, document_id: uuid.UUID) -> None:
@@ -44,11 +43,14 @@ def _count(tx: Connection, document_id: uuid.UUID) -> None:
     tx.execute(_UPDATE_DOCUMENT, {"id": document_id, "language": language, "inherits": detected is None})
 
 
+# One scan of all chunks: there is no index of those without words.
+_SELECT_DOCUMENTS = sa.text("select distinct document_id from chunks where words is null order by document_id")
+
 # A step that replaces a document's chunks locks the document first.
-_SELECT_DOCUMENTS = sa.text("""
-    select d.id from documents d
-    where exists (select 1 from chunks c where c.document_id = d.id and c.words is null)
-    limit :n for update of d
+_LOCK_DOCUMENTS = sa.text("""
+    select id from documents
+    where id = any(array(select cast(value as uuid) from json_array_elements_text(cast(:ids as json))))
+    order by id for update
 """)
 
 _SELECT_DOCUMENT = sa.text("select key, title, text, front_matter, language from documents where id = :id")
