@@ -65,4 +65,25 @@ describe.skipIf(!existsSync(CHROMIUM))("a page (needs chromium)", () => {
     await page.getByRole("button", { name: "Try again" }).click();
     await page.getByRole("list", { name: "Runs" }).getByRole("link", { name: makeSource().name }).waitFor();
   });
+
+  it("forgets the problem of one change when another is asked for", async () => {
+    const progress = { texts: 2, embedded: 2, is_open: false, error: null };
+    const model = { id: 2, name: "new", provider: "local", price: 0, dim: 384, activates: false, activated_at: null };
+    const models = [{ ...model, state: "building", created_at: "2026-01-01T00:00:00Z", progress }];
+    const list = { models, may_change: true, available: [], providers: [] };
+    await page.route("**/api/embedding-models", (route) => route.fulfill({ json: list }));
+    await page.route("**/api/embedding-models/2/activate", (route) =>
+      route.fulfill({
+        status: 409,
+        contentType: "application/problem+json",
+        json: { title: "Conflict", detail: "Busy." },
+      }),
+    );
+    await page.getByRole("link", { name: "Workspace" }).click();
+    await page.getByRole("button", { name: "Activate new" }).click();
+    await page.getByRole("alert").getByText("Busy.").waitFor();
+    await page.getByRole("button", { name: "Delete new" }).click();
+    await page.getByRole("dialog", { name: "Delete new?" }).waitFor();
+    expect(await page.getByText("Busy.").count()).toBe(0);
+  });
 });

@@ -57,7 +57,11 @@ interface Question {
 
 export function ModelRow({ model, mayChange, onChange }: RowProps): ReactNode {
   const [question, setQuestion] = useState<Question | null>(null);
-  const { perform, isBusy, problem } = useAction();
+  const { perform, isBusy, problem, clear } = useAction();
+  const ask = (next: Question | null): void => {
+    clear(); // the problem of another change
+    setQuestion(next);
+  };
   const done = (): void => {
     setQuestion(null);
     onChange();
@@ -82,13 +86,13 @@ export function ModelRow({ model, mayChange, onChange }: RowProps): ReactNode {
             !model.progress?.is_open &&
             button("Build", () => {
               perform(estimateBuild(model.id), (estimate) => {
-                setQuestion(askToBuild(model, estimate));
+                ask(askToBuild(model, estimate));
               });
             })}
           {model.state === "building" &&
             button("Activate", () => {
               if (isComplete) perform(activateModel(model.id), done);
-              else setQuestion(askToActivate(model));
+              else ask(askToActivate(model));
             })}
           {model.state === "retired" &&
             model.activated_at !== null &&
@@ -96,7 +100,7 @@ export function ModelRow({ model, mayChange, onChange }: RowProps): ReactNode {
               perform(activateModel(model.id, { allowMissing: true }), done);
             })}
           {button("Delete", () => {
-            setQuestion(askToDelete(model));
+            ask(askToDelete(model));
           })}
         </div>
       )}
@@ -110,7 +114,7 @@ export function ModelRow({ model, mayChange, onChange }: RowProps): ReactNode {
             perform(question.change(), done);
           }}
           onCancel={() => {
-            setQuestion(null);
+            ask(null);
           }}
         >
           {question.texts.map((text) => (
