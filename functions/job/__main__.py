@@ -15,9 +15,11 @@ import datetime as dt
 import sys
 import uuid
 from collections.abc import Sequence
+from contextlib import closing
 
 from functions.job.keys import add_keys_command
 from functions.job.owner import add_owner_command
+from functions.job.workspaces import read_workspaces
 from headwater import logs, tracing
 from headwater.config import Settings, get_settings
 from headwater.errors import HeadwaterError
@@ -115,8 +117,9 @@ def _collect(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _migrate(settings: Settings, options: argparse.Namespace) -> int:
+    from functions.collection.pipeline.index_words import index_workspace
     from headwater.database.migrations import downgrade, register_model, upgrade
-    from headwater.database.transactions import REVISION
+    from headwater.database.transactions import REVISION, Database
     from headwater.embedding import vector_index
     from headwater.embedding.active_model import active_model_name, registered_dim
     from headwater.embedding.registry import DEFAULT, Embedders, check_model, dim_without_asking, model_dim
@@ -142,6 +145,9 @@ def _migrate(settings: Settings, options: argparse.Namespace) -> int:
     active = register_model(settings.database_admin_url, model, dim, settings.database_root_certificate)
     vector_index.build_indexes(settings)
     count_missing_words(settings.database_admin_url, settings.database_root_certificate)
+    with closing(Database.from_settings(settings, pool_size=1)) as database:
+        for workspace in read_workspaces(database):
+            index_workspace(database, workspace.id)
     measure_missing(settings, Embedders(settings))
     print(f"migrated to {REVISION}, embedding model {active}")
     if active != model:

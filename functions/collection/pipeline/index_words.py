@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from functions.collection.pipeline.postings import ChunkWords, make_postings
 from headwater.database.arrays import BinaryValue
-from headwater.database.transactions import json_rows, to_array
+from headwater.database.transactions import Database, json_rows, to_array
 from headwater.queue.ledger import NewStep, Step
 from headwater.queue.worker import StepResult
 
@@ -59,19 +59,20 @@ def is_urgent(tx: Connection, step: Step) -> bool:
     return bool(tx.execute(_IS_URGENT, values).scalar_one())
 
 
+def index_workspace(database: Database, workspace_id: uuid.UUID) -> None:
+    """Index a workspace's documents by word without a run, as after `migrate` has counted their words."""
+    while True:
+        with database.transaction(workspace_id) as tx:
+            if not is_needed(tx, workspace_id) or not _index(tx, workspace_id, _choose_documents(tx, workspace_id)):
+                return
+
+
 class IndexWords:
     """Handler of `index_words` steps."""
 
     def gather(self, tx: Connection, step: Step) -> list[str]:
         """Choose documents that are not indexed, and those of segments that are small or mostly outdated."""
-        tx.execute(_REFRESH_STATISTICS)
-        segments = tx.execute(_SELECT_SEGMENTS, {"workspace_id": step.workspace_id}).all()
-        small = [row.id for row in segments if row.chunks < SEGMENT_CHUNKS / 2 and row.words < SEGMENT_WORDS / 2]
-        outdated = [row.id for row in segments if row.live < row.chunks / 2 or row.live_documents < row.documents / 2]
-        joined = {*outdated, *(small if len(small) >= SMALL_SEGMENTS else ())}
-        values = {"workspace_id": step.workspace_id, "segments": json_rows(sorted(joined))}
-        values |= {"chunks": SEGMENT_CHUNKS, "words": SEGMENT_WORDS, "span": MAX_SPAN}
-        return [str(document_id) for document_id in tx.execute(_SELECT_DOCUMENTS, values).scalars()]
+        return _choose_documents(tx, step.workspace_id)
 
     def compute(self, gathered: list[str]) -> list[str]:
         """Do nothing: the database does the work."""
@@ -79,23 +80,40 @@ class IndexWords:
 
     def apply(self, tx: Connection, step: Step, computed: list[str]) -> StepResult:
         """Move the documents into a new segment, except those that another step is changing."""
-        values: dict[str, Any] = {"workspace_id": step.workspace_id, "documents": json_rows(computed)}
-        locked: Sequence[uuid.UUID] = tx.execute(_LOCK_DOCUMENTS, values).scalars().all()
-        values["documents"] = json_rows([str(document_id) for document_id in locked])
-        segment = tx.execute(_INSERT_SEGMENT, values).one()
-        blocks = tx.execute(_SELECT_WORDS, {**values, **segment._mapping, "block": BLOCK_CHUNKS})
-        for words, chunks, postings in make_postings(itertools.starmap(ChunkWords, blocks), segment.mean_length):
-            arrays = {"words": to_array(words.tolist()), "chunks": to_array(chunks.tolist())}
-            tx.execute(_INSERT_POSTINGS, {**values, "id": segment.id, **arrays, "postings": BinaryValue(postings)})
-        tx.execute(_MOVE_DOCUMENTS, {**values, "segment_id": segment.id})
-        tx.execute(_RELEASE_DELETED, values)
-        tx.execute(_DELETE_EMPTY_SEGMENTS, values)
+        n = _index(tx, step.workspace_id, computed)
         # While a run fetches, its next batches look again.
-        more = bool(locked) and not step.key.startswith(MEANWHILE) and is_needed(tx, step.workspace_id)
+        more = n and not step.key.startswith(MEANWHILE) and is_needed(tx, step.workspace_id)
         return StepResult(next_steps=[NewStep("collection", "index_words", f"{step.key}+")] if more else ())
 
     def give_up(self, tx: Connection, step: Step, reason: str) -> None:
         """Leave the documents as they are: search scans them."""
+
+
+def _choose_documents(tx: Connection, workspace_id: uuid.UUID) -> list[str]:
+    tx.execute(_REFRESH_STATISTICS)
+    segments = tx.execute(_SELECT_SEGMENTS, {"workspace_id": workspace_id}).all()
+    small = [row.id for row in segments if row.chunks < SEGMENT_CHUNKS / 2 and row.words < SEGMENT_WORDS / 2]
+    outdated = [row.id for row in segments if row.live < row.chunks / 2 or row.live_documents < row.documents / 2]
+    joined = {*outdated, *(small if len(small) >= SMALL_SEGMENTS else ())}
+    values = {"workspace_id": workspace_id, "segments": json_rows(sorted(joined))}
+    values |= {"chunks": SEGMENT_CHUNKS, "words": SEGMENT_WORDS, "span": MAX_SPAN}
+    return [str(document_id) for document_id in tx.execute(_SELECT_DOCUMENTS, values).scalars()]
+
+
+def _index(tx: Connection, workspace_id: uuid.UUID, documents: Sequence[str]) -> int:
+    """Move documents into a new segment, except those that are locked. Returns their number."""
+    values: dict[str, Any] = {"workspace_id": workspace_id, "documents": json_rows(documents)}
+    locked: Sequence[uuid.UUID] = tx.execute(_LOCK_DOCUMENTS, values).scalars().all()
+    values["documents"] = json_rows([str(document_id) for document_id in locked])
+    segment = tx.execute(_INSERT_SEGMENT, values).one()
+    blocks = tx.execute(_SELECT_WORDS, {**values, **segment._mapping, "block": BLOCK_CHUNKS})
+    for words, chunks, postings in make_postings(itertools.starmap(ChunkWords, blocks), segment.mean_length):
+        arrays = {"words": to_array(words.tolist()), "chunks": to_array(chunks.tolist())}
+        tx.execute(_INSERT_POSTINGS, {**values, "id": segment.id, **arrays, "postings": BinaryValue(postings)})
+    tx.execute(_MOVE_DOCUMENTS, {**values, "segment_id": segment.id})
+    tx.execute(_RELEASE_DELETED, values)
+    tx.execute(_DELETE_EMPTY_SEGMENTS, values)
+    return len(locked)
 
 
 # Of tables that have grown. Without statistics, the planner takes the chunks of a document for as many as those of its
