@@ -324,9 +324,7 @@ _CANCEL_SAME_KIND = sa.text("""
                  where run_id = :run_id and kind = :kind and state = 'ready' for update skip locked)
 """)
 
-_HAS_OPEN_STEPS = sa.text("""
-    select exists (select 1 from steps where run_id = :run_id and is_open)
-""")
+_HAS_OPEN_STEPS = sa.text("select exists (select 1 from steps where run_id = :run_id and is_open)")
 
 # Every statement that locks several steps locks them in the order of their ids.
 _CANCEL = sa.text("""

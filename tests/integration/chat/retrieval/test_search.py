@@ -113,14 +113,6 @@ def test_word_forms_match_and_any_word_suffices(chat: ChatApp) -> None:
     assert keys(chat.search(q="How do I install databases?")) == ["two.md", "one.md"]
 
 
-def test_english_stop_words_of_questions_in_english_find_no_texts_in_other_languages(chat: ChatApp) -> None:
-    chat.add_document("code.md", "Der Befehl schreibt: what is the.", vectors=())
-    chat.add_document("pump.md", "Ein Motor treibt sie an.", vectors=())
-    chat.rows("update documents set language = 'de' returning id")
-    assert keys(chat.search(q="What is the Motor?")) == ["pump.md"]
-    assert keys(chat.search(q="Ist the ein Befehl?")) == ["code.md"]
-
-
 def test_removed_and_foreign_documents_are_not_found(chat: ChatApp, run_in_workspace: RunApp) -> None:
     chat.add_document("mine.md", "A secret cat.")
     chat.add_document("removed.md", "A removed cat.")

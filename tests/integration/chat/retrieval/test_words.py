@@ -60,6 +60,14 @@ def keys(chat: ChatApp, query: str) -> Sequence[object]:
     return sorted(hit["key"] for hit in chat.search(q=query, k=50))
 
 
+def test_english_stop_words_of_questions_in_english_find_no_texts_in_other_languages(chat: ChatApp) -> None:
+    chat.add_document("code.md", "Der Befehl schreibt: what is the.", vectors=())
+    chat.add_document("pump.md", "Ein Motor treibt sie an.", vectors=())
+    chat.rows("update documents set language = 'de' returning id")
+    assert keys(chat, "What is the Motor?") == ["pump.md"]
+    assert keys(chat, "Ist the ein Befehl?") == ["code.md"]
+
+
 def test_indexed_documents_score_as_scanned_ones(chat: ChatApp) -> None:
     add_documents(chat, 30)
     queries = ["word0", "word3 word40", "word0 word1 word2 word55", "absent", "word59 absent"]
