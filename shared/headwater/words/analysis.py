@@ -235,7 +235,7 @@ def _words(name: str) -> Iterator[str]:
             continue
         yield word[:MAX_NAME_CHARS].lower()
         if "_" in word or not (word.islower() or _is_in_capitals(word)):
-            parts = _BETWEEN_PARTS.split(word)
+            parts = word.split("_") if _is_in_capitals(word) else _BETWEEN_PARTS.split(word)
             if len(parts) > 1:
                 yield from (part.lower() for part in parts if part)
 

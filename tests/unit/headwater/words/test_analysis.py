@@ -46,6 +46,7 @@ def is_found(query: str, text: str, language: str = "en") -> bool:
         ("PPR-9087", {"ppr-9087", "ppr", "9087"}),
         ("snake_case", {"snake_case", "snake", "case"}),
         ("DESCRIPCIÓN ÜBERSICHT", {"descripción", "übersicht"}),
+        ("MAX_LÄNGE", {"max_länge", "max", "länge"}),
         ("ÜberSicht", {"übersicht", "über", "sicht"}),
         ("a.b()", {"a.b", "a", "b"}),
         ("/path/to", {"path/to", "path", "to"}),
