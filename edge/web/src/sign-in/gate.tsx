@@ -6,7 +6,7 @@ import { useLoad } from "../ui/use-load";
 import { AccountContext } from "./account";
 import { chooseWorkspace, signOut, useSession, type Session } from "../session/session";
 import { LocalGate } from "./local-gate";
-import { Opening } from "./opening";
+import { OpeningPage } from "./opening-page";
 import { SignInPage } from "./sign-in-page";
 
 /** Show the app after sign-in; in local mode, to browsers that have its token. */
@@ -17,7 +17,7 @@ export function Gate({ children }: { children: ReactNode }): ReactNode {
     if (installation.authMode === "local") return <LocalGate>{children}</LocalGate>;
     return <SignInRequired installation={installation}>{children}</SignInRequired>;
   }
-  return <Opening {...loaded} />;
+  return <OpeningPage {...loaded} />;
 }
 
 /**

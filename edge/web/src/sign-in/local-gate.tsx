@@ -8,13 +8,13 @@ import { BrandMark } from "../ui/icons";
 import { useLoad } from "../ui/use-load";
 import { AccountContext, LOCAL } from "./account";
 import { KeyForm } from "./key-form";
-import { Opening } from "./opening";
+import { OpeningPage } from "./opening-page";
 
 /** Show the app in local mode to browsers that have the token of this machine's user. */
 export function LocalGate({ children }: { children: ReactNode }): ReactNode {
   const session = useSession();
   const restored = useLoad(restoreSession);
-  if (!restored.value) return <Opening {...restored} />;
+  if (!restored.value) return <OpeningPage {...restored} />;
   if (session === null) return <LocalTokenPage />;
   return <AccountContext value={LOCAL}>{children}</AccountContext>;
 }

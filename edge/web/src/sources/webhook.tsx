@@ -80,25 +80,19 @@ function Changes({ isBusy, ...act }: { renew: () => void; remove: () => void; is
   const [asked, setAsked] = useState<keyof typeof QUESTIONS | null>(null);
   return (
     <div className="actions">
-      <button
-        type="button"
-        disabled={isBusy}
-        onClick={() => {
-          setAsked("renew");
-        }}
-      >
-        Renew secret…
-      </button>
-      <button
-        type="button"
-        className="plain"
-        disabled={isBusy}
-        onClick={() => {
-          setAsked("remove");
-        }}
-      >
-        Remove webhook…
-      </button>
+      {(["renew", "remove"] as const).map((change) => (
+        <button
+          key={change}
+          type="button"
+          className={change === "remove" ? "plain" : undefined}
+          disabled={isBusy}
+          onClick={() => {
+            setAsked(change);
+          }}
+        >
+          {QUESTIONS[change].confirm}…
+        </button>
+      ))}
       {asked !== null && (
         <ConfirmDialog
           title={QUESTIONS[asked].title}

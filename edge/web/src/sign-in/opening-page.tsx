@@ -3,7 +3,7 @@ import { LoadNote } from "../ui/load-note";
 import type { Loaded } from "../ui/use-load";
 
 /** The page that is shown until the app can be opened: after a second without an answer, and when that failed. */
-export function Opening<T>(loaded: Loaded<T>): ReactNode {
+export function OpeningPage<T>(loaded: Loaded<T>): ReactNode {
   return (
     <main className={loaded.problem ? "column" : "column late"}>
       <h1>Headwater</h1>
