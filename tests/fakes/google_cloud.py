@@ -213,7 +213,10 @@ class Google:
                     self.close_connection = True
 
             def respond(self) -> None:
-                raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                size = int(self.headers.get("Content-Length") or 0)
+                raw = self.rfile.read(size)
+                if len(raw) < size:
+                    raise ConnectionError("the client was killed while it sent its request")
                 parts = urlsplit(self.path)
                 if parts.path.startswith("/resumable/"):
                     self.respond_to_part()
