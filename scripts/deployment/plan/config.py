@@ -42,6 +42,11 @@ def read_installation(path: Path, environment: str, flags: Mapping[str, str]) ->
     try:
         document = tomllib.loads(path.read_text())
     except FileNotFoundError:
+        if environment:
+            raise ConfigurationError(
+                f"{path} doesn't exist. Copy docs/deploy.example.toml to it and edit it, or leave out the environment "
+                "and pass --project, --region, --domain and --database"
+            ) from None
         document = {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}") from error

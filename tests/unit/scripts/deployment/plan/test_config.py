@@ -28,6 +28,11 @@ def test_flags_replace_a_missing_file() -> None:
     assert installation.bucket == "acme-headwater-headwater"
 
 
+def test_environment_without_a_file_names_the_example_to_copy() -> None:
+    with pytest.raises(ConfigurationError, match=r"/nowhere/deploy\.toml doesn't exist\. Copy docs/deploy\.example"):
+        read_installation(Path("/nowhere/deploy.toml"), "production", FLAGS)
+
+
 def test_example_file_is_valid_in_both_environments() -> None:
     path = ROOT / "docs" / "deploy.example.toml"
     staging, production = (read_installation(path, name, {}) for name in ("staging", "production"))
