@@ -17,7 +17,7 @@ from headwater.auth.callers import Caller, ensure_local_workspace
 from headwater.errors import PermanentError, UnprocessableContent
 from headwater.filters.tree import Filter
 
-NO_MODEL = "Extraction needs a language model. Ask an owner of this installation to set CHAT_MODELS."
+NO_MODEL = "No language model is set up. Ask the operator of this installation to set CHAT_MODELS."
 
 Result = TypeVar("Result")
 Extracting = Generator[list[Delta | Restart], None, Extracted]
