@@ -70,7 +70,9 @@ class Settings:
     collection_url: str = _setting("Base URL of the collection function, for Cloud Tasks.", "")
     embedding_url: str = _setting("Base URL of the embedding function, for Cloud Tasks.", "")
     chat_url: str = _setting(
-        "Base URL of the chat function, for Cloud Tasks. Empty: an answer whose instance dies stays incomplete.", ""
+        "Base URL of the chat function, for Cloud Tasks. Empty: agents and standing questions don't work, and an "
+        "answer whose instance dies stays incomplete.",
+        "",
     )
     sandbox_url: str = _setting(
         "Base URL of the service `sandbox`, which runs agents' code. Set by `scripts/deploy`. Empty: on Google Cloud "
