@@ -13,7 +13,7 @@ const [base = "", , folder = ""] = process.argv.slice(2);
 await inBrowser(folder, async (openPage, errors) => {
   const page = await openPage();
   await page.goto(`${base}/prompts`);
-  await page.getByRole("region", { name: "broken" }).getByText("broken.toml: It is no prompt").waitFor();
+  await page.getByRole("region", { name: "broken" }).getByText("broken.toml: It is not a valid prompt").waitFor();
   const card = page.getByRole("region", { name: "classify" });
   await card.getByText("Schemas").click();
   await card.getByText('"properties"').first().waitFor();
@@ -32,7 +32,7 @@ await inBrowser(folder, async (openPage, errors) => {
 
   await form.getByLabel("Text").fill("?");
   await form.getByRole("button", { name: "Run" }).click();
-  await form.getByRole("alert").getByText("even after a repair").waitFor();
+  await form.getByRole("alert").getByText("even after one correction").waitFor();
   await form.getByText('"kind": "praise"').waitFor();
   await checkAppearances(page, folder, "refusal");
   expectNoErrors(errors);

@@ -78,7 +78,7 @@ def _read_approval(call_id: str, part: Mapping[str, Any]) -> Response:
 
 def _read_answer(call_id: str, output: object, max_chars: int) -> Response:
     if not isinstance(output, str):
-        raise UnprocessableContent(f"output: the answer to {call_id} is a text.")
+        raise UnprocessableContent(f"output: the answer to {call_id} must be a text.")
     return Response(call_id=call_id, answer=clean(check_question(output, max_chars, "The answer"), max_chars))
 
 
@@ -87,7 +87,7 @@ def _input(part: Mapping[str, Any]) -> dict[str, Any] | None:
     if value is None:
         return None
     if not isinstance(value, dict):
-        raise UnprocessableContent("input: the arguments of a call are a JSON object.")
+        raise UnprocessableContent("input: the arguments of a call must be a JSON object.")
     size = len(msgspec.json.encode(value))
     if size > MAX_INPUT_BYTES:
         raise UnprocessableContent(f"input: the arguments have {size:,} bytes. The limit is {MAX_INPUT_BYTES:,}.")

@@ -1,4 +1,4 @@
-"""The step that writes an answer anew, which has lost its writer. It has no client.
+"""The step that writes an answer again after it has lost its writer. It has no client.
 
 The answer's readers follow the log, on any instance.
 """

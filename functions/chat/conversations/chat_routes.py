@@ -122,7 +122,7 @@ class ChatRoutes:
         """Store a question and stream its answer as server-sent events, in the AI SDK's UI message stream protocol v1.
 
         Citations `[n]` in the text refer to the `source-document` and `source-url` parts. The answer is completed and
-        stored even if the client disconnects; it may then be written anew from its beginning.
+        stored even if the client disconnects; it may then be written again from its beginning.
         """
         request: ChatRequest = call.body
         conversation_id = check_conversation_id(request.id)
@@ -167,7 +167,9 @@ class ChatRoutes:
         """Store the person's responses to calls of an agent, and stream what follows."""
         given = read_responses(message.parts, self.max_question_chars)
         if not given:
-            raise UnprocessableContent("The last message is an answer without a response to one of its calls.")
+            raise UnprocessableContent(
+                "The last message is an answer. Send it with a response to a waiting call, or send a question."
+            )
         with self.database.transaction(call.workspace_id) as tx:
             conversations.read_title(tx, call.caller, conversation_id)
             answer, _ = message_log.find_last(tx, call.workspace_id, row_id(call.caller, conversation_id))
@@ -182,7 +184,7 @@ class ChatRoutes:
         """Replay the conversation's running answer from its start and follow it to its end. 204 if none is running.
 
         With the header `Last-Event-ID`, continue after that event, even if the answer has ended since. If the answer
-        is being written anew, the stream begins with another `start`, which replaces all that came before.
+        is being written again, the stream begins with another `start`, which replaces all that came before.
         """
         conversation_id = _row_id(call)
         last_seen = call.request.headers.get("Last-Event-ID", "")

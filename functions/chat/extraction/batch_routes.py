@@ -265,7 +265,7 @@ class BatchRoutes:
 def _wanted(request: ExtractionRequest) -> Where:
     chosen = parse_filter(request.filter)
     if request.documents and chosen is not None:
-        raise UnprocessableContent("documents and filter exclude each other. Name documents, or choose them by filter.")
+        raise UnprocessableContent("documents and filter can't be combined. Name documents, or choose them by filter.")
     if request.documents:
         return Where("d.id = any(cast(:extracted_ids as uuid[]))", {"extracted_ids": to_uuids(request.documents)})
     return where(chosen)

@@ -73,7 +73,7 @@ def ask_for_json(
             yield [Restart(errors)]
             written = [Turn("assistant", answer.written)] if answer.written.strip() else []
             turns += [*written, Turn("user", REPAIR.format(errors="\n".join(f"- {error}" for error in errors)))]
-    raise PermanentError(f"The model's answer doesn't match the schema, even after a repair: {'; '.join(errors)}")
+    raise PermanentError(f"The model's answer doesn't match the schema, even after one correction: {'; '.join(errors)}")
 
 
 class _Answer:

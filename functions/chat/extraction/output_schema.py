@@ -79,9 +79,11 @@ class OutputSchema:
                 self.json, pattern_options=RegexOptions(size_limit=MAX_PATTERN_BYTES), validate_formats=True
             )
         except ValidationError as error:
-            raise UnprocessableContent(f"schema is no JSON Schema: {_describe(error)}") from None
+            raise UnprocessableContent(f"schema is not a valid JSON Schema: {_describe(error)}") from None
         except (ReferencingError, ValueError) as error:
-            raise UnprocessableContent(f"schema is no JSON Schema: {quote(str(error), MAX_MESSAGE_CHARS)}") from None
+            raise UnprocessableContent(
+                f"schema is not a valid JSON Schema: {quote(str(error), MAX_MESSAGE_CHARS)}"
+            ) from None
 
     def errors(self, value: Any) -> list[str]:
         """Return what is wrong with a value, at most ten errors, each with a JSON pointer; none for a valid one.
@@ -150,7 +152,7 @@ class _Resolver:
         if isinstance(schema, bool):
             return schema
         if not isinstance(schema, Mapping):
-            raise UnprocessableContent(f"schema: {_at(path)} is no schema.")
+            raise UnprocessableContent(f"schema: {_at(path)} is not a schema.")
         self._count(schema)
         if refused := next((keyword for keyword in _REFUSED if keyword in schema), None):
             raise UnprocessableContent(f"schema: {_at(path)} has {refused}, which is not supported.")
@@ -179,7 +181,7 @@ class _Resolver:
             )
         if reference in open_:
             raise UnprocessableContent(
-                f"schema: {quote(reference, 100)} contains itself. Write the levels out that you need."
+                f"schema: {quote(reference, 100)} contains itself. Write out the levels that you need."
             )
         return self.resolve(self._definitions[reference], path, (*open_, reference))
 
@@ -200,15 +202,15 @@ class _Resolver:
         self._bytes += sum(len(name) for table in tables.values() for name in table)
         if self._slow_values > MAX_SLOW_VALUES:
             raise UnprocessableContent(
-                f"schema: {MAX_SLOW_VALUES} values of `enum` and `const` other than texts and whole numbers are "
-                "allowed."
+                f"schema: at most {MAX_SLOW_VALUES} values of `enum` and `const` may be other than texts and whole "
+                "numbers."
             )
         if self._patterns > MAX_PATTERNS:
-            raise UnprocessableContent(f"schema: {MAX_PATTERNS} patterns are allowed.")
+            raise UnprocessableContent(f"schema: at most {MAX_PATTERNS} patterns are allowed.")
         if self._schemas > MAX_SUBSCHEMAS or self._bytes > MAX_SCHEMA_BYTES or self._level > MAX_DEPTH:
             raise UnprocessableContent(
-                f"schema is too large. With its references replaced, {MAX_SUBSCHEMAS:,} subschemas in {MAX_DEPTH} "
-                f"levels and {MAX_SCHEMA_BYTES:,} bytes are allowed."
+                f"schema is too large. With its references replaced, it may have at most {MAX_SUBSCHEMAS:,} "
+                f"subschemas in {MAX_DEPTH} levels and {MAX_SCHEMA_BYTES:,} bytes."
             )
 
 
@@ -219,11 +221,11 @@ def _subschemas(schema: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tu
             yield name, (), schema[name]
     for name in _LISTS:
         if not isinstance(schema.get(name, []), list):
-            raise UnprocessableContent(f"schema: {_at((*path, name))} is no list.")
+            raise UnprocessableContent(f"schema: {_at((*path, name))} must be a list.")
         yield from ((name, (str(n),), inner) for n, inner in enumerate(schema.get(name, ())))
     for name in _MAPS:
         if not isinstance(schema.get(name, {}), dict):
-            raise UnprocessableContent(f"schema: {_at((*path, name))} is no object.")
+            raise UnprocessableContent(f"schema: {_at((*path, name))} must be an object.")
         yield from ((name, (key,), inner) for key, inner in schema.get(name, {}).items())
 
 

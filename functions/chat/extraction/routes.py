@@ -84,17 +84,17 @@ class ExtractRoutes:
         ]
 
     def extract_value(self, call: Call) -> flask.Response | ExtractResponse:
-        """Read documents and return what they say as JSON by a schema, each part with its citation.
+        """Read documents and return values from them as JSON that matches a schema, each with its citation.
 
         With `stream`, the response is server-sent events: `delta` has more of the model's JSON text, an object with the
         fields `value` and `citations`, which a parser of partial JSON reads at any time; after `restart` it begins
-        anew; `result` has the checked value. An error is the last event.
+        again; `result` has the checked value. An error is the last event.
         """
         request: ExtractRequest = call.body
         task = self._task(request)
         chosen = parse_filter(request.filter)
         if request.documents and chosen is not None:
-            raise UnprocessableContent("documents and filter exclude each other. Name documents, or filter a search.")
+            raise UnprocessableContent("documents and filter can't be combined. Name documents, or filter a search.")
         prepared = self.extractor.prepare(call.caller, task, request.documents, chosen)
         if request.stream:
             groups = self.extractor.extract(prepared)

@@ -62,7 +62,7 @@ class ConversationFiles:
             return read
         text = as_text(self._content(found))
         if text is None:
-            raise UnprocessableContent(f"{path} is no text: it has {found.bytes:,} bytes of binary data.")
+            raise UnprocessableContent(f"{path} is not a text file: it has {found.bytes:,} bytes of binary data.")
         return text
 
     def read(self, path: str, version: int | None = None) -> tuple[Version, bytes]:

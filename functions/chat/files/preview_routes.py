@@ -92,7 +92,7 @@ class PreviewRoutes:
             place = versions.find_place(tx, call.caller, check_conversation_id(call.path["id"]))
             version = versions.find(tx, place, new.path, new.version)
         if media_type(version.path) != "text/html":
-            raise UnprocessableContent(f"{version.path} is no HTML file. Only HTML files have a preview.")
+            raise UnprocessableContent(f"{version.path} is not an HTML file. Only HTML files have a preview.")
         if not self.settings.secret_key:
             raise UnprocessableContent("Set SECRET_KEY on this installation first: it signs the addresses of previews.")
         now = int(time.time())

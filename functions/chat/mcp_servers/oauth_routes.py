@@ -99,7 +99,7 @@ class McpOAuthRoutes:
         return SignInStarted(address, state)
 
     def finish_mcp_sign_in(self, call: Call) -> McpServer:
-        """Exchange the code for tokens and read the server's tools. Only who has begun the sign-in can, once."""
+        """Exchange the code for tokens and read the server's tools. Only the owner who began the sign-in can, once."""
         body: SignInAnswer = call.body
         server_id = flow.finish(
             self.database,

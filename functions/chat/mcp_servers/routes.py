@@ -117,7 +117,7 @@ class McpServerRoutes:
             )
 
     def change_mcp_server(self, call: Call) -> McpServer:
-        """Say which tools of a server the workspace's agents may use. It holds from each answer's next step on."""
+        """Choose which tools of a server agents may use. This takes effect with the next step of each answer."""
         with self.database.transaction(call.workspace_id) as tx:
             if call.body.allowed is None:
                 return servers.read(tx, call.workspace_id, call.path["id"])
@@ -163,4 +163,4 @@ def _check(new: NewMcpServer, *, allow_plain: bool) -> None:
     if new.oauth and new.token:
         raise UnprocessableContent("token: a server with `oauth` gets its tokens when an owner signs in. Leave it out.")
     if not new.token.isprintable() or not new.token.isascii():
-        raise UnprocessableContent("token: it has characters that no token has.")
+        raise UnprocessableContent("token: it has characters that a token can't have. Copy it again.")

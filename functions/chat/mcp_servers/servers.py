@@ -1,7 +1,7 @@
 """The MCP servers of a workspace: address, token, the tools that were read, and those that its owners allow.
 
 What a server says about a tool later changes nothing: models get the stored description, until an owner reads the tools
-again. A tool that has changed by then has to be allowed anew. Functions run in the caller's transaction.
+again. A tool that has changed by then has to be allowed again. Functions run in the caller's transaction.
 """
 
 import datetime as dt

@@ -209,7 +209,7 @@ def _google_credentials(key: str) -> "Credentials":
         )
     except ValueError as error:
         raise ConfigError(
-            f"VERTEXAI_SERVICE_ACCOUNT is no key of a service account ({type(error).__name__}). Set it to the "
+            f"VERTEXAI_SERVICE_ACCOUNT is not the key of a service account ({type(error).__name__}). Set it to the "
             "JSON text of a key."
         ) from None
     return made

@@ -112,20 +112,22 @@ def _read_file(path: Path) -> PromptFunction | str:
 def read_prompt(name: str, content: bytes) -> PromptFunction:
     """Return a function. Raises UnprocessableContent."""
     if not NAME.fullmatch(name):
-        raise UnprocessableContent("A name has lower-case letters, digits and _, at most 64, and begins with a letter.")
+        raise UnprocessableContent(
+            "A name may have up to 64 lower-case letters, digits and _, and begins with a letter."
+        )
     if len(content) > MAX_FILE_BYTES:
         raise UnprocessableContent(f"The file has more than {MAX_FILE_BYTES:,} bytes.")
     try:
         file = msgspec.toml.decode(content.removeprefix(codecs.BOM_UTF8), type=PromptFile)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise UnprocessableContent(f"It is no prompt: {quote(error)}") from None
+        raise UnprocessableContent(f"It is not a valid prompt: {quote(error)}") from None
     found = PromptFunction(name, file, _schema("input", file.input), _schema("output", file.output))
     if found.input.json.get("type") != "object":
         raise UnprocessableContent('input: the type must be "object".')
     properties = found.input.json.get("properties", {})
     for placeholder in map(str.strip, _PLACEHOLDER.findall(file.prompt)):
         if placeholder not in properties:
-            raise UnprocessableContent(f"prompt: {{{{{quote(placeholder, 100)}}}}} is no property of the input.")
+            raise UnprocessableContent(f"prompt: {{{{{quote(placeholder, 100)}}}}} is not a property of the input.")
     for number, example in enumerate(file.examples, start=1):
         errors = [f"input{error}" for error in found.input.errors(example.input)]
         errors += [f"output{error}" for error in found.output.errors(example.output)]

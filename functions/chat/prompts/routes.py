@@ -97,7 +97,7 @@ class PromptRoutes:
         """Call a prompt function: a model gets its prompt with the input, and answers with JSON of its output schema.
 
         With `stream`, the response is server-sent events: `delta` has more of the model's JSON text, an object with the
-        field `value`, which a parser of partial JSON reads at any time; after `restart` it begins anew; `result` has
+        field `value`, which a parser of partial JSON reads at any time; after `restart` it begins again; `result` has
         the checked value. An error is the last event.
         """
         request: PromptRequest = call.body
@@ -106,7 +106,9 @@ class PromptRoutes:
             raise UnprocessableContent(f"input: {'; '.join(errors)}")
         prompt = function.prompt_for(request.input)
         if len(prompt) > self.max_chars:
-            raise UnprocessableContent(f"input: with it, the prompt has more than {self.max_chars:,} characters.")
+            raise UnprocessableContent(
+                f"input: the prompt with this input has more than {self.max_chars:,} characters."
+            )
         turns, model = self._prepare(call.caller, function, prompt, request.model)
         answering = self._call(function, turns, model, is_owner=call.caller.role == "owner")
         if request.stream:

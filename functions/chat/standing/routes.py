@@ -123,7 +123,7 @@ class StandingRoutes:
             return standing_questions.read(tx, call.caller, call.path["id"])
 
     def change_standing_question(self, call: Call) -> StandingQuestion:
-        """Change, pause or resume a standing question. Times that passed while it was paused are not made up for."""
+        """Change, pause or resume a standing question. It is not asked for times that passed while it was paused."""
         changes: StandingQuestionChanges = call.body
         secret = None
         with self.database.transaction(call.workspace_id) as tx:

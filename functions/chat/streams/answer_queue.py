@@ -1,4 +1,4 @@
-"""Have answers written anew that lost their writer: by steps of the queue `chat`, which Cloud Tasks wakes.
+"""Have answers written again that lost their writer: by steps of the queue `chat`, which Cloud Tasks wakes.
 
 Without a queue (`CHAT_URL` is not set) such answers end as interrupted.
 """
@@ -27,11 +27,11 @@ class AnswerQueue:
         self._arming = threading.Lock()
 
     def rewrite(self, tx: Connection, answer: AnswerKey) -> bool:
-        """Have an answer written anew if its lease has expired. Returns False without a queue, or if it can't be."""
+        """Have an answer written again if its lease has expired. Returns False without a queue, or if it can't be."""
         return self.tickets is not None and self._open_run(tx, answer)
 
     def hand_over(self, tx: Connection, answer: AnswerKey) -> bool:
-        """Give up writing an answer, and have it written anew. Returns False as `rewrite` does."""
+        """Give up writing an answer, and have it written again. Returns False as `rewrite` does."""
         if self.tickets is None or not tx.execute(_EXPIRE, _values(answer)).rowcount:
             return False
         return self._open_run(tx, answer)

@@ -3,7 +3,7 @@
 An answer is a row of `messages` in state `streaming`, with a lease that its writer renews. Its writer, a stop request,
 or a reader that finds the lease expired ends it: last events, state and the message's parts in one transaction.
 
-An answer that lost its writer while no client was reading is written anew by a step of the queue `chat`
+An answer that lost its writer while no client was reading is written again by a step of the queue `chat`
 (`answer_queue`). Each new writer increments `writing`, which stops the one before, and begins the log again, with
 numbers above all earlier ones. Such an answer has no lease of its own: the step has one.
 
@@ -60,7 +60,7 @@ class AnswerKey(msgspec.Struct, frozen=True):
 
 
 Rewrite = Callable[[Connection, AnswerKey], bool]
-"""Has an answer written anew. Returns False if that can't be."""
+"""Has an answer written again. Returns False if that can't be."""
 
 
 def begin(tx: Connection, workspace_id: uuid.UUID, conversation_id: str, question_id: uuid.UUID) -> AnswerKey:
@@ -74,7 +74,7 @@ def begin(tx: Connection, workspace_id: uuid.UUID, conversation_id: str, questio
 
 
 def remember_request(tx: Connection, answer: AnswerKey, request: bytes, first: Sequence[Part] = ()) -> list[Event]:
-    """Store what an answer was asked for with, as JSON, so that it can be written anew, and its first parts.
+    """Store what an answer was asked for with, as JSON, so that it can be written again, and its first parts.
 
     Returns the events of those.
     """
@@ -122,7 +122,7 @@ def find_running(
 ) -> AnswerKey | None:
     """Return the running answer of a conversation, or None.
 
-    If its lease has expired, `rewrite` may have it written anew and return True; otherwise it ends as interrupted.
+    If its lease has expired, `rewrite` may have it written again and return True; otherwise it ends as interrupted.
     """
     values = {"workspace_id": workspace_id, "conversation_id": conversation_id}
     row = tx.execute(_RUNNING, values).one_or_none()

@@ -1,7 +1,7 @@
 """Replay an answer's events to a client that reconnects, from any instance.
 
 Polls the event log, and looks at once when an answer ends on this instance. An answer whose writer dies while a client
-reads ends as interrupted; one whose writer had died before is written anew, and the client follows that. When this
+reads ends as interrupted; one whose writer had died before is written again, and the client follows that. When this
 instance shuts down, the stream ends and the client reconnects to another.
 """
 

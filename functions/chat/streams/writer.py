@@ -71,7 +71,7 @@ class Writer:
 
         `stored` are the answer's first events, which the client gets before.
         If another request ends the answer first, its end is yielded. The answer ends as interrupted if the instance
-        shuts down. If the client disconnects, which closes this generator, the answer is written anew by a step of the
+        shuts down. If the client disconnects, which closes this generator, the answer is written again by a step of the
         queue, or ends as interrupted without a queue.
         """
         started = time.monotonic()

@@ -140,7 +140,7 @@ class EditFile(Tool[EditArguments]):
         try:
             text = content.decode()
         except UnicodeDecodeError as error:
-            raise UnprocessableContent(f"{arguments.path} is no UTF-8 text, so it can't be edited.") from error
+            raise UnprocessableContent(f"{arguments.path} is not UTF-8 text, so it can't be edited.") from error
         count = text.count(arguments.old)
         if not count:
             raise NotFound(f"{arguments.path} doesn't contain this text. Read the file, and copy the text exactly.")

@@ -61,7 +61,7 @@ class ToolRoutes:
             return _summarize(read_approvals(tx, call.workspace_id), _describe(tx, call.workspace_id))
 
     def change_tools(self, call: Call) -> ToolList:
-        """Say which tools need the approval of the person who asked. It holds at once, also for running answers."""
+        """Choose which tools need the approval of the person who asked. This takes effect at once, in all answers."""
         changes: ToolChanges = call.body
         with self.database.transaction(call.workspace_id) as tx:
             tools = _describe(tx, call.workspace_id)

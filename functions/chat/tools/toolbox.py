@@ -19,7 +19,7 @@ from headwater.extensions.tools import ExtensionTool, open_tool, tool_names
 from headwater.file_store.versions import NewVersion
 from headwater.tools import Tool, ToolContext, ToolDescription, describe_tool
 
-FAILED = "The tool failed for a reason that is no fault of the arguments. Go on without it."
+FAILED = "The tool failed, but not because of its arguments. Continue without it."
 
 
 class Result(msgspec.Struct, frozen=True):

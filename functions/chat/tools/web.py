@@ -63,7 +63,7 @@ class WebSearch(Tool[WebSearchArguments]):
             raise UnprocessableContent("query is empty.")
         if self._count() > MAX_SEARCHES:
             raise UnprocessableContent(
-                f"The web is searched at most {MAX_SEARCHES} times for an answer. Go on without."
+                f"The web is searched at most {MAX_SEARCHES} times for an answer. Continue without another search."
             )
         request = Request(context.workspace_id, arguments.query, arguments.limit, payer=self._payer)
         steps = gather_from_web(self._research, request, is_owner=self._is_owner)

@@ -67,7 +67,8 @@ class UsageRoutes:
     def list_declined(self, call: Call) -> DeclinedQuestions:
         """List the questions for which nothing relevant was found, latest first. They show what the documents lack.
 
-        Owners see the whole workspace's, without who asked; others their own. Deleted conversations have none.
+        Owners see the whole workspace's, without who asked; others their own. Questions of deleted conversations are
+        left out.
         """
         with self.database.transaction(call.workspace_id) as tx:
             return read_declined(tx, call.caller, call.args, everyone=call.caller.role == "owner")

@@ -140,7 +140,9 @@ class ApiClient:
 
     def __init__(self, http: "GuardedHttp", api: str, service: ApiService, headers: Mapping[str, str]) -> None:
         if not all(value.isascii() and value.isprintable() for value in headers.values()):
-            raise SystemicError("The token has characters that no token has. Copy it again from where it was made.")
+            raise SystemicError(
+                "The token has characters that a token can't have. Copy it again from the page where you created it."
+            )
         self.url = api.rstrip("/")
         self._service = service
         self._http = http
@@ -189,7 +191,9 @@ class ApiClient:
     def limit_error(self, pause_s: float | None) -> UpstreamError:
         """Return the error for too many requests."""
         pause_s = self._service.limit_pause_s if pause_s is None else pause_s
-        return UpstreamError(f"{self._service.name}'s limit of requests is reached. Collecting goes on later.", pause_s)
+        return UpstreamError(
+            f"{self._service.name}'s limit of requests is reached. Collecting continues later.", pause_s
+        )
 
     def _url(self, path: str) -> str:
         return path if "://" in path else f"{self.url}{path}"

@@ -28,5 +28,5 @@ def staged_listing(context: ConnectorContext, cursor: str | None, kind: type[T])
         return None
     content = context.blobs().get(f"{context.stage_prefix}/{cursor}")
     if content is None:
-        raise PermanentError("The listing under way was lost. Collect again.")
+        raise PermanentError("The unfinished listing was lost. Collect again.")
     return msgspec.msgpack.decode(zlib.decompress(content), type=kind)

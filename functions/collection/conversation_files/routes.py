@@ -106,8 +106,8 @@ class ConversationFileRoutes:
     def attach_file(self, call: Call) -> ConversationFile:
         """Attach a file, whose bytes are the body, to a conversation of the caller, which may be new.
 
-        It is read as the files of sources are. Only answers in this conversation are from it, its agents can read and
-        change it, and it is deleted with the conversation. A file with the same name is replaced.
+        It is read like files of sources. Only answers in this conversation use it. Agents of the conversation can read
+        and change it. It is deleted with the conversation. A file with the same name is replaced.
         """
         query: AttachQuery = call.args
         conversation_id = check_conversation_id(query.conversation_id, "conversation_id")

@@ -153,7 +153,7 @@ def _to_error(value: Any) -> DocumentError | None:
 
 
 def _not_found(document_id: uuid.UUID) -> NotFound:
-    return NotFound(f"Document not found: {document_id}. It may have been purged.")
+    return NotFound(f"Document not found: {document_id}. It may have been deleted for good.")
 
 
 def _encode_cursor(document: DocumentSummary) -> str:

@@ -132,7 +132,7 @@ class DocumentRoutes:
     def count_documents(self, call: Call) -> Facets:
         """Count the documents that match a filter, in all and by source, kind, language, tag, year and front matter.
 
-        Each value comes with the condition that leaves its documents. At most 20 values are counted for a field, and 10
+        Each value comes with the condition that selects its documents. At most 20 values of a field are counted, and 10
         fields of front matter. Fields of front matter are not counted if more than 20,000 documents match.
         """
         with self.database.transaction(call.workspace_id, settings=SETTINGS) as tx:

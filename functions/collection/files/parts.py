@@ -117,7 +117,7 @@ def begin(
     if tx.execute(_COUNT).scalar_one() >= MAX_OPEN:
         raise TooManyRequests(
             f"{MAX_OPEN} files are being uploaded to this workspace in parts. Complete them, or delete those that you "
-            f"have given up. They are deleted after {KEEP_HOURS} hours."
+            f"no longer need. They are deleted after {KEEP_HOURS} hours."
         )
     waiting_bytes = tx.execute(_WAITING_BYTES, values).scalar_one()
     check_room(tx, workspace_id, source_id, new.bytes + waiting_bytes, max_source_bytes)

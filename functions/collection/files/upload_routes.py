@@ -72,7 +72,7 @@ class UploadRoutes:
     def begin_upload(self, call: Call) -> FileUpload:
         """Begin to upload a file in parts. Send the parts in `missing`, then complete the upload.
 
-        The same file at the same path goes on with an upload under way, which has the parts that have arrived.
+        If the same file is being uploaded to the same path, that upload is returned, with the parts that have arrived.
         """
         new: NewUpload = call.body
         check_key(new.path, "path")
@@ -108,8 +108,8 @@ class UploadRoutes:
     def complete_upload(self, call: Call) -> ChangedFile:
         """Make the file of the uploaded parts the current version of its path. It is collected then.
 
-        Repeat the request if its answer is lost. Fails while parts are missing, if the source has no room any more, and
-        if the file hasn't the SHA-256 that was named: then the parts are deleted.
+        Repeat the request if its answer is lost. Fails while parts are missing, and if the source is full. If the
+        file doesn't have the SHA-256 that was given, it fails and the parts are deleted.
         """
         row = self._read(call)
         if row.version_id is None and (version := self._join(row)):

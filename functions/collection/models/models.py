@@ -197,7 +197,7 @@ class EmbeddingModels:
         return self.read(model_id)
 
     def roll_back(self, actor: str) -> EmbeddingModel:
-        """Activate the model that was active before. Texts that it lacks are embedded from now on. Raises Conflict."""
+        """Activate the model that was active before. Texts without its vectors are then embedded. Raises Conflict."""
         retired = [model for model in self.read_all() if model.state != "active" and model.activated_at]
         if not retired:
             raise Conflict("No model was active before this one.")

@@ -83,10 +83,10 @@ class ModelRoutes:
         return self.models.read(call.path["id"])
 
     def register_embedding_model(self, call: Call) -> EmbeddingModel:
-        """Register a model. A registered one is returned as it is.
+        """Register a model. If it is registered already, it is returned.
 
-        A hosted one whose length of vectors is not known is asked for one vector. Needs an owner of all workspaces, as
-        all requests that change models.
+        If the length of a hosted model's vectors is not known, one vector is requested. Like all requests that change
+        models, this needs an owner of all workspaces.
         """
         self._check(call)
         return self.models.register(call.caller.subject, call.body.name)
@@ -107,7 +107,7 @@ class ModelRoutes:
         return self.models.activate(call.caller.subject, call.path["id"], allow_missing=call.body.allow_missing)
 
     def roll_back_embedding_model(self, call: Call) -> EmbeddingModel:
-        """Activate the model that was active before. Texts that it lacks are embedded from now on."""
+        """Activate the model that was active before. Texts without a vector of it are then embedded."""
         self._check(call)
         return self.models.roll_back(call.caller.subject)
 

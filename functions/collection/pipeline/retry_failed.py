@@ -41,7 +41,7 @@ def retry_run(tx: Connection, workspace_id: uuid.UUID, run_id: uuid.UUID, settin
     values = {"id": new_id, "workspace_id": workspace_id, "run_id": run_id, "batch": batch}
     inserted = tx.execute(_INSERT_ITEMS, values).one()
     if not inserted.items:
-        raise Conflict("Nothing failed in this run, and nothing was left over.")
+        raise Conflict("No document of this run failed or was left over. There is nothing to retry.")
     engine = "job" if is_large(settings, inserted.items) else "tickets"
     tx.execute(_UPDATE_RUN, {"id": new_id, "total": inserted.items, "engine": engine})
     mark_for_embedding(tx, source_id)

@@ -71,7 +71,7 @@ class RunRoutes:
             return Reply(read.read_run(tx, call.path["id"]), etag=version)
 
     def list_run_items(self, call: Call) -> ItemList:
-        """List what a run does to single documents, by key.
+        """List a run's changes of single documents, by key.
 
         They are `added`, `changed`, `moved`, `removed`, `skipped`, or `unchanged` since they failed in an earlier run.
         """

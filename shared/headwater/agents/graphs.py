@@ -31,7 +31,9 @@ async def compile_graph(target: Any, checkpoints: BaseCheckpointSaver[Any], stor
     """
     if not isinstance(target, Runnable) and not hasattr(target, "compile"):
         if not callable(target):
-            raise PermanentError(f"The agent is {type(target).__name__}, no LangGraph graph or LangChain runnable.")
+            raise PermanentError(
+                f"The agent is of the type {type(target).__name__}, not a LangGraph graph or LangChain runnable."
+            )
         target = target(**_arguments(target))
         if inspect.isawaitable(target):
             target = await target
@@ -45,7 +47,9 @@ async def compile_graph(target: Any, checkpoints: BaseCheckpointSaver[Any], stor
         return target.compile(checkpointer=checkpoints, store=store)
     if isinstance(target, Runnable):
         return _graph_of(target).compile(checkpointer=checkpoints, store=store)
-    raise PermanentError(f"The agent is {type(target).__name__}, no LangGraph graph or LangChain runnable.")
+    raise PermanentError(
+        f"The agent is of the type {type(target).__name__}, not a LangGraph graph or LangChain runnable."
+    )
 
 
 def first_input(graph: Graph, turns: Sequence[Turn]) -> dict[str, Any]:

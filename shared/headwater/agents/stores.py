@@ -93,7 +93,7 @@ def _operation(op: Op) -> Operation:
         case ListNamespacesOp():
             patterns = [NamespacePattern(each.match_type, _labels(each.path)) for each in op.match_conditions or ()]
             return ListNamespaces(patterns, op.max_depth, op.limit, op.offset)
-    raise UnprocessableContent(f"{type(op).__name__} is no operation of a store.")
+    raise UnprocessableContent(f"{type(op).__name__} is not an operation of a store.")
 
 
 def _result(op: Op, found: Found) -> Result:

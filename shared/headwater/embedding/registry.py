@@ -125,7 +125,7 @@ def known_languages(name: str | None) -> list[str] | None:
 def _check(name: str) -> None:
     if name.partition(":")[0] in PROVIDERS:
         raise ConfigError(
-            f"{name!r} is no model of a provider. Write PROVIDER:MODEL, or PROVIDER:MODEL#LENGTH "
+            f"{name!r} is not the name of a provider's model. Write PROVIDER:MODEL, or PROVIDER:MODEL#LENGTH "
             f"with a length of vectors from 1 to {MAX_DIM:,}."
         )
     if name not in MODELS:

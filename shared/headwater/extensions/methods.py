@@ -42,7 +42,7 @@ def _load_file(path: Path) -> Any:
     spec.loader.exec_module(module)
     found = getattr(module, "agent", None) or getattr(module, "graph", None)
     if found is None:
-        raise PermanentError(f"{path.name} binds no name `agent` or `graph`.")
+        raise PermanentError(f"{path.name} doesn't define `agent` or `graph`.")
     return found
 
 
@@ -99,7 +99,9 @@ class ToolMethods(ExtensionMethods):
     def tool(self) -> type[Tool[Any]]:
         tool: type[Tool[Any]] = self._subclass_of(Tool)
         if tool.name != self.extension.name:
-            raise PermanentError(f"The tool is called {tool.name!r}, but its entry point {self.extension.name!r}.")
+            raise PermanentError(
+                f"The tool is called {tool.name!r}, but the name of its entry point is {self.extension.name!r}."
+            )
         return tool
 
     def describe(self) -> Iterator[ToolDescription]:

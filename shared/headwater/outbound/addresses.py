@@ -82,7 +82,7 @@ def resolve(
         # Only the log says which address: it may be of an internal name, which the caller may not look up.
         logs.event("address.refused", severity=30, host=host, address=address, kind=kind)
         if allow_private:
-            raise AddressRefused(f"{quote(host)} has an address that Headwater never fetches from.")
+            raise AddressRefused(f"{quote(host)} has an address that Headwater never connects to.")
         raise AddressRefused(
             f"The address of {quote(host)} is not public. This installation fetches from public addresses only "
             "(FETCH_PRIVATE)."

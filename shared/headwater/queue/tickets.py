@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 QUEUES = ("chat", "collection", "embedding")
 
 LOST_ANSWER_S = 5.0
-"""Seconds from the end of an answer's lease until the watchdog has it written anew. Its readers notice before."""
+"""Seconds from the end of an answer's lease until the watchdog has it written again. Its readers notice before."""
 
 _WATCHDOGS = uuid.UUID("5b9f3c0e-6f0c-4c0b-9d7e-3f6a3f1c7a11")
 """UUID namespace of the watchdogs' ids."""
@@ -111,7 +111,7 @@ class Tickets:
         return self._watchdog_due > datetime.now(UTC)
 
     def watch(self) -> None:
-        """Return expired leases, add missing `finish` steps, have lost answers written anew, and replace lost tickets.
+        """Return expired leases, add missing `finish` steps, have lost answers written again, and replace lost tickets.
 
         Rearms while any run is open, or, if it is the watchdog of `chat`, while any answer is being written or a step
         of that queue is open.

@@ -18,7 +18,7 @@ export interface paths {
         get: operations["listAgents"];
         /**
          * Allow agents
-         * @description Choose the installed agents that members of the workspace may ask. It holds for new questions.
+         * @description Choose the installed agents that members of the workspace may ask. This applies to new questions.
          *
          *     Requires the role `owner`.
          */
@@ -93,7 +93,7 @@ export interface paths {
          * Ask a question
          * @description Store a question and stream its answer as server-sent events, in the AI SDK's UI message stream protocol v1.
          *
-         *     Citations `[n]` in the text refer to the `source-document` and `source-url` parts. The answer is completed and stored even if the client disconnects; it may then be written anew from its beginning.
+         *     Citations `[n]` in the text refer to the `source-document` and `source-url` parts. The answer is completed and stored even if the client disconnects; it may then be written again from its beginning.
          */
         post: operations["streamChat"];
         delete?: never;
@@ -147,7 +147,7 @@ export interface paths {
         head?: never;
         /**
          * Change tools
-         * @description Say which tools need the approval of the person who asked. It holds at once, also for running answers.
+         * @description Choose which tools need the approval of the person who asked. This takes effect at once, in all answers.
          *
          *     Requires the role `owner`.
          */
@@ -185,7 +185,7 @@ export interface paths {
          * Resume an answer
          * @description Replay the conversation's running answer from its start and follow it to its end. 204 if none is running.
          *
-         *     With the header `Last-Event-ID`, continue after that event, even if the answer has ended since. If the answer is being written anew, the stream begins with another `start`, which replaces all that came before.
+         *     With the header `Last-Event-ID`, continue after that event, even if the answer has ended since. If the answer is being written again, the stream begins with another `start`, which replaces all that came before.
          */
         get: operations["resumeChat"];
         put?: never;
@@ -212,7 +212,7 @@ export interface paths {
          * Attach a file to a conversation
          * @description Attach a file, whose bytes are the body, to a conversation of the caller, which may be new.
          *
-         *     It is read as the files of sources are. Only answers in this conversation are from it, its agents can read and change it, and it is deleted with the conversation. A file with the same name is replaced.
+         *     It is read like files of sources. Only answers in this conversation use it. Agents of the conversation can read and change it. It is deleted with the conversation. A file with the same name is replaced.
          */
         put: operations["attachFile"];
         post?: never;
@@ -505,7 +505,7 @@ export interface paths {
          * Count documents by their fields
          * @description Count the documents that match a filter, in all and by source, kind, language, tag, year and front matter.
          *
-         *     Each value comes with the condition that leaves its documents. At most 20 values are counted for a field, and 10 fields of front matter. Fields of front matter are not counted if more than 20,000 documents match.
+         *     Each value comes with the condition that selects its documents. At most 20 values of a field are counted, and 10 fields of front matter. Fields of front matter are not counted if more than 20,000 documents match.
          */
         get: operations["countDocuments"];
         put?: never;
@@ -593,9 +593,9 @@ export interface paths {
         put?: never;
         /**
          * Register an embedding model
-         * @description Register a model. A registered one is returned as it is.
+         * @description Register a model. If it is registered already, it is returned.
          *
-         *     A hosted one whose length of vectors is not known is asked for one vector. Needs an owner of all workspaces, as all requests that change models.
+         *     If the length of a hosted model's vectors is not known, one vector is requested. Like all requests that change models, this needs an owner of all workspaces.
          *
          *     Requires the role `owner`.
          */
@@ -617,7 +617,7 @@ export interface paths {
         put?: never;
         /**
          * Roll back to the previous embedding model
-         * @description Activate the model that was active before. Texts that it lacks are embedded from now on.
+         * @description Activate the model that was active before. Texts without a vector of it are then embedded.
          *
          *     Requires the role `owner`.
          */
@@ -733,9 +733,9 @@ export interface paths {
         put?: never;
         /**
          * Extract values as JSON
-         * @description Read documents and return what they say as JSON by a schema, each part with its citation.
+         * @description Read documents and return values from them as JSON that matches a schema, each with its citation.
          *
-         *     With `stream`, the response is server-sent events: `delta` has more of the model's JSON text, an object with the fields `value` and `citations`, which a parser of partial JSON reads at any time; after `restart` it begins anew; `result` has the checked value. An error is the last event.
+         *     With `stream`, the response is server-sent events: `delta` has more of the model's JSON text, an object with the fields `value` and `citations`, which a parser of partial JSON reads at any time; after `restart` it begins again; `result` has the checked value. An error is the last event.
          */
         post: operations["extractValue"];
         delete?: never;
@@ -1087,7 +1087,7 @@ export interface paths {
         put?: never;
         /**
          * Finish the sign-in to an MCP server
-         * @description Exchange the code for tokens and read the server's tools. Only who has begun the sign-in can, once.
+         * @description Exchange the code for tokens and read the server's tools. Only the owner who began the sign-in can, once.
          *
          *     Requires the role `owner`.
          */
@@ -1119,7 +1119,7 @@ export interface paths {
         head?: never;
         /**
          * Allow tools of an MCP server
-         * @description Say which tools of a server the workspace's agents may use. It holds from each answer's next step on.
+         * @description Choose which tools of a server agents may use. This takes effect with the next step of each answer.
          *
          *     Requires the role `owner`.
          */
@@ -1385,7 +1385,7 @@ export interface paths {
          * Call a prompt function
          * @description Call a prompt function: a model gets its prompt with the input, and answers with JSON of its output schema.
          *
-         *     With `stream`, the response is server-sent events: `delta` has more of the model's JSON text, an object with the field `value`, which a parser of partial JSON reads at any time; after `restart` it begins anew; `result` has the checked value. An error is the last event.
+         *     With `stream`, the response is server-sent events: `delta` has more of the model's JSON text, an object with the field `value`, which a parser of partial JSON reads at any time; after `restart` it begins again; `result` has the checked value. An error is the last event.
          */
         post: operations["callPrompt"];
         delete?: never;
@@ -1467,7 +1467,7 @@ export interface paths {
         };
         /**
          * List a run's items
-         * @description List what a run does to single documents, by key.
+         * @description List a run's changes of single documents, by key.
          *
          *     They are `added`, `changed`, `moved`, `removed`, `skipped`, or `unchanged` since they failed in an earlier run.
          */
@@ -1861,7 +1861,7 @@ export interface paths {
          * Begin an upload in parts
          * @description Begin to upload a file in parts. Send the parts in `missing`, then complete the upload.
          *
-         *     The same file at the same path goes on with an upload under way, which has the parts that have arrived.
+         *     If the same file is being uploaded to the same path, that upload is returned, with the parts that have arrived.
          *
          *     Requires the role `editor`.
          */
@@ -1949,7 +1949,7 @@ export interface paths {
         head?: never;
         /**
          * Change a standing question
-         * @description Change, pause or resume a standing question. Times that passed while it was paused are not made up for.
+         * @description Change, pause or resume a standing question. It is not asked for times that passed while it was paused.
          *
          *     Requires the role `editor`.
          */
@@ -2039,7 +2039,7 @@ export interface paths {
          * Complete an upload in parts
          * @description Make the file of the uploaded parts the current version of its path. It is collected then.
          *
-         *     Repeat the request if its answer is lost. Fails while parts are missing, if the source has no room any more, and if the file hasn't the SHA-256 that was named: then the parts are deleted.
+         *     Repeat the request if its answer is lost. Fails while parts are missing, and if the source is full. If the file doesn't have the SHA-256 that was given, it fails and the parts are deleted.
          *
          *     Requires the role `editor`.
          */
@@ -2105,7 +2105,7 @@ export interface paths {
          * List declined questions
          * @description List the questions for which nothing relevant was found, latest first. They show what the documents lack.
          *
-         *     Owners see the whole workspace's, without who asked; others their own. Deleted conversations have none.
+         *     Owners see the whole workspace's, without who asked; others their own. Questions of deleted conversations are left out.
          */
         get: operations["listDeclined"];
         put?: never;

@@ -111,7 +111,7 @@ export function ChangedLines({ change }: { change: FileChange }): ReactNode {
     return (
       <p className="small muted">
         {change.kind === "binary"
-          ? "This is no text. Download it to see it."
+          ? "This is not a text file. Download it to see it."
           : "The changes are too many to be shown. Download the versions to compare them."}
       </p>
     );

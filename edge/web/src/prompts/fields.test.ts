@@ -25,7 +25,7 @@ it("finds the fields of a refusal", () => {
     text: '"" is shorter than 1 character',
     tags: '5 is not of type "string"',
   });
-  expect(inputErrors("input: with it, the prompt has more than 32,000 characters.", FIELDS)).toEqual({});
+  expect(inputErrors("input: the prompt with this input has more than 32,000 characters.", FIELDS)).toEqual({});
   expect(inputErrors('input: /: "text" is a required property', FIELDS)).toEqual({});
   expect(inputErrors("model: openai:none is not available", FIELDS)).toEqual({});
 });

@@ -185,7 +185,7 @@ def _check_json(text: str, field: str) -> str:
     try:
         value = msgspec.json.decode(text)
     except msgspec.DecodeError as error:
-        raise UnprocessableContent(f"{field}: it is no JSON ({error}).") from error
+        raise UnprocessableContent(f"{field}: it is not JSON ({error}).") from error
     if has_nul(value):
         raise UnprocessableContent(f"{field}: texts with NUL can't be stored.")
     return text

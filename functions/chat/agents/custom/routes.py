@@ -59,7 +59,7 @@ class AgentRoutes:
         return _summarize(list_agents(self.folder), allowed, everything=call.caller.role == "owner")
 
     def allow_agents(self, call: Call) -> AgentList:
-        """Choose the installed agents that members of the workspace may ask. It holds for new questions."""
+        """Choose the installed agents that members of the workspace may ask. This applies to new questions."""
         found = list_agents(self.folder)
         with self.database.transaction(call.workspace_id) as tx:
             write_allowed(tx, call.caller, call.body.allowed, [agent.name for agent in found])

@@ -131,10 +131,10 @@ def request_tokens(
             kind = InvalidGrant if answer.error in ("invalid_grant", "invalid_client") else PermanentError
             raise kind(f"{host} gave no access token ({reason}). Connect the server again.")
         if answer.token_type.lower() != "bearer":
-            raise PermanentError(f"{host} gave a token of another kind than `Bearer`.")
+            raise PermanentError(f"{host} returned a token that is not of the kind `Bearer`.")
         for token in (answer.access_token, answer.refresh_token):
             if len(token) > MAX_TOKEN_CHARS or not token.isprintable() or not token.isascii():
-                raise PermanentError(f"{host} gave a token that can't be sent in a header.")
+                raise PermanentError(f"{host} returned a token that can't be sent in a header.")
     expires_at = time.time() + max(0.0, min(answer.expires_in, 1e9)) if answer.expires_in is not None else 0.0
     return Tokens(answer.access_token, answer.refresh_token, expires_at, answer.scope)
 

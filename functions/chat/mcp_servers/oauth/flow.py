@@ -113,7 +113,7 @@ def finish(
     server = begun.connection.server
     is_named = server.authorization_response_iss_parameter_supported
     if issuer != server.issuer and (issuer is not None or is_named):
-        raise UnprocessableContent("iss: the answer is of another authorization server. Connect the server again.")
+        raise UnprocessableContent("iss: the answer comes from another authorization server. Connect the server again.")
     if error or not code:
         reason = quote(error or "no code")
         raise UnprocessableContent(f"The authorization server refused the sign-in ({reason}). Connect it again.")

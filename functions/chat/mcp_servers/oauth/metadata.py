@@ -121,7 +121,7 @@ def check_resource(found: ProtectedResource, url: str) -> None:
     named, asked = urlsplit(found.resource), urlsplit(url)
     is_above = f"{asked.path.rstrip('/')}/".startswith(f"{named.path.rstrip('/')}/")
     if (named.scheme, named.netloc.lower()) != (asked.scheme, asked.netloc.lower()) or not is_above:
-        raise PermanentError(f"The server's metadata is of another server: {quote(found.resource)}.")
+        raise PermanentError(f"The server's metadata describes another server: {quote(found.resource)}.")
     if not found.authorization_servers:
         raise PermanentError("The server's metadata names no authorization server, so signing in is impossible.")
 
@@ -129,7 +129,7 @@ def check_resource(found: ProtectedResource, url: str) -> None:
 def check_server(found: AuthorizationServer, issuer: str, *, allow_plain: bool) -> None:
     """Raise PermanentError if metadata is of another issuer, or the server can't be used safely."""
     if found.issuer.rstrip("/") != issuer.rstrip("/"):
-        raise PermanentError(f"The authorization server says that it is another one: {quote(found.issuer)}.")
+        raise PermanentError(f"The authorization server's metadata describes another server: {quote(found.issuer)}.")
     if "S256" not in found.code_challenge_methods_supported:
         raise PermanentError(f"{quote(issuer)} does not support PKCE with S256, so signing in would not be safe.")
     for endpoint in (

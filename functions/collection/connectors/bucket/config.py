@@ -56,7 +56,7 @@ class BucketConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise UnprocessableContent("config.region: enter the name of a region, such as eu-central-1.")
         if len(self.prefix.encode()) > 1024 or not self.prefix.isprintable() or self.prefix.startswith("/"):
             raise UnprocessableContent(
-                "config.prefix: enter the begin of keys, such as docs/, without a leading slash."
+                "config.prefix: enter the beginning of keys, such as docs/, without a leading slash."
             )
         return msgspec.structs.replace(self, url=_normalise_url(self.url), region=region)
 

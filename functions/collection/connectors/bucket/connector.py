@@ -140,7 +140,7 @@ class BucketConnector(Connector[BucketConfig]):
     def _staged(self, number: int) -> Found:
         content = self.context.blobs().get(self._stage_key(number))
         if content is None:
-            raise UpstreamError("The listing under way was deleted from the blob store. Collect again.")
+            raise UpstreamError("The unfinished listing was deleted from the blob store. Collect again.")
         return msgspec.msgpack.decode(content, type=Found)
 
     def _stage_key(self, number: int) -> str:

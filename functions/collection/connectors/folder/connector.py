@@ -132,7 +132,7 @@ class FolderConnector(Connector[FolderConfig]):
         number = int(cursor.removeprefix(_RESUMED))
         content = self.context.blobs().get(self._stage_key(number))
         if content is None:
-            raise UpstreamError("The listing under way was deleted from the blob store. Collect again.")
+            raise UpstreamError("The unfinished listing was deleted from the blob store. Collect again.")
         return number, msgspec.msgpack.decode(content, type=Known)
 
     def _stage_key(self, number: int) -> str:

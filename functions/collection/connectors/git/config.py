@@ -170,7 +170,8 @@ def _normalise_url(url: str) -> str:
         repository = f"{parts.scheme}://{parts.netloc}/{page['repo']}"
         path = f" and `path` {page['path']}" if page["path"] else ""
         raise UnprocessableContent(
-            f"config.url: this is a web page about files. Use {repository} with `branch` {page['branch']}{path}."
+            f"config.url: this is the address of a page that shows files. Use {repository} with `branch` "
+            f"{page['branch']}{path}."
         )
     return url.rstrip("/")
 

@@ -121,7 +121,7 @@ def _update_folder(mailbox: Mailbox, name: str, server: MailServer, config: Mail
     if folder.status is not None:
         folder.status, folder.unreadable = None, {}
     if server.select(name) != status.uid_validity:
-        raise UpstreamError(f"The server numbers the messages of {name} anew. Try again later.")
+        raise UpstreamError(f"The server has renumbered the messages of {name}. Try again later.")
     if folder.uid_validity != status.uid_validity:
         folder.uid_validity, folder.uids, folder.unreadable = status.uid_validity, {}, {}
     present = set(server.search(config))

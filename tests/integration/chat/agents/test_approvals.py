@@ -269,7 +269,7 @@ def test_response_that_comes_before_the_step_ends_goes_on_at_once(chat: ChatApp,
         ({**approval("list"), "input": ["x"]}, 422, "JSON object"),
         ({**approval("list"), "input": {"path": "x\0"}}, 422, "NUL"),
         ({**approval("list"), "input": {"path": "x" * 250_000}}, 422, "limit is 200,000"),
-        ({"type": "text", "text": "yes"}, 422, "without a response"),
+        ({"type": "text", "text": "yes"}, 422, "with a response"),
     ],
     ids=["unknown", "no id", "no boolean", "long reason", "list", "NUL", "long input", "text"],
 )

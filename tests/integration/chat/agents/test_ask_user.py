@@ -80,7 +80,7 @@ def test_stop_ends_an_agent_that_waits_for_an_answer(chat: ChatApp, provider: Sc
 
 @pytest.mark.parametrize(
     ("answer", "says"),
-    [("  ", "The answer is empty"), ("x" * 300_000, "The answer is too long"), (5, "is a text")],
+    [("  ", "The answer is empty"), ("x" * 300_000, "The answer is too long"), (5, "must be a text")],
     ids=["empty", "long", "number"],
 )
 def test_invalid_answers_are_refused(chat: ChatApp, provider: ScriptedProvider, answer: Any, says: str) -> None:

@@ -114,7 +114,7 @@ def test_agent_reads_attached_files_as_they_were_parsed(chat: ChatApp, provider:
     )
     assert told[1] == told[6] == "# Report\n\nSales rose."
     assert told[2] == "An old one."
-    assert "no UTF-8 text" in told[3]
+    assert "not UTF-8 text" in told[3]
     assert told[5] == "Replaced."
     assert told[7].splitlines()[1] == "report.pdf (9 bytes, version 2)"
 
@@ -125,7 +125,7 @@ def test_binary_file_is_told_and_control_characters_are_removed(chat: ChatApp, p
         attach(chat, path, content, "")
     chat.rows("delete from conversation_files")
     told = run(chat, provider, [read("a.bin"), read("b.txt")])
-    assert told == ["a.bin is no text: it has 100,000 bytes of binary data.", "a[31mred"]
+    assert told == ["a.bin is not a text file: it has 100,000 bytes of binary data.", "a[31mred"]
 
 
 def test_quota_is_an_error_for_the_model(chat: ChatApp, provider: ScriptedProvider) -> None:

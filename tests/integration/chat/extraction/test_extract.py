@@ -125,7 +125,7 @@ def test_answer_is_repaired_once(chat: ChatApp, provider: FakeProvider, document
 
 def test_answer_that_stays_wrong_is_an_error(chat: ChatApp, provider: FakeProvider, document: str) -> None:
     provider.pieces = [written({"price": "much"})]
-    assert "even after a repair: " in post(chat, 422, documents=[document])["detail"]
+    assert "even after one correction: " in post(chat, 422, documents=[document])["detail"]
     assert len(provider.requests) == 2
     with ask(chat, documents=[document], stream=True) as response:
         *_, error, _ = [event.part for event in parse_events(response.data)]
@@ -170,7 +170,7 @@ def test_request_is_checked_before_a_model_is_called(chat: ChatApp, provider: Fa
         "contains itself"
         in post(chat, 422, schema={"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}})["detail"]
     )
-    assert "exclude each other" in post(chat, 422, documents=[document], filter="path:x")["detail"]
+    assert "can't be combined" in post(chat, 422, documents=[document], filter="path:x")["detail"]
     assert "question is empty" in post(chat, 422, question=" ")["detail"]
     assert "model" in post(chat, 422, documents=[document], model="openai:other")["detail"]
     assert chat.client.post("/api/extract", json={"schema": {"enum": ["x" * 1_000_000]}}).status_code == 413

@@ -57,7 +57,7 @@ def test_function_returns_a_value_of_its_schema(chat: ChatApp, provider: FakePro
 
 def test_wrong_value_is_repaired_once(chat: ChatApp, provider: FakeProvider) -> None:
     good, provider.pieces = provider.pieces, [json.dumps({"value": {"kind": "praise"}})]
-    assert "even after a repair" in call(chat, 422)["detail"]
+    assert "even after one correction" in call(chat, 422)["detail"]
     provider.replies = {"can't be used": good}
     with chat.client.post("/api/prompts/classify", json={"input": {"text": "x"}, "stream": True}) as response:
         events = [event.part for event in parse_events(response.data)]
@@ -70,14 +70,14 @@ def test_invalid_calls_are_refused(chat: ChatApp, provider: FakeProvider) -> Non
     assert "input: /text" in call(chat, 422, input={"text": 5})["detail"]
     assert "more than 32,000 characters" in call(chat, 422, input={"text": "x" * 32_000})["detail"]
     assert "There are broken, classify." in call(chat, 404, "none")["detail"]
-    assert "broken.toml: It is no prompt" in call(chat, 422, "broken")["detail"]
+    assert "broken.toml: It is not a valid prompt" in call(chat, 422, "broken")["detail"]
     assert "model: openai:none is not available" in call(chat, 422, model="openai:none")["detail"]
     assert provider.requests == []
 
 
 def test_functions_are_listed_with_what_is_wrong(chat: ChatApp) -> None:
     broken, classify = chat.client.get("/api/prompts").get_json()["prompts"]
-    assert broken["problem"].startswith("broken.toml: It is no prompt")
+    assert broken["problem"].startswith("broken.toml: It is not a valid prompt")
     assert (classify["description"], classify["problem"]) == ("Sort a request.", None)
     assert classify["input"]["required"] == ["text"]
     assert len(classify["examples"]) == 2
@@ -111,4 +111,4 @@ def test_examples_are_compared(chat: ChatApp) -> None:
     table = describe_tried(tried)
     assert "classify                                 2            1" in table
     assert 'returned {"kind": "refund", "urgent": true}' in table
-    assert "broken.toml: It is no prompt" in table
+    assert "broken.toml: It is not a valid prompt" in table

@@ -128,7 +128,8 @@ def test_retry_is_rejected_with_the_reason(strict: Pipeline, repository: Reposit
     strict.drain()
     assert str(open_id) in conflict(strict, failed.id)
     healthy = strict.collect(strict.add_source(repository.url, include=["b.md"]))
-    assert conflict(strict, healthy.id) == "Nothing failed in this run, and nothing was left over."
+    nothing = "No document of this run failed or was left over. There is nothing to retry."
+    assert conflict(strict, healthy.id) == nothing
     unlisted = strict.collect(strict.add_source(repository.url, branch="nope"))
     assert "before it listed the source" in conflict(strict, unlisted.id)
     with strict.database.transaction(strict.workspace_id) as tx:

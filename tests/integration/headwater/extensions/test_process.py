@@ -233,7 +233,7 @@ def test_tool_is_limited(arguments: dict[str, Any], timeout_s: float, kind: type
 
 def test_tool_whose_name_differs_from_its_entry_point_is_refused() -> None:
     other = Extension("headwater.tools", "shout", ECHO.target, "headwater-bad", "1")
-    with pytest.raises(PermanentError, match="called 'echo', but its entry point 'shout'"):
+    with pytest.raises(PermanentError, match="called 'echo', but the name of its entry point is 'shout'"):
         ExtensionTool(other).describe()
 
 

@@ -56,9 +56,9 @@ def test_references_are_replaced() -> None:
     ("schema", "message"),
     [
         ({"type": "text"}, "/type"),
-        ({"properties": []}, "/properties is no object"),
-        ({"anyOf": {}}, "/anyOf is no list"),
-        ({"items": 3}, "/items is no schema"),
+        ({"properties": []}, "/properties must be an object"),
+        ({"anyOf": {}}, "/anyOf must be a list"),
+        ({"items": 3}, "/items is not a schema"),
         ({"items": {"$ref": "http://169.254.169.254/schema"}}, "Only #/\\$defs/NAME"),
         ({"$ref": "#"}, "Only #/\\$defs/NAME"),
         ({"$ref": ["#"]}, "Only #/\\$defs/NAME"),

@@ -47,7 +47,7 @@ def test_model_name_may_contain_colons() -> None:
 def test_invalid_service_account_is_named_by_the_answer(key: str) -> None:
     changes = {"vertexai_project": "p", "vertexai_service_account": key}
     model = LanguageModel(settings("vertexai:gemini", **changes), "vertexai:gemini")
-    with pytest.raises(ModelMisconfigured, match="VERTEXAI_SERVICE_ACCOUNT is no key of a service account"):
+    with pytest.raises(ModelMisconfigured, match="VERTEXAI_SERVICE_ACCOUNT is not the key of a service account"):
         list(model.stream([Turn("user", "Hello")]))
 
 

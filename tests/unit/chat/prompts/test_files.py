@@ -23,15 +23,19 @@ def test_input_is_inserted_as_it_is() -> None:
     ("name", "change", "reason"),
     [
         ("Classify", ("", ""), "lower-case letters"),
-        ("classify", ('prompt = "Sort', "prompt = Sort"), "no prompt: "),
+        ("classify", ('prompt = "Sort', "prompt = Sort"), "not a valid prompt: "),
         ("classify", ("description =", "describes ="), "describes"),
-        ("classify", ("{{text}}", "{{words}}"), "{{words}} is no property of the input"),
+        ("classify", ("{{text}}", "{{words}}"), "{{words}} is not a property of the input"),
         ("classify", ('[input]\ntype = "object"', '[input]\ntype = "array"'), 'the type must be "object"'),
-        ("classify", ('[output]\ntype = "object"', '[output]\ntype = "thing"'), "output: schema is no JSON Schema"),
+        (
+            "classify",
+            ('[output]\ntype = "object"', '[output]\ntype = "thing"'),
+            "output: schema is not a valid JSON Schema",
+        ),
         ("classify", ("urgent = false", 'urgent = "no"'), "Example 2: output/urgent"),
         ("classify", ('input = { text = "My money back!" }', "input = { text = 5 }"), "Example 1: input/text"),
         ("classify", ("[output]", f"# {'x' * MAX_FILE_BYTES}\n[output]"), "more than 200,000 bytes"),
-        ("classify", ("[output]", f"deep = {'[' * 5_000}{']' * 5_000}\n[output]"), "no prompt: "),
+        ("classify", ("[output]", f"deep = {'[' * 5_000}{']' * 5_000}\n[output]"), "not a valid prompt: "),
     ],
     ids=["name", "toml", "field", "placeholder", "input", "output", "example", "given", "long", "deep"],
 )
@@ -60,7 +64,7 @@ def test_folder_is_read_again_when_a_file_changes(tmp_path: Path) -> None:
     path.write_text("prompt = 5")
     (tmp_path / "other.toml").write_text(CLASSIFY)
     found = folder.list()
-    assert str(found["classify"]).startswith("classify.toml: It is no prompt")
+    assert str(found["classify"]).startswith("classify.toml: It is not a valid prompt")
     assert isinstance(found["other"], PromptFunction)
     with pytest.raises(UnprocessableContent, match=r"classify\.toml"):
         folder.get("classify")

@@ -76,8 +76,8 @@ def test_graph_without_messages_gets_the_question() -> None:
 @pytest.mark.parametrize(
     ("target", "problem"),
     [
-        (3, "The agent is int, no LangGraph graph or LangChain runnable."),
-        (lambda: "text", "The agent is str, no LangGraph graph or LangChain runnable."),
+        (3, "The agent is of the type int, not a LangGraph graph or LangChain runnable."),
+        (lambda: "text", "The agent is of the type str, not a LangGraph graph or LangChain runnable."),
         (lambda database: database, "has a parameter 'database'"),
         (
             builder(MessagesState, {}).compile(interrupt_before=["only"]),

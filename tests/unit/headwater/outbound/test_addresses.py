@@ -78,7 +78,7 @@ def test_allow_private_accepts_private_and_loopback_addresses(address: str) -> N
 
 @pytest.mark.parametrize("address", [a for a, kind in KINDS.items() if kind not in ("public", "private", "loopback")])
 def test_allow_private_rejects_link_local_and_metadata_addresses(address: str) -> None:
-    with pytest.raises(AddressRefused, match="never fetches from"):
+    with pytest.raises(AddressRefused, match="never connects to"):
         resolve("docs.example.org", 443, allow_private=True, lookup=lookup_of(address))
 
 
@@ -104,7 +104,7 @@ def test_refusal_of_a_name_tells_neither_its_address_nor_the_kind(
     assert caplog.records[-1].__dict__["fields"]["address"] == address  # in the installation's own log
     if classify(address) not in ("private", "loopback"):
         message = refusal("wiki.internal", address, allow_private=True)
-        assert message == "wiki.internal has an address that Headwater never fetches from."
+        assert message == "wiki.internal has an address that Headwater never connects to."
 
 
 def test_refused_host_is_escaped() -> None:

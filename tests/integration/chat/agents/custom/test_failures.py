@@ -97,7 +97,7 @@ def test_answer_says_why_an_agent_has_failed_and_others_go_on(
     assert "ModuleNotFoundError: No module named 'no_such_package'" in reasons["broken"]
     assert "needed more memory than allowed" in reasons["growing"]
     assert "ended in 'run' (exit code 3)" in reasons["crashing"]
-    assert reasons["empty"] == "empty.py binds no name `agent` or `graph`."
+    assert reasons["empty"] == "empty.py doesn't define `agent` or `graph`."
 
     assert reasons["silent"] == "The agent silent was interrupted without a question to the person."
 

@@ -71,7 +71,7 @@ def change(**values: Any) -> Callable[[Lfs], None]:
         (change(content=CONTENT[:-1] + b"!"), "SHA-256"),
         (change(content=CONTENT[:-1]), "SHA-256"),
         (change(content=CONTENT * 100_000), "sent more than"),
-        (change(href="http://169.254.169.254/latest"), "never fetches from"),
+        (change(href="http://169.254.169.254/latest"), "never connects to"),
         (change(href="file:///etc/passwd"), "no web address"),
         (change(href="http://[/"), "address"),
         (change(batch={"objects": []}), "doesn't offer"),

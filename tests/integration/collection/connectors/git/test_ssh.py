@@ -231,7 +231,7 @@ def test_contents_in_lfs_are_read_where_the_server_says(server: SshServer, lfs_f
         ("x" * 100_000, 0, "its answer is too long"),
         ('{"href": "file:///etc/passwd"}', 0, "names no web address"),
         ('{"href": "http://[/"}', 0, "names no web address"),
-        ('{"href": "http://169.254.169.254/latest"}', 0, "never fetches from"),
+        ('{"href": "http://169.254.169.254/latest"}', 0, "never connects to"),
     ],
 )
 def test_lfs_server_that_cannot_be_read_fails_its_file_only(

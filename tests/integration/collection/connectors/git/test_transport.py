@@ -216,7 +216,7 @@ def test_redirect_to_a_metadata_service_is_rejected(server: Server) -> None:
     server.answer = status(302, Location="http://169.254.169.254/r.git/info/refs?service=git-upload-pack")
     error = failure(make_connector(), config_of(server))
     assert isinstance(error, PermanentError)
-    assert error.message == "169.254.169.254 has an address that Headwater never fetches from."
+    assert error.message == "169.254.169.254 has an address that Headwater never connects to."
 
 
 def test_endless_redirects_are_a_permanent_error(server: Server) -> None:
