@@ -1,4 +1,4 @@
-"""The routes of the chat function that are imported when a request first needs one of them, by room."""
+"""The routes of the chat function that are imported when a request first needs one of them, by folder."""
 
 from functions.chat.agents.custom.routes import AgentRoutes
 from functions.chat.conversations.answerer import Answerer

@@ -1,4 +1,4 @@
-"""What is embedded, indexed and shown of a chunk, and of its document's front matter. Pure."""
+"""The parts of a chunk and of its document's front matter that are embedded, indexed and shown. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

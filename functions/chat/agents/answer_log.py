@@ -1,4 +1,4 @@
-"""What the log of an agent's answer has: the addresses that its model may open and link to, and its calls of a tool.
+"""Read the log of an agent's answer: the addresses that its model may open and link to, and its calls of a tool.
 
 An agent opens no other addresses, whatever it has read. Functions run in the caller's transaction.
 """

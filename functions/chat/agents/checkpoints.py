@@ -3,10 +3,10 @@
 
 Row-level security and the agent's fence apply to every write. Imports LangGraph: import it when an agent runs.
 
-Commits and serialising cost more than anything else that an agent does. So a checkpoint is stored in the transaction
-in which its calls begin, and the one after the calls is not: the results of calls are stored with the calls, and a step
-that goes on from the checkpoint before makes them again, which returns the stored results. What is not stored when the
-run ends, the last checkpoint and what tasks have written, is stored then.
+Commits and serialising are the most expensive work of an agent, so not every checkpoint is stored. One is stored in the
+transaction in which its calls begin. The next one, after the calls, is not, because the results of the calls are stored
+with the calls. A step that continues from the stored checkpoint makes the calls again and gets the stored results. When
+the run ends, the last checkpoint and the tasks' writes are stored, if they are not yet.
 """
 
 import threading

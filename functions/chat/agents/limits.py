@@ -1,4 +1,4 @@
-"""Limits of one answer of an agent, and what it says when it reaches one. Pure."""
+"""Limits of one answer of an agent, and the notices that say which limit was reached. Pure."""
 
 from decimal import Decimal
 

@@ -1,6 +1,6 @@
-"""The step `agent` of the queue `chat`: go on with an agent for a while, then hand over to the next step.
+"""The step `agent` of the queue `chat`: run an agent for about a minute, then add the next step.
 
-Whatever a step has done is stored when it is done: a step that dies is run again, from the last finished call.
+Each turn and call is stored when it ends. So if a step dies, the next one continues after the last finished call.
 """
 
 import time

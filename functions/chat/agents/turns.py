@@ -1,7 +1,7 @@
 """The model's turns of an agent: call it within limits and budgets, record what it used, log its text and thoughts.
 
-The text is in the log while the model writes it, and gets its end in the transaction after which the turn counts. So
-text without an end is of a turn that was cut off, and the next step begins the log again without it.
+The text is logged while the model writes it. Its end is logged in the transaction that stores the turn. So text without
+an end belongs to a turn that was cut off, and the next step begins the log again without it.
 
 Imports LangChain: import it when an agent runs.
 """

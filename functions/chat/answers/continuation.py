@@ -1,4 +1,4 @@
-"""Continue an incomplete answer: where to go on, and the passages that it was written from. Pure."""
+"""Continue an incomplete answer: find where to continue, and the passages that it was written from. Pure."""
 
 import re
 import uuid

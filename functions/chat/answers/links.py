@@ -1,11 +1,12 @@
-r"""Filter links and images from streamed Markdown: keep a link only to a known address. Pure.
+"""Filter links and images from streamed Markdown: keep a link only to a known address. Pure.
 
-A passage may make a model write a link or an image whose address carries text of the conversation to another server;
-an image would even be fetched without a click. So nothing of a model's text becomes a link unless its address, whole,
-is that of a passage, or the person who asks has written it. The text is kept: another address is shown as code.
+A malicious passage could make a model write a link or an image whose address contains text of the conversation, and so
+send that text to another server; an image would even be fetched without a click. So an address of a model's text
+becomes a link only if exactly this address belongs to a passage, or the person who asks has written it. Other addresses
+are shown as code.
 
-Code is left as it is, but only where every reader of Markdown agrees that it is code: a fence at the start of a line or
-in a list, which its item can't end early, and a code span within a line. In doubt, text counts as text.
+Code is not changed, but only if every parser of Markdown reads it as code: a fence at the start of a line or in a list,
+which its item can't end early, or a code span within a line. Anything else counts as text.
 """
 
 import re

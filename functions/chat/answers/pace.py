@@ -1,7 +1,7 @@
-"""How often the text of an answer is read and sent, which depends on how many answers an instance is writing.
+"""How often the text of an answer is read and sent. This depends on how many answers an instance is writing.
 
-A group of tokens costs about the same whatever its size: to read, commit and send it. Few answers are sent as they
-come. With a hundred, a group of each has a tenth of a second.
+To read, commit and send a group of tokens costs about the same, whatever its size. With few answers, tokens are sent
+when they arrive. With a hundred, each answer sends ten groups a second.
 """
 
 import threading

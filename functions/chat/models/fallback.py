@@ -1,6 +1,6 @@
-"""Ask models in an order: the next one takes over if one fails before its first piece.
+"""Call the models in an order: if one fails before its first piece, the next one answers.
 
-A model that failed is passed over for a while, on this instance: for as long as the provider asks for, or a default.
+On this instance, a model that failed is tried last for a while: for as long as the provider asks for, or a default.
 """
 
 import time

@@ -1,11 +1,12 @@
 """Read streams of OpenAI's protocol: deltas of text that arrive together become one chunk.
 
-OpenAI's client builds a model for each chunk, and LangChain another one, which takes 0.4 ms together: with a hundred
-answers at once more than a processor has. Here chunks are dictionaries, which LangChain takes too, and the text that
-one read from the network has is one chunk. Imported with the first model of that protocol.
+For each chunk, OpenAI's client builds a model and LangChain another one, which takes 0.4 ms together. With a hundred
+answers at once, that is more than a processor can do. Here chunks are dictionaries, which LangChain accepts too, and
+all text that one read from the network returns is one chunk. Imported with the first model of that protocol.
 
-OpenAI's client also compares all that it sends with its types, 0.2 ms for each tool. Messages and tools, which
-LangChain has written as the protocol has them, are sent as further fields, which it leaves as they are.
+OpenAI's client also compares everything that it sends with its types, which takes 0.2 ms for each tool. LangChain has
+already written messages and tools as the protocol requires. So they are sent as further fields, which the client
+doesn't check.
 """
 
 import re

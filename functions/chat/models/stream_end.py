@@ -1,7 +1,8 @@
-"""Read streams of OpenAI's protocol: whether they ended with `[DONE]`, which its client does not report, and how often.
+"""Read streams of OpenAI's protocol: how often to read, and whether they ended with `[DONE]`.
 
-Some servers send no `finish_reason`. Then `[DONE]` is the difference between a whole answer and a cut one. With many
-running answers, each is read less often, so that one read has several tokens.
+OpenAI's client doesn't report `[DONE]`. Some servers send no `finish_reason`; then only `[DONE]` distinguishes a whole
+answer from one that was cut off. With many running answers, each stream is read less often, so that one read returns
+several tokens.
 """
 
 import threading

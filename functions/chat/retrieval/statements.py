@@ -1,7 +1,4 @@
-"""The statements of a search.
-
-Those that look at documents are templates: `statement` puts the condition in that a filter makes.
-"""
+"""Statements of a search. Those that read documents are templates: `statement` inserts a filter's condition."""
 
 from functools import lru_cache
 

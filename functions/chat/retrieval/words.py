@@ -1,9 +1,11 @@
 """Find the chunks of a workspace that contain words of a query, and score them with BM25.
 
-Indexed documents are looked up in postings, all others are scanned; both give the same occurrences, so scores don't
-depend on where a chunk is stored. Of frequent words, only the best postings are read, those of chunks that contain the
-word often for their length; the best chunks by all that was read are then scored with all of their words. Lin, Trotman
-2015, "Anytime Ranking for Impact-Ordered Indexes".
+Indexed documents are looked up in postings, all others are scanned. Both give the same occurrences, so a score doesn't
+depend on where a chunk is stored.
+
+Of frequent words, only the best postings are read: those of chunks that contain the word often for their length. The
+chunks that are best by these postings are then scored with all of their words. Source: Lin, Trotman 2015, "Anytime
+Ranking for Impact-Ordered Indexes".
 """
 
 import uuid

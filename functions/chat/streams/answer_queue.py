@@ -1,4 +1,4 @@
-"""Have answers written again that lost their writer: by steps of the queue `chat`, which Cloud Tasks wakes.
+"""Add steps of the queue `chat` that write an answer again whose writer was lost. Cloud Tasks starts them.
 
 Without a queue (`CHAT_URL` is not set) such answers end as interrupted.
 """

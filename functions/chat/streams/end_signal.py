@@ -1,4 +1,4 @@
-"""Tell the streams of this instance that follow an answer that it has ended, before they would look next."""
+"""Notify the streams of this instance when the answer that they follow ends, before their next poll."""
 
 import threading
 import uuid

@@ -1,7 +1,7 @@
 """Tools on the files of the conversation: list, read, write, edit.
 
-A write returns new versions, whose contents are stored. They are added when the call ends, in the transaction that says
-that it has ended: a call that is made again after a kill writes once.
+A write stores the new contents and returns the new versions. The versions are added in the transaction that stores the
+end of the call. So a call that is made again after a crash writes once.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Read pages and robots.txt. Runs in the processes of `reader_pool`: they are input of strangers."""
+"""Read pages and robots.txt, which are untrusted input. Runs in the processes of `reader_pool`."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Make a graph of what an author has written: a graph, its builder, a runnable, or a function. Imports LangGraph."""
+"""Make a graph from an author's object: a graph, its builder, a runnable, or a function. Imports LangGraph."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence

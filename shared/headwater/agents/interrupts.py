@@ -1,4 +1,4 @@
-"""Interrupts of a graph as questions to the person, and their answers as what the nodes are resumed with."""
+"""Turn interrupts of a graph into questions to the person, and the answers into values for the nodes."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What the process of an agent asks its parent for, and what the parent answers. All of it is MessagePack."""
+"""Messages between an agent's process and its parent: requests and replies, as MessagePack."""
 
 import json
 import uuid

@@ -1,4 +1,4 @@
-"""What runs in an agent's process: its graph, from the last checkpoint until it has answered, waits, or time is up."""
+"""Run an agent's graph in its process: from the last checkpoint until it has answered, waits, or time is up."""
 
 import asyncio
 import socket

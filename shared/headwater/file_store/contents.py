@@ -1,6 +1,6 @@
 """The contents of files: blobs by their hash, within the quota, deleted once no version names them.
 
-A row is stored before its blob, and names it until the blob is deleted. So no blob is lost track of, whatever dies.
+A row is stored before its blob, and deleted after it. So a crash leaves no blob without a row.
 """
 
 import hashlib

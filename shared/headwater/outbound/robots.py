@@ -1,4 +1,4 @@
-"""Read robots.txt (RFC 9309). It is input of strangers: call this in a process of its own."""
+"""Read robots.txt (RFC 9309). It is untrusted input: call this in a process of its own."""
 
 from collections.abc import Iterable
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""Write the files that a sandbox starts with, and read those that it leaves. What it leaves may be hostile."""
+"""Write the files that a sandbox starts with, and read those that it has at the end. These may be hostile."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""What a supervisor sends, in frames: split bytes into frames, and collect the outcome."""
+"""Frames, the messages of a supervisor: split bytes into frames, and collect the outcome."""
 
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping

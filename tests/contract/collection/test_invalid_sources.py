@@ -208,7 +208,7 @@ def test_token_that_cannot_be_sent_is_refused(cloud: httpx.Client, kind: str, to
 @pytest.mark.parametrize("kind", ["github", "gitlab", "notion", "confluence"])
 def test_token_with_letters_that_no_header_has_is_refused(cloud: httpx.Client, kind: str) -> None:
     body = {"kind": kind, "name": "d", "config": SECRET_KINDS[kind], "token": "abc\u2013def"}
-    assert_rejected(cloud.post("/api/sources", json=body), "The token has characters that no token has")
+    assert_rejected(cloud.post("/api/sources", json=body), "The token has characters that a token can't have")
 
 
 def test_changed_token_that_cannot_be_sent_is_refused(laptop: httpx.Client, git_server: Server) -> None:

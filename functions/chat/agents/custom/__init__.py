@@ -1,1 +1,1 @@
-"""Agents of installed packages and of the folder `agents/`: their processes, and what these may ask for."""
+"""Agents of installed packages and of the folder `agents/`: their processes, and the requests of these processes."""

@@ -1,4 +1,7 @@
-"""What an agent's process shows, in the log of the answer. Functions run in the caller's transaction."""
+"""Write the progress and the calls of tools that an agent's process reports into the log of the answer.
+
+Functions run in the caller's transaction.
+"""
 
 from collections.abc import Sequence
 from typing import Any

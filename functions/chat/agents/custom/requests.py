@@ -1,6 +1,6 @@
-"""Answer what an agent's process asks for: models, tools, checkpoints, and what it shows.
+"""Handle the requests of an agent's process: calls of models and tools, checkpoints, and progress to show.
 
-All of it is in the answer's workspace. Limits, budgets and approvals are those of the built-in agent.
+All of them are for the workspace of the answer. Limits, budgets and approvals are those of the built-in agent.
 """
 
 import uuid

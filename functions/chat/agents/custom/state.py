@@ -1,4 +1,4 @@
-"""The state of an installed agent beside the messages: kept with an answer, and given to the next one after it.
+"""The state of an installed agent beside its messages: stored with an answer, and given to the agent's next answer.
 
 The bytes are the agent's own: only its process reads them. Functions run in the caller's transaction.
 """

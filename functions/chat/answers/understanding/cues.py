@@ -1,8 +1,8 @@
 """Understand a message without a language model, by cues in the languages of `cues.toml`. Pure.
 
-Small talk is looked for in all languages, since all words of such a message must be known. A word that refers back may
-mean something else in another language (the German "die" is no Dutch one), so these are looked for only in the
-languages that a conversation is likely to be in: those with most stop words in its questions.
+Small talk is looked for in all languages, because all words of such a message must be known. Words that refer to
+earlier messages are looked for only in the languages that the conversation is likely to be in: those with most stop
+words in its questions. In another language, such a word may mean something else: the German "die" is not a Dutch one.
 """
 
 import re

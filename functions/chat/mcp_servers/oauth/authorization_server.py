@@ -1,6 +1,7 @@
-"""Ask MCP servers for their authorization server, and that one for clients and tokens, by the guarded client.
+"""Find the authorization server of an MCP server, register a client there, and request tokens.
 
-Redirects are not followed, so that no secret goes to another address. Errors and logs have no secret.
+Uses the guarded client. Redirects are not followed, so that no secret goes to another address. Errors and logs have no
+secret.
 """
 
 import time

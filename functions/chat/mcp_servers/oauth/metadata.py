@@ -1,4 +1,4 @@
-"""What MCP servers and their authorization servers say about themselves, and the addresses of it. Pure.
+"""Metadata of MCP servers and their authorization servers: where it is, and what it says. Pure.
 
 https://modelcontextprotocol.io/specification/2025-11-25/basic/authorization: protected resource metadata (RFC 9728),
 authorization server metadata (RFC 8414, OpenID Connect Discovery), PKCE (RFC 7636), resource indicators (RFC 8707).

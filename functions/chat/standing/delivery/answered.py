@@ -1,4 +1,4 @@
-"""What is sent of an answer: its text, the sources that it cites, and links to the web app. Pure."""
+"""The content of a delivered answer: its text, the sources that it cites, and links to the web app. Pure."""
 
 import re
 import uuid
