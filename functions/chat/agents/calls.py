@@ -57,7 +57,7 @@ class Waiting(Exception):
 
 
 class TimeUp(Exception):
-    """The time of the step is up while a sub-agent runs. The next step goes on with it."""
+    """The time of the step is up while a sub-agent runs. The next step continues it."""
 
 
 Delegated = Callable[[str, str], Result]

@@ -141,7 +141,7 @@ class Checkpoints(BaseCheckpointSaver[int]):
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
-        """Remember what a task has written after a checkpoint."""
+        """Keep the writes of a task after a checkpoint."""
         rows = [
             (WRITES_IDX_MAP.get(channel, position), channel, value) for position, (channel, value) in enumerate(writes)
         ]
@@ -151,7 +151,7 @@ class Checkpoints(BaseCheckpointSaver[int]):
             self._writes[key] = list({row[0]: row for row in [*before, *rows]}.values())
 
     def put_write_rows(self, checkpoint_id: str, task_id: str, rows: Writes) -> None:
-        """Store what a task has written."""
+        """Store the writes of a task."""
         with self._database.transaction(self._agent.answer.workspace_id) as tx:
             store.lock(tx, self._agent)
             self._put_writes(tx, checkpoint_id, task_id, rows)

@@ -62,7 +62,7 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 def conclusion(reached: str) -> str:
-    """Return what the model is told in its last turn."""
+    """Return the instruction for the model's last turn."""
     return (
         f"[This is your last turn: you have reached the limit of {reached}. Call no more tools. Write your answer now "
         "from what you have found, and say what you could not find out.]"
@@ -70,5 +70,5 @@ def conclusion(reached: str) -> str:
 
 
 def notice(reached: str) -> str:
-    """Return what the person is told under the answer."""
+    """Return the notice that is shown below the answer."""
     return f"The agent reached its limit of {reached}. This answer may be incomplete: ask for the rest, or for less."

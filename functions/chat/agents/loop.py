@@ -67,7 +67,7 @@ def run_agent(
     checkpoints: Checkpoints,
     is_time_up: Callable[[], bool],
 ) -> list[BaseMessage] | Literal["time is up", "waiting"]:
-    """Go on with an agent from its last checkpoint. Returns its messages when it has answered.
+    """Continue an agent from its last checkpoint. Returns its messages when it has answered.
 
     Otherwise returns whether time is up, or all that it can do now is to wait for the person.
 

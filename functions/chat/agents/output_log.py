@@ -47,7 +47,7 @@ class OutputLog:
             self._waiting = (self._waiting + self._decoder.decode(output))[: self._left]
 
     def is_stopped(self) -> bool:
-        """Show what is waiting, if it is time. Return whether the program must end."""
+        """Log the waiting output, if it is time. Return True if the program must end."""
         if not self._has_ended and self._clock() >= self._next_at:
             self._next_at = self._clock() + EVERY_S
             self._show()

@@ -32,7 +32,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     answer: str | None = None
 
     def rejection(self) -> str:
-        """Return what the model is told about a rejected call."""
+        """Return the message to the model about a rejected call."""
         why = f" The person's reason: {self.reason}" if self.reason else ""
         return f"The person has rejected this call, so it was not made.{why}"
 

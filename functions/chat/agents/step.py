@@ -85,7 +85,7 @@ class Working(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """What a step has come to: the agent goes on, waits for the person, has answered, has ended otherwise, or was
+    """The result of a step: the agent continues, waits for the person, has answered, has ended otherwise, or was
     stopped by a request.
 
     `write` stores the last turn of an agent that has answered; `last` and `ending` are the end of one that has not.

@@ -87,7 +87,7 @@ def begin(tx: Connection, answer: AnswerKey, task: Task, model: ModelName) -> No
 
 
 def open_run(tx: Connection, answer: AnswerKey) -> None:
-    """Add a run whose first step goes on with the agent of an answer. The caller wakes the queue."""
+    """Add a run whose first step continues the agent of an answer. The caller wakes the queue."""
     values = {"workspace_id": answer.workspace_id, "id": answer.id, "queue": QUEUE, "kind": KIND}
     tx.execute(_OPEN_RUN, values)
 
@@ -95,7 +95,7 @@ def open_run(tx: Connection, answer: AnswerKey) -> None:
 def take(tx: Connection, workspace_id: uuid.UUID, message_id: uuid.UUID) -> Agent | None:
     """Begin a step of an agent. Returns None if its answer has ended.
 
-    Text that the step before left without an end is dropped: its turn is asked for again.
+    Text of a turn that the step before didn't finish is dropped, and the turn is requested again.
     """
     row = tx.execute(_TAKE, {"workspace_id": workspace_id, "id": message_id}).one_or_none()
     if row is None:
@@ -123,7 +123,7 @@ def is_running(tx: Connection, agent: Agent) -> bool:
 
 
 def read_used(tx: Connection, agent: Agent) -> tuple[Used, str]:
-    """Return what the agent has used, and which limit it has reached before."""
+    """Return the agent's usage, and the limit that it has reached before."""
     row = lock(tx, agent)
     return Used(row.model_calls, row.tokens, row.cost, row.seconds), row.stopping
 
@@ -146,13 +146,13 @@ def number_passages(tx: Connection, agent: Agent, count: int) -> int:
 
 
 def note_progress(tx: Connection, agent: Agent) -> None:
-    """Forget the workers that were lost before: a step is given up only if it gets no further (`MAX_LOST_LEASES`)."""
+    """Forget the workers that were lost before: a step fails only if it makes no progress (`MAX_LOST_LEASES`)."""
     if agent.lost_step is not None:
         tx.execute(_FORGET_LOST, {"id": agent.lost_step})
 
 
 def next_step(agent: Agent) -> NewStep:
-    """Return the step that goes on with the agent."""
+    """Return the step that continues the agent."""
     return NewStep(QUEUE, KIND, f"{agent.answer.id}/{agent.fence}")
 
 

@@ -44,7 +44,7 @@ class SubTurns(Turns):
     ids_are_own = True
 
     def read_used(self, tx: Connection) -> tuple[Used, str]:
-        """Return what the sub-agent has used, and which limit it or the whole answer has reached."""
+        """Return the sub-agent's usage, and the limit that it or the whole answer has reached."""
         of_all, stopping = store.read_used(tx, self._agent)
         row = tx.execute(_READ, _values(self._agent, self.sub_agent)).one()
         reached = row.stopping or stopping or self.of_answer.reached(of_all)
@@ -61,9 +61,9 @@ class SubTurns(Turns):
 
 
 def run_sub_agent(database: Database, agent: Agent, call_id: str, run: Callable[[], Outcome]) -> Result:
-    """Go on with a sub-agent. `run` runs its loop. Returns its report.
+    """Continue a sub-agent. `run` runs its loop. Returns its report.
 
-    Raises Waiting if one of its calls waits for the person, TimeUp if the next step is to go on.
+    Raises Waiting if one of its calls waits for the person, TimeUp if the next step must continue.
     """
     with database.transaction(agent.answer.workspace_id) as tx:
         store.lock(tx, agent)

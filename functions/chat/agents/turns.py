@@ -204,7 +204,7 @@ class Turns:
             self.write(tx, messages)
 
     def read_used(self, tx: Connection) -> tuple[LimitsUsed, str]:
-        """Return what the agent has used, and which limit it has reached before."""
+        """Return the agent's usage, and the limit that it has reached before."""
         return store.read_used(tx, self._agent)
 
     def count(self, tx: Connection, tokens: int, cost: Any, stopping: str) -> None:

@@ -71,7 +71,7 @@ def rank_attached(
 
 
 def nothing_found(mode: Mode, query: str, *, is_filtered: bool) -> str:
-    """Return the answer if nothing was found, which says what was looked for."""
+    """Return the answer if nothing was found, which says what was searched for."""
     where, advice = _NOWHERE[mode]
     if mode == "documents" and is_filtered:
         where, advice = "in the documents that match the filter", "Change the filter, or ask without one."

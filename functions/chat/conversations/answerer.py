@@ -139,7 +139,7 @@ class Answerer:
 def start_answer(
     tx: Connection, caller: Caller, conversation_id: str, begun: Begun, wish: Wish, *, answerer: Answerer
 ) -> StartedAnswer:
-    """Choose the model of an answer, reserve its estimated cost, and store what it is asked for with.
+    """Choose the model of an answer, reserve its estimated cost, and store the request.
 
     An agent's answer gets its first step; the caller wakes the queue, and closes the model. Raises
     UnprocessableContent, BudgetExceeded.

@@ -23,7 +23,7 @@ class WorkspaceChat(NamedTuple):
 
 
 def read_workspace_chat(tx: Connection, caller: Caller) -> WorkspaceChat:
-    """Return what the owners of the caller's workspace have set for chats."""
+    """Return the chat settings of the caller's workspace."""
     row = tx.execute(_READ, {"workspace_id": caller.workspace_id}).one_or_none()
     return WorkspaceChat(row.chat_models, row.chat_instructions) if row else WorkspaceChat(None, "")
 

@@ -51,7 +51,7 @@ class Begun(NamedTuple):
 
 
 class AnswerRequest(msgspec.Struct, frozen=True):
-    """What an answer was asked for with, as it is stored beside the answer.
+    """The request for an answer, which is stored with the answer.
 
     `model`: empty for the default. `changed`: the documents that a standing question is about. `is_titled`: the
     conversation has a title, which a language model must not replace.

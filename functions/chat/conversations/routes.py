@@ -26,7 +26,7 @@ from headwater.web.app import Call, Route
 
 
 class ConversationRoutes:
-    """Handlers of the caller's conversations. `queue` goes on with answers whose writer has died."""
+    """Handlers of the caller's conversations. `queue` writes an answer again whose writer has died."""
 
     def __init__(self, database: Database, queue: AnswerQueue) -> None:
         self.database = database

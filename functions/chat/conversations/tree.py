@@ -12,7 +12,7 @@ Role = Literal["user", "assistant"]
 
 
 class MessageTree:
-    """The messages of a conversation by what they follow."""
+    """The messages of a conversation by the message that they follow."""
 
     def __init__(
         self, messages: Iterable[tuple[uuid.UUID, uuid.UUID | None, Role]] = (), *, is_running: bool = False

@@ -194,7 +194,7 @@ def completion(
 
 
 def usage_of(used: Tokens) -> CompletionUsage:
-    """Return what a model used."""
+    """Return a model's usage."""
     return CompletionUsage(
         prompt_tokens=used.input,
         completion_tokens=used.output,

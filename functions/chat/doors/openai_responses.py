@@ -208,7 +208,7 @@ def _turn(item: InputItem) -> Turn:
 
 
 def usage_of(used: Tokens) -> ResponseUsage:
-    """Return what a model used."""
+    """Return a model's usage."""
     return ResponseUsage(
         input_tokens=used.input,
         input_tokens_details=InputDetails(used.cached, used.cache_written),

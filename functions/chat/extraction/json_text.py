@@ -46,7 +46,7 @@ class JsonText:
         return self.finish()
 
     def finish(self) -> str:
-        """Return what was not sent yet, if it is valid."""
+        """Return the rest of the text, if it is valid."""
         from jiter import from_json
 
         whole, new = self._checked + self._waiting, self._waiting

@@ -123,7 +123,7 @@ class Scales:
 
 @dataclass(frozen=True)
 class LanguageScales:
-    """The measured `scales` of a model, and for each language of a search the one whose scale holds.
+    """The measured `scales` of a model, and for each language of a search the one whose scale applies.
 
     `scales` is None for the model without a meaning, whose similarities are taken as they are.
     """

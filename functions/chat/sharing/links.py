@@ -125,7 +125,10 @@ def revoke_link(tx: Connection, caller: Caller, link_id: uuid.UUID) -> None:
 
 
 def open_link(tx: Connection, link_id: uuid.UUID, token: str) -> SharedConversation:
-    """Return what a link shows, in any workspace. Raises NotFound if the link or its token is not valid any more."""
+    """Return the conversation that a link shows, in any workspace.
+
+    Raises NotFound if the link or its token is not valid any more.
+    """
     token_hash = hash_token(token)
     row = token_hash and tx.execute(_OPEN, {"id": link_id, "token_hash": token_hash}).one_or_none()
     if not row:

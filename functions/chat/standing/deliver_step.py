@@ -21,7 +21,7 @@ _UNFINISHED = {
 
 
 class Outcome(NamedTuple):
-    """How an answer has ended: `problem` says why it is not delivered, `notice` what is said of one that is."""
+    """How an answer has ended: `problem` says why it is not delivered, `notice` is a remark on a delivered one."""
 
     problem: str | None
     notice: str | None

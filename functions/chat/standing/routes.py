@@ -146,7 +146,7 @@ class StandingRoutes:
             return _with_secret(standing_questions.read(tx, call.caller, call.path["id"]), secret)
 
     def delete_standing_question(self, call: Call) -> None:
-        """Delete a standing question with its history. Its conversations stay; an answer that is running goes on."""
+        """Delete a standing question with its history. Its conversations stay; a running answer continues."""
         with self.database.transaction(call.workspace_id) as tx:
             name = standing_questions.delete(tx, call.caller, call.path["id"])
             audit_log.record(tx, call.caller, "standing_question.deleted", call.path["id"], name=name)

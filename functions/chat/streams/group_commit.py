@@ -36,7 +36,7 @@ class _Group:
         self._sleeping.acquire()
 
     def wake(self) -> None:
-        """Let the thread of this group go on."""
+        """Let the thread of this group continue."""
         self._sleeping.release()
 
 

@@ -74,7 +74,7 @@ def begin(tx: Connection, workspace_id: uuid.UUID, conversation_id: str, questio
 
 
 def remember_request(tx: Connection, answer: AnswerKey, request: bytes, first: Sequence[Part] = ()) -> list[Event]:
-    """Store what an answer was asked for with, as JSON, so that it can be written again, and its first parts.
+    """Store the request for an answer as JSON, so that it can be written again, and the answer's first parts.
 
     Returns the events of those.
     """

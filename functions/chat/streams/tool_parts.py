@@ -71,7 +71,7 @@ class ToolOutput(PartBase, frozen=True, tag="tool-output-available", kw_only=Tru
 
 
 class ToolError(PartBase, frozen=True, tag="tool-output-error", kw_only=True):
-    """A call failed. The agent goes on."""
+    """A call failed. The agent continues."""
 
     tool_call_id: str
     error_text: str

@@ -44,7 +44,7 @@ class AnswerCut(Exception):
 class Writer:
     """Writes one answer, with a keep-alive after `keep_alive_s` seconds of silence.
 
-    `queue` goes on with the answer if the client disconnects.
+    `queue` writes the answer again if the client disconnects.
     """
 
     def __init__(

@@ -63,7 +63,7 @@ class Toolbox:
         return "never" if self.may_repeat(name) else "always"
 
     def call(self, name: str, context: ToolContext, arguments: Any) -> Result:
-        """Run a tool. Errors become results; raises only what says that this process can't go on."""
+        """Run a tool. Errors become results; raises only errors after which this process can't continue."""
         try:
             return self._call(name, context, arguments)
         except (DatabaseUnavailable, LeaseLost):

@@ -36,7 +36,7 @@ _OF_ANSWER = {"messages", "chat_history", "question", "query", "input"}
 
 
 class TimeIsUp(Exception):
-    """The checkpoint is stored, and another step of the queue goes on from it."""
+    """The checkpoint is stored, and another step of the queue continues from it."""
 
 
 class RemoteCheckpoints(BaseCheckpointSaver[int]):
@@ -92,7 +92,7 @@ class RemoteCheckpoints(BaseCheckpointSaver[int]):
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
-        """Store what a task has written after a checkpoint."""
+        """Store the writes of a task after a checkpoint."""
         written = [
             TaskWrite(task_id, WRITES_IDX_MAP.get(channel, n), channel, self._dump(value))
             for n, (channel, value) in enumerate(writes)
@@ -142,7 +142,7 @@ class RemoteCheckpoints(BaseCheckpointSaver[int]):
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
-        """Store what a task has written."""
+        """Store the writes of a task."""
         await asyncio.to_thread(self.put_writes, config, writes, task_id, task_path)
 
     async def alist(self, config: RunnableConfig | None, **_: Any) -> AsyncIterator[CheckpointTuple]:

@@ -27,7 +27,7 @@ Graph = Any
 async def compile_graph(target: Any, checkpoints: BaseCheckpointSaver[Any], store: BaseStore) -> Graph:
     """Return a compiled graph with our checkpoints and, unless it has one that lasts, our store.
 
-    Raises PermanentError for what is no agent.
+    Raises PermanentError if it is not an agent.
     """
     if not isinstance(target, Runnable) and not hasattr(target, "compile"):
         if not callable(target):
@@ -66,7 +66,7 @@ def first_input(graph: Graph, turns: Sequence[Turn]) -> dict[str, Any]:
 
 
 def kept_state(graph: Graph, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a graph's input takes of the state after its last answer, besides the conversation."""
+    """Return the fields of the last answer's state that the graph's input has, besides the conversation."""
     builder = getattr(graph, "builder", None)
     names = _fields(builder.input_schema) if builder is not None else set()
     return {name: value for name, value in values.items() if name in names}

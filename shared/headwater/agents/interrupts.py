@@ -15,9 +15,10 @@ MAX_CHOICE_CHARS = 200
 
 
 def answers_of(connection: Connection, interrupts: Sequence[Any]) -> tuple[dict[str, Any], bool]:
-    """Ask the person what has not been asked yet. Returns the answers by the interrupts' ids, and whether to go on.
+    """Ask the person the questions that were not asked yet.
 
-    The graph goes on if there is an answer, or a call of a tool has waited, which is made again.
+    Returns the answers by the interrupts' ids, and whether to continue. The graph continues if there is an answer, or
+    if a call of a tool has waited, which is made again.
     """
     answers, may_go_on = {}, not interrupts
     for interrupt in interrupts:

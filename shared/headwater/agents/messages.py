@@ -125,7 +125,7 @@ class Said(msgspec.Struct, frozen=True):
 
 
 class StoreCheckpoint(_Call, frozen=True):
-    """Store a checkpoint, and what the agent has said since the last one. Answered by whether it is to go on now."""
+    """Store a checkpoint, and what the agent has said since the last one. The reply says whether to continue now."""
 
     namespace: str
     id: str
@@ -135,7 +135,7 @@ class StoreCheckpoint(_Call, frozen=True):
 
 
 class StoreWrites(_Call, frozen=True):
-    """Store what a task has written after a checkpoint."""
+    """Store the writes of a task after a checkpoint."""
 
     namespace: str
     checkpoint_id: str
@@ -200,7 +200,7 @@ class PersonAnswer(msgspec.Struct, frozen=True):
 
 
 class UseStore(_Call, frozen=True):
-    """Read and change what the agent remembers, in one transaction. Answered by a Found for each operation."""
+    """Read and change the agent's stored items, in one transaction. Answered by a Found for each operation."""
 
     operations: Sequence[Operation]
 

@@ -31,7 +31,7 @@ class AgentMethods(ExtensionMethods):
         self._pipe = pipe
 
     def run(self) -> Iterator[Request]:
-        """Go on with the agent. Yields what it asks the parent for, at the end its Outcome."""
+        """Continue the agent. Yields its requests to the parent, and at the end its Outcome."""
         assert self._pipe
         connection = Connection(self._pipe, msgspec.msgpack.decode(self.context, type=AgentContext))
         outcome: list[Outcome | BaseException] = []

@@ -23,7 +23,7 @@ _SITE_SEPARATORS = (" | ", " — ", " \u2013 ", " · ", " » ", " :: ", " - ")
 
 
 def read_metadata(tree: Any, base: str) -> dict[str, str]:
-    """Return what the page tells about itself, with the names of front matter: `title`, `date`, `canonical` …"""
+    """Return the page's metadata, with the names of front matter: `title`, `date`, `canonical` …"""
     metas = dict(_metas(tree))
     linked_data = _linked_data(tree)
     found = {

@@ -207,7 +207,7 @@ def has_open_chat_steps(tx: Connection) -> bool:
 
 
 def rewrite_lost_answers(tx: Connection, overdue_s: float) -> bool:
-    """Open a run for each answer whose writer has not renewed its lease since `overdue_s`, which writes it anew.
+    """Open a run for each answer whose writer has not renewed its lease since `overdue_s`, which writes it again.
 
     Returns True if any answer is being written. Needs a transaction with the scope ALL_WORKSPACES.
     """

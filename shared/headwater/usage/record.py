@@ -41,7 +41,7 @@ class Payer(msgspec.Struct, frozen=True):
 
 
 def payer_of(caller: Caller) -> Payer:
-    """Return the payer of what a caller asks for."""
+    """Return the payer of a caller's requests."""
     key_id = caller.key_id
     return Payer(caller.workspace_id, None if key_id else caller.subject, key_id)
 

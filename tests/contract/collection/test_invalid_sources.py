@@ -122,12 +122,12 @@ def test_private_address_is_rejected_unless_allowed(cloud: httpx.Client, url: st
 
 @pytest.mark.parametrize("url", ["http://169.254.169.254/computeMetadata/v1/", "http://[fd00:ec2::254]/latest"])
 def test_metadata_address_is_always_rejected(laptop: httpx.Client, cloud: httpx.Client, url: str) -> None:
-    assert_rejected(add_source(laptop, url.rstrip("/")), "never fetches from")
+    assert_rejected(add_source(laptop, url.rstrip("/")), "never connects to")
     assert_rejected(add_source(cloud, url.rstrip("/")), "public addresses only")
 
 
 def test_unspecified_address_is_always_rejected(laptop: httpx.Client) -> None:
-    assert_rejected(add_source(laptop, "http://0.0.0.0/docs"), "never fetches from")
+    assert_rejected(add_source(laptop, "http://0.0.0.0/docs"), "never connects to")
 
 
 def test_file_url_is_rejected_unless_allowed(cloud: httpx.Client, repositories: Path) -> None:

@@ -1942,7 +1942,7 @@ export interface paths {
         post?: never;
         /**
          * Delete a standing question
-         * @description Delete a standing question with its history. Its conversations stay; an answer that is running goes on.
+         * @description Delete a standing question with its history. Its conversations stay; a running answer continues.
          */
         delete: operations["deleteStandingQuestion"];
         options?: never;

@@ -38,7 +38,7 @@ INTERRUPTED = "This call was interrupted."
 
 
 def write_said(tx: Connection, agent: Agent, said: Sequence[Said]) -> None:
-    """Append what the agent has said, with checked citations and links."""
+    """Append the agent's texts, with checked citations and links."""
     row = store.lock(tx, agent)
     new = said[: max(0, MAX_TEXTS - row.turns)]
     known = answer_log.LinkableAddresses(agent).read(tx) if new else []

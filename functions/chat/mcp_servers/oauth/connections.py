@@ -39,7 +39,7 @@ NOT_CONNECTED = "The server {} needs to be connected again. An owner does that u
 
 
 class OAuthConnection(msgspec.Struct, frozen=True):
-    """How a server is signed in to. `missing_scope`: what it has demanded beyond the token's scope."""
+    """The OAuth state of a server. `missing_scope`: the scopes that it has demanded and the token lacks."""
 
     server: AuthorizationServer
     client: OAuthClient

@@ -103,8 +103,8 @@ def finish(
 ) -> uuid.UUID:
     """Exchange the code of a sign-in for tokens, once. Returns the server's id.
 
-    Raises NotFound if the caller has begun no such sign-in, UnprocessableContent if it was refused or its answer is of
-    another authorization server (RFC 9207), and what the token endpoint raises.
+    Raises NotFound if the caller has begun no such sign-in, UnprocessableContent if it was refused or its answer comes
+    from another authorization server (RFC 9207), and the errors of the token endpoint.
     """
     from functions.chat.mcp_servers.oauth.authorization_server import request_tokens
 

@@ -90,7 +90,7 @@ def test_private_address_is_rejected_before_connecting() -> None:
 @pytest.mark.parametrize("target", ["http://169.254.169.254/", "http://metadata.example/latest", "http://[fe80::1]/"])
 def test_each_redirect_is_checked(target: str) -> None:
     resolver = Resolver("127.0.0.1", "169.254.169.254")
-    with listening() as port, pytest.raises(AddressRefused, match="never fetches from"):
+    with listening() as port, pytest.raises(AddressRefused, match="never connects to"):
         get(f"http://docs.example.org:{port}/to/{target}", allow_private=True, lookup=resolver)
 
 

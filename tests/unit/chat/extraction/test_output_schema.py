@@ -142,5 +142,5 @@ def test_many_permitted_values_count_as_subschemas() -> None:
 @pytest.mark.parametrize("value", [0.5, [1], {"a": 1}])
 def test_many_permitted_values_that_are_slow_to_compare_are_refused(value: object) -> None:
     assert OutputSchema({"enum": [value] * 50 + ["a", 1, None] * 100}).errors(value) == []
-    with pytest.raises(UnprocessableContent, match="100 values of `enum` and `const` other than texts"):
+    with pytest.raises(UnprocessableContent, match="at most 100 values of `enum` and `const` may be other than texts"):
         OutputSchema({"anyOf": [{"const": value}] * 51 + [{"enum": [value] * 50}]})
