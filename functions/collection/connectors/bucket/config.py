@@ -33,7 +33,7 @@ class BucketConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
     prefix: Annotated[
         str,
-        Meta(title="Prefix", description="Collects only objects whose key begins so.", examples=["docs/"]),
+        Meta(title="Prefix", description="Collects only objects whose key begins with this text.", examples=["docs/"]),
     ] = ""
     include: Annotated[
         tuple[str, ...],

@@ -57,7 +57,7 @@ class FeedConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Literal["excerpts", "always", "never"],
         Meta(
             title="Fetch articles",
-            description="Fetch the article's page: of entries that are only an excerpt, always, or never.",
+            description="When to fetch the article's page: for entries that are only an excerpt, always, or never.",
         ),
     ] = "excerpts"
 

@@ -29,7 +29,7 @@ class MailConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tuple[str, ...],
         Meta(
             title="Folders",
-            description="Patterns of folders to collect, with / between a folder and the one in it. Leave empty for "
+            description="Patterns of folders to collect, with / between a folder and its subfolder. Leave empty for "
             "all except trash, junk and drafts.",
             examples=[["INBOX", "Projects/**"]],
         ),

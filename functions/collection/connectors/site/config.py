@@ -58,7 +58,7 @@ class SiteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ]
     max_pages: Annotated[
-        int, Meta(title="Pages", description="At most so many pages are collected.", ge=1, le=MAX_PAGES)
+        int, Meta(title="Pages", description="The largest number of pages to collect.", ge=1, le=MAX_PAGES)
     ] = 1_000
     exclude: Annotated[
         tuple[str, ...],
@@ -70,16 +70,22 @@ class SiteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = ()
     sitemap: Annotated[
         bool,
-        Meta(title="Use the sitemap", description="Otherwise, and without a sitemap, links are followed."),
+        Meta(title="Use the sitemap", description="If off, or if there is no sitemap, links are followed."),
     ] = True
     max_depth: Annotated[
-        int, Meta(title="Depth", description="Links are followed so many times from the first page.", ge=0, le=50)
+        int,
+        Meta(
+            title="Depth",
+            description="How many links to follow, one after another, from the first page.",
+            ge=0,
+            le=50,
+        ),
     ] = 10
     delay_s: Annotated[
         float,
         Meta(
             title="Delay",
-            description="Seconds between two requests. A longer one in robots.txt counts.",
+            description="Seconds between two requests. A longer delay in robots.txt is used instead.",
             ge=0,
             le=60,
         ),

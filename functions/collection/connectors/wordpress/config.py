@@ -24,7 +24,7 @@ class WordPressConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tuple[str, ...],
         Meta(
             title="Post types",
-            description="What is collected, as the REST API names it.",
+            description="The types to collect, by their names in the REST API.",
             examples=[["posts", "pages", "products"]],
         ),
     ] = ("posts", "pages")

@@ -43,7 +43,7 @@ class WordPressConnector(Connector[WordPressConfig]):
     config_type = WordPressConfig
     has_dates = True
     identity = ("url",)
-    secret = Secret("Application password", "Only for what isn't public. Enter user:application password.")
+    secret = Secret("Application password", "Only for content that isn't public. Enter user:application password.")
 
     @cached_property
     def _web(self) -> "WebClient":
