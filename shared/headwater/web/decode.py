@@ -2,15 +2,14 @@
 
 import json
 import re
-from collections.abc import Iterator
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import flask
 import msgspec
 
 from headwater import errors
+from headwater.schemas import explain
 
-_INVALID_VALUE = re.compile(r"Invalid enum value .* - at `\$\.(\w+)`", re.DOTALL)
 _HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -21,7 +20,7 @@ def decode_query(request: flask.Request, kind: Any) -> Any:
     try:
         return msgspec.convert(request.args.to_dict(), kind, strict=False)
     except msgspec.ValidationError as error:
-        raise errors.UnprocessableContent(f"Invalid query parameters: {_describe(error, kind)}") from error
+        raise errors.UnprocessableContent(f"Invalid query parameters: {explain(error, kind)}") from error
 
 
 def decode_body(request: flask.Request, kind: Any, max_bytes: int) -> Any:
@@ -38,27 +37,10 @@ def decode_body(request: flask.Request, kind: Any, max_bytes: int) -> Any:
     try:
         return msgspec.json.decode(content, type=kind)
     except msgspec.ValidationError as error:
-        raise errors.UnprocessableContent(f"Invalid body: {_describe(error, kind)}") from error
+        raise errors.UnprocessableContent(f"Invalid body: {explain(error, kind)}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         reason = "a text has half of a surrogate pair, such as `\\ud83d`" if _has_half_pair(content) else error
         raise errors.BadRequest(f"The body is not valid JSON: {reason}.") from error
-
-
-def _describe(error: msgspec.ValidationError, kind: Any) -> str:
-    """Return the message of an error, with the values that the field takes if it takes only some."""
-    field = _INVALID_VALUE.fullmatch(str(error))
-    types = {each.encode_name: each.type for each in msgspec.structs.fields(kind)} if field else {}
-    values = [f"`{value}`" for value in _values(types.get(field[1]) if field else None)]
-    return f"{error}. Use one of {', '.join(values)}." if values else f"{error}."
-
-
-def _values(kind: Any) -> Iterator[Any]:
-    """Yield the values of a `Literal`, also of one within a union."""
-    for each in get_args(kind):
-        if get_origin(kind) is Literal:
-            yield each
-        else:
-            yield from _values(each)
 
 
 def _has_half_pair(content: bytes) -> bool:

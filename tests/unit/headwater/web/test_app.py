@@ -116,6 +116,11 @@ def test_invalid_choice_is_answered_with_the_values_to_use() -> None:
     assert detail == "Invalid query parameters: Invalid enum value 'mile' - at `$.unit`. Use one of `m`, `km`."
 
 
+def test_unknown_field_is_answered_with_the_fields_to_use() -> None:
+    detail = problem_of(client().post("/api/greetings", data='{"name": "Ada", "nmae": "x"}'), 422)["detail"]
+    assert detail.startswith("Invalid body: Object contains unknown field `nmae`. The fields are `name`, ")
+
+
 def test_unknown_path_is_404_and_wrong_method_405() -> None:
     problem_of(client().get("/api/nothing"), 404)
     problem_of(client().get("/api/things/not-a-uuid"), 404)
