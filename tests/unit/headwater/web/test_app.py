@@ -151,6 +151,15 @@ def test_unchanged_result_is_304() -> None:
     assert (again.status_code, again.data) == (304, b"")
 
 
+def test_head_has_the_headers_of_get() -> None:
+    response = client().head(THING)
+    assert (response.status_code, response.data) == (200, b"")
+    headers = dict(client().get(THING).headers) | {"X-Request-Id": response.headers["X-Request-Id"]}
+    assert dict(response.headers) == headers
+    again = client().head(THING, headers={"If-None-Match": response.headers["ETag"]})
+    assert again.status_code == 304
+
+
 @pytest.mark.parametrize(
     ("if_none_match", "status"), [('"7"', 304), ('W/"7"', 304), ('"6", "7"', 304), ('"6"', 200), ("", 200)]
 )
