@@ -1,6 +1,7 @@
 """The HTTP shell, with routes of this test."""
 
 import json
+from datetime import date
 from typing import Any, Literal
 
 import flask
@@ -26,6 +27,8 @@ class Greeting(msgspec.Struct, forbid_unknown_fields=True):
 class Count(msgspec.Struct):
     n: int = 3
     unit: Literal["m", "km"] = "m"
+    since: date | None = None
+    note: str | None = None
 
 
 def greet(call: Call) -> dict[str, Any]:
@@ -137,7 +140,22 @@ def test_upstream_error_sets_retry_after() -> None:
 def test_query_parameter_is_decoded_by_type() -> None:
     assert client().get("/api/count").json == {"n": 3}
     assert client().get("/api/count?n=5").json == {"n": 5}
+    assert client().get("/api/count?note=null").json == {"n": 3}
     problem_of(client().get("/api/count?n=five"), 422)
+
+
+@pytest.mark.parametrize(
+    ("query", "detail"),
+    [
+        ("n=5&n=6", "`n` is repeated. Send it once."),
+        ("n=5&unit=m&n=5", "`n` is repeated. Send it once."),
+        ("since=null", "`since` can't be null. Leave it out."),
+        ("since=Null", "`since` can't be null. Leave it out."),
+    ],
+)
+def test_repeated_and_null_query_parameters_are_rejected(query: str, detail: str) -> None:
+    problem = problem_of(client().get(f"/api/count?{query}"), 422)
+    assert problem["detail"] == f"Invalid query parameters: {detail}"
 
 
 def test_reply_sets_status_and_headers() -> None:
