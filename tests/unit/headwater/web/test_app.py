@@ -237,6 +237,19 @@ def test_local_mode_requires_its_token(authorization: str) -> None:
     assert client().get(THING, headers={"Authorization": f"bearer {LOCAL_TOKEN}"}).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("workspace", "status"),
+    [
+        ("", 200),
+        ("00000000-0000-4000-8000-000000000001", 200),
+        ("x", 400),
+        ("00000000-0000-4000-8000-00000000000a", 403),
+    ],
+)
+def test_local_mode_has_one_workspace(workspace: str, status: int) -> None:
+    assert client().get(THING, headers={"X-Workspace": workspace}).status_code == status
+
+
 def test_local_mode_without_a_token_accepts_no_request() -> None:
     for authorization in ("", "Bearer ", "Bearer x"):
         problem_of(client(local_token="").get(THING, headers={"Authorization": authorization}), 401)
