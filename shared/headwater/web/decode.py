@@ -14,13 +14,21 @@ _HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def decode_query(request: flask.Request, kind: Any) -> Any:
-    """Decode the query string into `kind`; 422 if it is invalid."""
+    """Decode the query string into `kind`; 422 if it is invalid or repeats a parameter."""
     if kind is None:
         return None
+    args = request.args
+    for name, values in args.lists():
+        if len(values) > 1:
+            raise errors.UnprocessableContent(f"Invalid query parameters: `{name}` is repeated. Send it once.")
     try:
-        return msgspec.convert(request.args.to_dict(), kind, strict=False)
+        decoded = msgspec.convert(args.to_dict(), kind, strict=False)
     except msgspec.ValidationError as error:
         raise errors.UnprocessableContent(f"Invalid query parameters: {explain(error, kind)}") from error
+    for field, name in zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True):
+        if name in args and getattr(decoded, field) is None:  # msgspec takes the text `null` for null
+            raise errors.UnprocessableContent(f"Invalid query parameters: `{name}` can't be null. Leave it out.")
+    return decoded
 
 
 def decode_body(request: flask.Request, kind: Any, max_bytes: int) -> Any:

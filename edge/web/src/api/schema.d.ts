@@ -185,7 +185,7 @@ export interface paths {
          * Resume an answer
          * @description Replay the conversation's running answer from its start and follow it to its end. 204 if none is running.
          *
-         *     With the header `Last-Event-ID`, continue after that event, even if the answer has ended since. If the answer is being written anew, the stream begins with another `start`, which replaces all that came before.
+         *     With the header `Last-Event-ID`, continue after that event, even if the answer has ended since. If the answer is being written anew, or has no such event, the stream begins with another `start`, which replaces all that came before.
          */
         get: operations["resumeChat"];
         put?: never;

@@ -1,6 +1,7 @@
 """The HTTP shell, with routes of this test."""
 
 import json
+from datetime import date
 from typing import Any, Literal
 
 import flask
@@ -26,6 +27,8 @@ class Greeting(msgspec.Struct, forbid_unknown_fields=True):
 class Count(msgspec.Struct):
     n: int = 3
     unit: Literal["m", "km"] = "m"
+    since: date | None = None
+    note: str | None = None
 
 
 def greet(call: Call) -> dict[str, Any]:
@@ -142,7 +145,22 @@ def test_upstream_error_sets_retry_after() -> None:
 def test_query_parameter_is_decoded_by_type() -> None:
     assert client().get("/api/count").json == {"n": 3}
     assert client().get("/api/count?n=5").json == {"n": 5}
+    assert client().get("/api/count?note=null").json == {"n": 3}
     problem_of(client().get("/api/count?n=five"), 422)
+
+
+@pytest.mark.parametrize(
+    ("query", "detail"),
+    [
+        ("n=5&n=6", "`n` is repeated. Send it once."),
+        ("n=5&unit=m&n=5", "`n` is repeated. Send it once."),
+        ("since=null", "`since` can't be null. Leave it out."),
+        ("since=Null", "`since` can't be null. Leave it out."),
+    ],
+)
+def test_repeated_and_null_query_parameters_are_rejected(query: str, detail: str) -> None:
+    problem = problem_of(client().get(f"/api/count?{query}"), 422)
+    assert problem["detail"] == f"Invalid query parameters: {detail}"
 
 
 def test_reply_sets_status_and_headers() -> None:
@@ -154,6 +172,15 @@ def test_unchanged_result_is_304() -> None:
     first = client().get(THING)
     again = client().get(THING, headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.data) == (304, b"")
+
+
+def test_head_has_the_headers_of_get() -> None:
+    response = client().head(THING)
+    assert (response.status_code, response.data) == (200, b"")
+    headers = dict(client().get(THING).headers) | {"X-Request-Id": response.headers["X-Request-Id"]}
+    assert dict(response.headers) == headers
+    again = client().head(THING, headers={"If-None-Match": response.headers["ETag"]})
+    assert again.status_code == 304
 
 
 @pytest.mark.parametrize(
@@ -213,6 +240,19 @@ def test_local_mode_requires_its_token(authorization: str) -> None:
     problem = problem_of(client().get(THING, headers={"Authorization": authorization}), 401)
     assert "the file `token` of the data folder" in problem["detail"]
     assert client().get(THING, headers={"Authorization": f"bearer {LOCAL_TOKEN}"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("workspace", "status"),
+    [
+        ("", 200),
+        ("00000000-0000-4000-8000-000000000001", 200),
+        ("x", 400),
+        ("00000000-0000-4000-8000-00000000000a", 403),
+    ],
+)
+def test_local_mode_has_one_workspace(workspace: str, status: int) -> None:
+    assert client().get(THING, headers={"X-Workspace": workspace}).status_code == status
 
 
 def test_local_mode_without_a_token_accepts_no_request() -> None:
