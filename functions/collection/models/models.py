@@ -184,9 +184,7 @@ class EmbeddingModels:
         """
         model = self.read(model_id)
         if model.state == "registered":
-            raise Conflict(
-                f"{model.name} has no vectors. Build it first: POST /api/embedding-models/{model_id}/build with `{{}}`."
-            )
+            raise Conflict(f"{model.name} has no vectors. Build it first: POST /api/embedding-models/{model_id}/build.")
         self._check_settings(model)
         missing = self._change(ACTIVATE, actor, "model.switched", model_id=model_id, allow_missing=allow_missing)
         if missing and not allow_missing:

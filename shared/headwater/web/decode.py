@@ -25,7 +25,10 @@ def decode_query(request: flask.Request, kind: Any) -> Any:
 
 
 def decode_body(request: flask.Request, kind: Any, max_bytes: int) -> Any:
-    """Decode the JSON body into `kind`; 413 if it is too large, 400 if it isn't JSON, 422 if it is invalid."""
+    """Decode the JSON body into `kind`; 413 if it is too large, 400 if it isn't JSON, 422 if it is invalid.
+
+    An empty body counts as `{}` where it `may_be_omitted`.
+    """
     if kind is None:
         return None
     content = request.stream.read(max_bytes + 1)
@@ -34,6 +37,8 @@ def decode_body(request: flask.Request, kind: Any, max_bytes: int) -> Any:
             f"The body is larger than {max_bytes} bytes, the limit of this route. Send less at a time."
         )
     if not content.strip():
+        if may_be_omitted(request.method, kind):
+            return kind()
         raise errors.BadRequest("The body is empty. Send a JSON object.")
     try:
         return msgspec.json.decode(content, type=kind)
@@ -42,6 +47,11 @@ def decode_body(request: flask.Request, kind: Any, max_bytes: int) -> Any:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         reason = "a text has half of a surrogate pair, such as `\\ud83d`" if _has_half_pair(content) else error
         raise errors.BadRequest(f"The body is not valid JSON: {reason}.") from error
+
+
+def may_be_omitted(method: str, kind: type[msgspec.Struct]) -> bool:
+    """Return True if a body has no required field. A PATCH without a body is a mistake: it would change nothing."""
+    return method == "POST" and not any(field.required for field in msgspec.structs.fields(kind))
 
 
 def _describe(error: msgspec.ValidationError, kind: Any) -> str:

@@ -51,6 +51,8 @@ ROUTES = [
     Route("GET", "/api/crash", crash, "Crash"),
     Route("GET", "/api/busy", busy, "Busy"),
     Route("GET", "/api/count", lambda call: {"n": call.args.n}, "Count", query=Count),
+    Route("POST", "/api/count", lambda call: {"n": call.body.n}, "Count", body=Count),
+    Route("PATCH", "/api/count", lambda call: {"n": call.body.n}, "Count", body=Count),
     Route("GET", "/api/version", versioned, "V"),
     Route("GET", "/api/teapot", lambda call: Reply({"short": True}, 418, {"X-Kind": "tea"}), "Tea"),
     Route("POST", "/tasks/drain", lambda call: {}, "Drain", access="google"),
@@ -63,7 +65,7 @@ def client(**changes: Any) -> FlaskClient:
     settings = Settings(**(values | changes))
     app = App("test", settings, ROUTES, unopened_database())
     server = flask.Flask("test")
-    methods = ["GET", "POST", "PUT", "DELETE", "OPTIONS"]
+    methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
     server.add_url_rule("/<path:path>", "all", lambda path: app(flask.request), methods=methods)
     client = server.test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {LOCAL_TOKEN}"
@@ -101,6 +103,16 @@ def test_body_is_decoded_and_the_result_encoded() -> None:
 def test_invalid_body_is_a_problem(body: bytes, status: int) -> None:
     problem = problem_of(client().post("/api/greetings", data=body), status)
     assert problem["detail"].startswith("Invalid body: " if status == 422 else "The body ")
+
+
+@pytest.mark.parametrize("body", [b"", b" \n", b"{}"])
+def test_empty_body_of_a_post_without_required_fields_is_an_empty_object(body: bytes) -> None:
+    assert client().post("/api/count", data=body).json == {"n": 3}
+    assert problem_of(client().post("/api/count", data=b"null"), 422)["detail"].startswith("Invalid body: ")
+
+
+def test_empty_body_of_a_patch_is_a_problem() -> None:
+    assert problem_of(client().patch("/api/count"), 400)["detail"] == "The body is empty. Send a JSON object."
 
 
 @pytest.mark.parametrize("body", [b'{"name": "\\ud83d"}', b'{"name": "a\\udc00b", "more": "\\u00e9\\ud83d\\ude00"}'])
