@@ -360,6 +360,11 @@ def test_post_finds_the_same_as_get(chat: ChatApp) -> None:
     assert [len(hits) for hits in answers] == [3, 1, 2]
 
 
+def test_nul_character_separates_the_words_of_a_query(chat: ChatApp) -> None:
+    chat.add_document("a.md", "A cat and a dog.")
+    assert keys(chat.search(q="dog\0cat", by="words")) == ["a.md"]
+
+
 @pytest.mark.parametrize("character", ["x", "ü", "漢", "😀", "\\", '"', "\x1f"])
 def test_post_accepts_the_longest_question(chat: ChatApp, character: str) -> None:
     chat.add_document("a.md", "A cat and a dog.")
@@ -391,4 +396,4 @@ def test_unusual_question_does_not_fail(chat: ChatApp, question: str) -> None:
 @given(st.text(max_size=60))
 def test_any_question_gets_hits_or_a_problem(chat: ChatApp, question: str) -> None:
     response = chat.client.get("/api/search", query_string={"q": question})
-    assert response.status_code == (200 if question.replace("\0", "").strip() else 422)
+    assert response.status_code == (200 if question.replace("\0", " ").strip() else 422)
