@@ -11,17 +11,21 @@ import msgspec
 from headwater import errors
 
 _INVALID_VALUE = re.compile(r"Invalid enum value .* - at `\$\.(\w+)`", re.DOTALL)
+_INVALID_DATE = re.compile(r"Invalid RFC3339 encoded date\b")
 _HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def decode_query(request: flask.Request, kind: Any) -> Any:
-    """Decode the query string into `kind`; 422 if it is invalid."""
+    """Decode the query string into `kind`; 422 if it is invalid, or names a parameter twice."""
     if kind is None:
         return None
+    if repeated := [name for name, values in request.args.lists() if len(values) > 1]:
+        raise errors.UnprocessableContent(f"Invalid query parameters: `{repeated[0]}` is given more than once.")
     try:
         return msgspec.convert(request.args.to_dict(), kind, strict=False)
     except msgspec.ValidationError as error:
-        raise errors.UnprocessableContent(f"Invalid query parameters: {_describe(error, kind)}") from error
+        reason = _describe(error, kind).replace(", got `str`", "")  # all of them are texts
+        raise errors.UnprocessableContent(f"Invalid query parameters: {reason}") from error
 
 
 def decode_body(request: flask.Request, kind: Any, max_bytes: int) -> Any:
@@ -59,7 +63,8 @@ def _describe(error: msgspec.ValidationError, kind: Any) -> str:
     field = _INVALID_VALUE.fullmatch(str(error))
     types = {each.encode_name: each.type for each in msgspec.structs.fields(kind)} if field else {}
     values = [f"`{value}`" for value in _values(types.get(field[1]) if field else None)]
-    return f"{error}. Use one of {', '.join(values)}." if values else f"{error}."
+    message = _INVALID_DATE.sub("Expected a date such as 2026-01-31", str(error))
+    return f"{message}. Use one of {', '.join(values)}." if values else f"{message}."
 
 
 def _values(kind: Any) -> Iterator[Any]:

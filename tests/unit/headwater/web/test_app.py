@@ -1,5 +1,6 @@
 """The HTTP shell, with routes of this test."""
 
+import datetime as dt
 import json
 from typing import Any, Literal
 
@@ -26,6 +27,7 @@ class Greeting(msgspec.Struct, forbid_unknown_fields=True):
 class Count(msgspec.Struct):
     n: int = 3
     unit: Literal["m", "km"] = "m"
+    day: dt.date | None = None
 
 
 def greet(call: Call) -> dict[str, Any]:
@@ -150,6 +152,18 @@ def test_query_parameter_is_decoded_by_type() -> None:
     assert client().get("/api/count").json == {"n": 3}
     assert client().get("/api/count?n=5").json == {"n": 5}
     problem_of(client().get("/api/count?n=five"), 422)
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("n=x", "Expected `int` - at `$.n`."),
+        ("n=1&n=2", "`n` is given more than once."),
+        ("day=31.1.2026", "Expected a date such as 2026-01-31 - at `$.day`."),
+    ],
+)
+def test_invalid_query_parameter_is_named(query: str, reason: str) -> None:
+    assert problem_of(client().get(f"/api/count?{query}"), 422)["detail"] == f"Invalid query parameters: {reason}"
 
 
 def test_reply_sets_status_and_headers() -> None:
