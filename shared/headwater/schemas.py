@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 import msgspec
 
 _INVALID_VALUE = re.compile(r"Invalid enum value .* - at `\$\.(\w+)`", re.DOTALL)
+_INVALID_DATE = re.compile(r"Invalid RFC3339 encoded date\b")
 _UNKNOWN_FIELD = re.compile(r"Object contains unknown field `.*`", re.DOTALL)
 
 
@@ -24,11 +25,12 @@ def explain(error: msgspec.ValidationError, kind: Any) -> str:
     `explain(error, Page) == "Object contains unknown field `size`. The fields are `limit`, `cursor`."`
     """
     fields = {each.encode_name: each.type for each in msgspec.structs.fields(kind)} if _is_struct(kind) else {}
-    if fields and _UNKNOWN_FIELD.fullmatch(str(error)):
-        return f"{error}. The fields are {_quoted(fields)}."
-    field = _INVALID_VALUE.fullmatch(str(error))
+    reason = _INVALID_DATE.sub("Expected a date such as 2026-01-31", str(error))
+    if fields and _UNKNOWN_FIELD.fullmatch(reason):
+        return f"{reason}. The fields are {_quoted(fields)}."
+    field = _INVALID_VALUE.fullmatch(reason)
     values = [*_values(fields.get(field[1]))] if field else []
-    return f"{error}. Use one of {_quoted(values)}." if values else f"{error}."
+    return f"{reason}. Use one of {_quoted(values)}." if values else f"{reason}."
 
 
 def _is_struct(kind: Any) -> bool:

@@ -24,7 +24,8 @@ def decode_query(request: flask.Request, kind: Any) -> Any:
     try:
         decoded = msgspec.convert(args.to_dict(), kind, strict=False)
     except msgspec.ValidationError as error:
-        raise errors.UnprocessableContent(f"Invalid query parameters: {explain(error, kind)}") from error
+        reason = explain(error, kind).replace(", got `str`", "")  # all of them are texts
+        raise errors.UnprocessableContent(f"Invalid query parameters: {reason}") from error
     for field, name in zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True):
         if name in args and getattr(decoded, field) is None:  # msgspec takes the text `null` for null
             raise errors.UnprocessableContent(f"Invalid query parameters: `{name}` can't be null. Leave it out.")
@@ -32,7 +33,10 @@ def decode_query(request: flask.Request, kind: Any) -> Any:
 
 
 def decode_body(request: flask.Request, kind: Any, max_bytes: int) -> Any:
-    """Decode the JSON body into `kind`; 413 if it is too large, 400 if it isn't JSON, 422 if it is invalid."""
+    """Decode the JSON body into `kind`; 413 if it is too large, 400 if it isn't JSON, 422 if it is invalid.
+
+    An empty body counts as `{}` where it `may_be_omitted`.
+    """
     if kind is None:
         return None
     content = request.stream.read(max_bytes + 1)
@@ -41,6 +45,8 @@ def decode_body(request: flask.Request, kind: Any, max_bytes: int) -> Any:
             f"The body is larger than {max_bytes} bytes, the limit of this route. Send less at a time."
         )
     if not content.strip():
+        if may_be_omitted(request.method, kind):
+            return kind()
         raise errors.BadRequest("The body is empty. Send a JSON object.")
     try:
         return msgspec.json.decode(content, type=kind)
@@ -49,6 +55,11 @@ def decode_body(request: flask.Request, kind: Any, max_bytes: int) -> Any:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         reason = "a text has half of a surrogate pair, such as `\\ud83d`" if _has_half_pair(content) else error
         raise errors.BadRequest(f"The body is not valid JSON: {reason}.") from error
+
+
+def may_be_omitted(method: str, kind: type[msgspec.Struct]) -> bool:
+    """Return True if a body has no required field. A PATCH without a body is a mistake: it would change nothing."""
+    return method == "POST" and not any(field.required for field in msgspec.structs.fields(kind))
 
 
 def _has_half_pair(content: bytes) -> bool:

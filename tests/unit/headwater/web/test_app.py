@@ -54,6 +54,8 @@ ROUTES = [
     Route("GET", "/api/crash", crash, "Crash"),
     Route("GET", "/api/busy", busy, "Busy"),
     Route("GET", "/api/count", lambda call: {"n": call.args.n}, "Count", query=Count),
+    Route("POST", "/api/count", lambda call: {"n": call.body.n}, "Count", body=Count),
+    Route("PATCH", "/api/count", lambda call: {"n": call.body.n}, "Count", body=Count),
     Route("GET", "/api/version", versioned, "V"),
     Route("GET", "/api/teapot", lambda call: Reply({"short": True}, 418, {"X-Kind": "tea"}), "Tea"),
     Route("POST", "/tasks/drain", lambda call: {}, "Drain", access="google"),
@@ -66,7 +68,7 @@ def client(**changes: Any) -> FlaskClient:
     settings = Settings(**(values | changes))
     app = App("test", settings, ROUTES, unopened_database())
     server = flask.Flask("test")
-    methods = ["GET", "POST", "PUT", "DELETE", "OPTIONS"]
+    methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
     server.add_url_rule("/<path:path>", "all", lambda path: app(flask.request), methods=methods)
     client = server.test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {LOCAL_TOKEN}"
@@ -104,6 +106,16 @@ def test_body_is_decoded_and_the_result_encoded() -> None:
 def test_invalid_body_is_a_problem(body: bytes, status: int) -> None:
     problem = problem_of(client().post("/api/greetings", data=body), status)
     assert problem["detail"].startswith("Invalid body: " if status == 422 else "The body ")
+
+
+@pytest.mark.parametrize("body", [b"", b" \n", b"{}"])
+def test_empty_body_of_a_post_without_required_fields_is_an_empty_object(body: bytes) -> None:
+    assert client().post("/api/count", data=body).json == {"n": 3}
+    assert problem_of(client().post("/api/count", data=b"null"), 422)["detail"].startswith("Invalid body: ")
+
+
+def test_empty_body_of_a_patch_is_a_problem() -> None:
+    assert problem_of(client().patch("/api/count"), 400)["detail"] == "The body is empty. Send a JSON object."
 
 
 @pytest.mark.parametrize("body", [b'{"name": "\\ud83d"}', b'{"name": "a\\udc00b", "more": "\\u00e9\\ud83d\\ude00"}'])
@@ -150,17 +162,18 @@ def test_query_parameter_is_decoded_by_type() -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "detail"),
+    ("query", "reason"),
     [
         ("n=5&n=6", "`n` is repeated. Send it once."),
         ("n=5&unit=m&n=5", "`n` is repeated. Send it once."),
         ("since=null", "`since` can't be null. Leave it out."),
         ("since=Null", "`since` can't be null. Leave it out."),
+        ("since=31.1.2026", "Expected a date such as 2026-01-31 - at `$.since`."),
+        ("n=x", "Expected `int` - at `$.n`."),
     ],
 )
-def test_repeated_and_null_query_parameters_are_rejected(query: str, detail: str) -> None:
-    problem = problem_of(client().get(f"/api/count?{query}"), 422)
-    assert problem["detail"] == f"Invalid query parameters: {detail}"
+def test_invalid_query_parameter_is_named(query: str, reason: str) -> None:
+    assert problem_of(client().get(f"/api/count?{query}"), 422)["detail"] == f"Invalid query parameters: {reason}"
 
 
 def test_reply_sets_status_and_headers() -> None:

@@ -34,7 +34,7 @@ def test_yaml_values_become_json() -> None:
         "True": [True, None, 1.5],
         "set": ["a"],
         "bytes": "aGk=",
-        "nul": "ab",
+        "nul": "a b",
         "nested": {"a": {"b": "c"}},
     }
 
