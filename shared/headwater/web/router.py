@@ -26,7 +26,7 @@ R = TypeVar("R", bound=_Route)
 _ID = re.compile(r"<(uuid|int):(\w+)>")
 _FORMS = {
     "uuid": (UUIDConverter.regex, "Ids look like 5f0c7a52-9d3e-4b1a-8c6f-2e7d1b9a4c30."),
-    "int": (IntegerConverter.regex, "It is a number."),
+    "int": (IntegerConverter.regex, "It has to be a number."),
 }
 
 

@@ -59,7 +59,7 @@ def test_errors_know_all_routes() -> None:
     [
         ("/things/abc", "GET", "'abc' is not a valid id. Ids look like 5f0c7a52-"),
         ("/things/abc", "PATCH", "'abc' is not a valid id. Ids look like 5f0c7a52-"),
-        (f"/things/{ID}/parts/-1", "GET", "'-1' is not a valid id. It is a number. Check the address."),
+        (f"/things/{ID}/parts/-1", "GET", "'-1' is not a valid id. It has to be a number. Check the address."),
         (f"/things/{ID}x/parts/1", "GET", f"'{ID}x' is not a valid id."),
         ("/things/abc/parts", "GET", "There is nothing at /things/abc/parts."),
         ("/things/abc", "PUT", "There is nothing at /things/abc."),
