@@ -69,7 +69,9 @@ def invalid_query(kind: types.Type) -> list[str]:
                 values += ["nonsense", "nan", "inf", *(str(value) for value in _out_of_range(member))]
             case types.UUIDType() | types.LiteralType() | types.DateTimeType() | types.DateType():
                 values += _out_of_range(member)
-            case types.NoneType() | types.StrType():
+            case types.NoneType():
+                values += ["null"]
+            case types.StrType():
                 pass
             case _:
                 raise AssertionError(f"Add invalid values for query parameters of type {member}.")

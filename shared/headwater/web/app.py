@@ -279,7 +279,7 @@ def _respond(answer: Any, status: int, request: flask.Request) -> flask.Response
         return response
     content = msgspec.json.encode(reply.body)
     response = flask.Response(content, reply.status, dict(reply.headers), content_type="application/json")
-    if request.method == "GET" and reply.status == 200:
+    if request.method in ("GET", "HEAD") and reply.status == 200:
         response.set_etag(reply.etag or hashlib.sha256(content).hexdigest()[:32])
         response.headers.setdefault("Cache-Control", "private, no-cache")
         response.make_conditional(request.environ)

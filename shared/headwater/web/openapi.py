@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from headwater.web.app import Route
+from headwater.web.decode import may_be_omitted
 
 _CONVERTER = re.compile(r"<(?:(?P<kind>\w+):)?(?P<name>\w+)>")
 _WORKSPACE = {"$ref": "#/components/parameters/Workspace"}
@@ -127,7 +128,7 @@ def _operation(route: Route, schema_of: dict[Any, Any], components: dict[str, An
         operation |= {"security": security, "parameters": _parameters(route, components)}
     if route.body is not None:
         content = {"application/json": {"schema": schema_of[route.body]}}
-        operation["requestBody"] = {"required": True, "content": content}
+        operation["requestBody"] = {"required": not may_be_omitted(route.method, route.body), "content": content}
     return operation
 
 

@@ -185,7 +185,7 @@ export interface paths {
          * Resume an answer
          * @description Replay the conversation's running answer from its start and follow it to its end. 204 if none is running.
          *
-         *     With the header `Last-Event-ID`, continue after that event, even if the answer has ended since. If the answer is being written again, the stream begins with another `start`, which replaces all that came before.
+         *     With the header `Last-Event-ID`, continue after that event, even if the answer has ended since. If the answer is being written again, or has no such event, the stream begins with another `start`, which replaces all that came before.
          */
         get: operations["resumeChat"];
         put?: never;
@@ -3081,7 +3081,7 @@ export interface components {
          * Estimate
          * @description What building a model takes: texts and tokens without a vector, the price if it is known, the time.
          *
-         *     `tokens` are counted as the model did that was active when the documents were read. `minutes` holds for the installation's usual number of workers.
+         *     `tokens` are counted as the model did that was active when the documents were read. `minutes` holds for the installation's usual number of workers: by the speed of the latest batches, else by that of a local model on one core. A model in a folder of yours counts as multilingual-e5-small, a hosted one embeds 5,000 tokens per second.
          */
         Estimate: {
             texts: number;
@@ -6014,7 +6014,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["NewShareLink"];
             };
@@ -6469,7 +6469,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["Activation"];
             };
@@ -6507,7 +6507,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["Build"];
             };
@@ -8054,7 +8054,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["SearchRequest"];
             };

@@ -127,8 +127,11 @@ def test_retry_is_rejected_with_the_reason(strict: Pipeline, repository: Reposit
     assert "is open" in conflict(strict, open_id)
     strict.drain()
     assert str(open_id) in conflict(strict, failed.id)
-    healthy = strict.collect(strict.add_source(repository.url, include=["b.md"]))
+    healthy_source = strict.add_source(repository.url, include=["b.md"])
+    healthy = strict.collect(healthy_source)
     nothing = "No document of this run failed or was left over. There is nothing to retry."
+    assert conflict(strict, healthy.id) == nothing
+    strict.collect(healthy_source)
     assert conflict(strict, healthy.id) == nothing
     unlisted = strict.collect(strict.add_source(repository.url, branch="nope"))
     assert "before it listed the source" in conflict(strict, unlisted.id)

@@ -42,6 +42,8 @@ ROUTE = Route("GET", "/api/fruit/<uuid:id>", list_fruit, "List fruit", query=Fru
 DOCUMENT = describe([ROUTE], title="Fruit", version="1", tags=[Tag("Fruit", "All fruit.", "/api/fruit")])
 OPERATION = DOCUMENT["paths"]["/api/fruit/{id}"]["get"]
 
+BODIES = [("POST", FruitQuery, False), ("POST", Fruit, True), ("PATCH", FruitQuery, True)]
+
 
 def operations() -> Iterator[tuple[str, dict[str, Any]]]:
     for path, methods in json.loads(page())["paths"].items():
@@ -68,6 +70,13 @@ def test_schemas_have_typed_enums_and_unwrapped_descriptions() -> None:
     schema = DOCUMENT["components"]["schemas"]["Fruit"]
     assert schema["description"] == "A fruit, described in a line that goes on.\n\nAnd a second paragraph."
     assert schema["properties"]["color"]["anyOf"][0] == {"type": "string", "enum": ["green", "red"]}
+
+
+@pytest.mark.parametrize(("method", "body", "is_required"), BODIES)
+def test_body_without_required_fields_may_be_omitted(method: str, body: Any, is_required: bool) -> None:
+    route = Route(method, "/api/fruit", list_fruit, "List fruit", body=body)
+    document = describe([route], title="Fruit", version="1", tags=[])
+    assert document["paths"]["/api/fruit"][method.lower()]["requestBody"]["required"] is is_required
 
 
 def test_query_structs_are_not_schemas() -> None:
