@@ -74,5 +74,5 @@ def test_command_names_files_that_cannot_be_used(tmp_path: Path, capsys: pytest.
     assert "class Prompts:" in capsys.readouterr().out
     (tmp_path / "bad.toml").write_text("")
     assert main([str(tmp_path)]) == 1
-    assert "bad.toml: It is no prompt" in capsys.readouterr().err
+    assert "bad.toml: It is not a valid prompt" in capsys.readouterr().err
     assert main([str(tmp_path / "none")]) == 2
