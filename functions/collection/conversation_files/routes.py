@@ -73,6 +73,7 @@ class ConversationFileRoutes:
                 self.attach_file,
                 "Attach a file to a conversation",
                 query=AttachQuery,
+                raw_body=("application/octet-stream",),
                 returns=ConversationFile,
                 status=201,
                 scope="chat",

@@ -5000,7 +5000,15 @@ export interface components {
             isDeleted: boolean;
         };
     };
-    responses: never;
+    responses: {
+        /** @description The response still has the ETag in `If-None-Match` */
+        NotModified: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content?: never;
+        };
+    };
     parameters: {
         /** @description The workspace to use. Defaults to the one that the caller joined first. */
         Workspace: string;
@@ -5032,6 +5040,7 @@ export interface operations {
                     "application/json": components["schemas"]["AgentList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -5108,6 +5117,7 @@ export interface operations {
                     "application/json": components["schemas"]["AuditLog"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -5140,6 +5150,7 @@ export interface operations {
                     "application/json": components["schemas"]["BudgetStates"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -5244,6 +5255,7 @@ export interface operations {
                     "application/json": components["schemas"]["ChatSettings"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -5312,6 +5324,7 @@ export interface operations {
                     "application/json": components["schemas"]["ToolList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -5459,6 +5472,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConversationFileList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -5483,7 +5497,11 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/octet-stream": unknown;
+            };
+        };
         responses: {
             /** @description Created */
             201: {
@@ -5528,6 +5546,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConversationFileText"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -5596,6 +5615,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConversationList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -5632,6 +5652,7 @@ export interface operations {
                     "application/json": components["schemas"]["Conversation"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -5773,7 +5794,10 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "text/markdown": string;
+                    "application/json": Record<string, unknown>;
+                };
             };
             /** @description An error */
             default: {
@@ -5811,6 +5835,7 @@ export interface operations {
                     "application/json": components["schemas"]["StoredFileList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -5884,6 +5909,7 @@ export interface operations {
                     "application/json": components["schemas"]["FileChangeList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -5917,7 +5943,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "*/*": unknown;
+                };
             };
             /** @description An error */
             default: {
@@ -5991,6 +6019,7 @@ export interface operations {
                     "application/json": components["schemas"]["ShareLinkList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -6107,6 +6136,7 @@ export interface operations {
                     "application/json": components["schemas"]["DocumentList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -6142,6 +6172,7 @@ export interface operations {
                     "application/json": components["schemas"]["Facets"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -6176,6 +6207,7 @@ export interface operations {
                     "application/json": components["schemas"]["Document"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -6312,6 +6344,7 @@ export interface operations {
                     "application/json": components["schemas"]["EmbeddingModelList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -6399,7 +6432,7 @@ export interface operations {
                 "X-Workspace"?: components["parameters"]["Workspace"];
             };
             path: {
-                id: string;
+                id: number;
             };
             cookie?: never;
         };
@@ -6414,6 +6447,7 @@ export interface operations {
                     "application/json": components["schemas"]["EmbeddingModel"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -6433,7 +6467,7 @@ export interface operations {
                 "X-Workspace"?: components["parameters"]["Workspace"];
             };
             path: {
-                id: string;
+                id: number;
             };
             cookie?: never;
         };
@@ -6465,7 +6499,7 @@ export interface operations {
                 "X-Workspace"?: components["parameters"]["Workspace"];
             };
             path: {
-                id: string;
+                id: number;
             };
             cookie?: never;
         };
@@ -6503,7 +6537,7 @@ export interface operations {
                 "X-Workspace"?: components["parameters"]["Workspace"];
             };
             path: {
-                id: string;
+                id: number;
             };
             cookie?: never;
         };
@@ -6541,7 +6575,7 @@ export interface operations {
                 "X-Workspace"?: components["parameters"]["Workspace"];
             };
             path: {
-                id: string;
+                id: number;
             };
             cookie?: never;
         };
@@ -6556,6 +6590,7 @@ export interface operations {
                     "application/json": components["schemas"]["Estimate"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -6625,6 +6660,7 @@ export interface operations {
                     "application/json": components["schemas"]["ExtractionList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -6731,6 +6767,7 @@ export interface operations {
                     "application/json": components["schemas"]["ExtractionState"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -6903,6 +6940,7 @@ export interface operations {
                     "application/json": components["schemas"]["RatedQuestions"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -6933,7 +6971,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "*/*": unknown;
+                };
             };
             /** @description An error */
             default: {
@@ -6989,7 +7029,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "*/*": unknown;
+            };
+        };
         responses: {
             /** @description Accepted */
             202: {
@@ -7020,7 +7064,14 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "message/rfc822": unknown;
+                "application/json": unknown;
+                "multipart/form-data": unknown;
+                "application/x-www-form-urlencoded": unknown;
+            };
+        };
         responses: {
             /** @description Accepted */
             202: {
@@ -7063,6 +7114,7 @@ export interface operations {
                     "application/json": components["schemas"]["ApiKeyList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -7163,6 +7215,7 @@ export interface operations {
                     "application/json": components["schemas"]["McpServerList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -7443,6 +7496,7 @@ export interface operations {
                     "application/json": components["schemas"]["Me"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -7471,7 +7525,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": Record<string, unknown>;
+                };
             };
             /** @description An error */
             default: {
@@ -7539,6 +7595,7 @@ export interface operations {
                     "application/json": components["schemas"]["MemberList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -7679,6 +7736,7 @@ export interface operations {
                     "application/json": components["schemas"]["ChatModelList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -7778,6 +7836,7 @@ export interface operations {
                     "application/json": components["schemas"]["PromptList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -7852,6 +7911,7 @@ export interface operations {
                     "application/json": components["schemas"]["RunList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -7886,6 +7946,7 @@ export interface operations {
                     "application/json": components["schemas"]["Run"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -7959,6 +8020,7 @@ export interface operations {
                     "application/json": components["schemas"]["ItemList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -8033,6 +8095,7 @@ export interface operations {
                     "application/json": components["schemas"]["Hits"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -8101,6 +8164,7 @@ export interface operations {
                     "application/json": components["schemas"]["SearchSettings"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -8169,6 +8233,7 @@ export interface operations {
                     "application/json": components["schemas"]["ShareLinkList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -8232,6 +8297,7 @@ export interface operations {
                     "application/json": components["schemas"]["SharedConversation"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -8264,6 +8330,7 @@ export interface operations {
                     "application/json": components["schemas"]["SourceKindList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -8296,6 +8363,7 @@ export interface operations {
                     "application/json": components["schemas"]["SourceList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -8366,6 +8434,7 @@ export interface operations {
                     "application/json": components["schemas"]["Source"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -8552,6 +8621,7 @@ export interface operations {
                     "application/json": components["schemas"]["FileList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -8577,7 +8647,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/octet-stream": unknown;
+            };
+        };
         responses: {
             /** @description Accepted */
             202: {
@@ -8661,6 +8735,7 @@ export interface operations {
                     "application/json": components["schemas"]["RemovalList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -8876,6 +8951,7 @@ export interface operations {
                     "application/json": components["schemas"]["StandingQuestionList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -8946,6 +9022,7 @@ export interface operations {
                     "application/json": components["schemas"]["StandingQuestion"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -9087,6 +9164,7 @@ export interface operations {
                     "application/json": components["schemas"]["StandingRunList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -9121,6 +9199,7 @@ export interface operations {
                     "application/json": components["schemas"]["FileUpload"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -9207,11 +9286,15 @@ export interface operations {
             };
             path: {
                 id: string;
-                number: string;
+                number: number;
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/octet-stream": unknown;
+            };
+        };
         responses: {
             /** @description No Content */
             204: {
@@ -9257,6 +9340,7 @@ export interface operations {
                     "application/json": components["schemas"]["UsageReport"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -9292,6 +9376,7 @@ export interface operations {
                     "application/json": components["schemas"]["DeclinedQuestions"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -9313,7 +9398,11 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": unknown;
+            };
+        };
         responses: {
             /** @description OK */
             200: {
@@ -9339,6 +9428,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": Record<string, unknown>;
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Not Found */
@@ -9348,6 +9438,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": Record<string, unknown>;
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description An error */
@@ -9455,6 +9546,7 @@ export interface operations {
                     "application/json": components["schemas"]["ModelList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
