@@ -3,6 +3,7 @@
 import json
 import re
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import flask
 import msgspec
@@ -17,6 +18,10 @@ def decode_query(request: flask.Request, kind: Any) -> Any:
     """Decode the query string into `kind`; 422 if it is invalid or repeats a parameter."""
     if kind is None:
         return None
+    try:
+        unquote_to_bytes(request.query_string).decode()  # werkzeug would leave what isn't UTF-8 percent-encoded
+    except UnicodeDecodeError as error:
+        raise errors.UnprocessableContent("Invalid query parameters: percent-encode their text as UTF-8.") from error
     args = request.args
     for name, values in args.lists():
         if len(values) > 1:

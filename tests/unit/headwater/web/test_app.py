@@ -158,6 +158,7 @@ def test_query_parameter_is_decoded_by_type() -> None:
     assert client().get("/api/count").json == {"n": 3}
     assert client().get("/api/count?n=5").json == {"n": 5}
     assert client().get("/api/count?note=null").json == {"n": 3}
+    assert client().get("/api/count?note=caf%C3%A9").json == {"n": 3}
     problem_of(client().get("/api/count?n=five"), 422)
 
 
@@ -170,6 +171,8 @@ def test_query_parameter_is_decoded_by_type() -> None:
         ("since=Null", "`since` can't be null. Leave it out."),
         ("since=31.1.2026", "Expected a date such as 2026-01-31 - at `$.since`."),
         ("n=x", "Expected `int` - at `$.n`."),
+        ("note=caf%E9", "percent-encode their text as UTF-8."),
+        ("note=%ED%A0%80", "percent-encode their text as UTF-8."),
     ],
 )
 def test_invalid_query_parameter_is_named(query: str, reason: str) -> None:
