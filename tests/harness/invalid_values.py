@@ -79,7 +79,8 @@ def invalid_query(kind: types.Type) -> list[str]:
 
 
 def _members(kind: types.Type) -> tuple[types.Type, ...]:
-    return kind.types if isinstance(kind, types.UnionType) else (kind,)
+    members = kind.types if isinstance(kind, types.UnionType) else (kind,)
+    return tuple(member.type if isinstance(member, types.Metadata) else member for member in members)
 
 
 def _json_kinds(kind: types.Type) -> frozenset[str]:

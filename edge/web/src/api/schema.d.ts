@@ -4282,7 +4282,6 @@ export interface components {
          * @description A search, as `SearchQuery`.
          */
         SearchRequest: {
-            /** @default  */
             q: string;
             /** @default 10 */
             k: number;
@@ -8068,8 +8067,8 @@ export interface operations {
     };
     searchPassages: {
         parameters: {
-            query?: {
-                q?: string;
+            query: {
+                q: string;
                 k?: number;
                 source_id?: string;
                 filter?: string;
@@ -8117,7 +8116,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: {
+        requestBody: {
             content: {
                 "application/json": components["schemas"]["SearchRequest"];
             };
