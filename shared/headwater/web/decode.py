@@ -1,5 +1,6 @@
 """Decode the query string and the JSON body of a request into structs. Errors say what is expected."""
 
+import datetime as dt
 import json
 import re
 from typing import Any
@@ -32,8 +33,15 @@ def decode_query(request: flask.Request, kind: Any) -> Any:
         reason = explain(error, kind).replace(", got `str`", "")  # all of them are texts
         raise errors.UnprocessableContent(f"Invalid query parameters: {reason}") from error
     for field, name in zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True):
-        if name in args and getattr(decoded, field) is None:  # msgspec takes the text `null` for null
+        if name not in args:
+            continue
+        value = getattr(decoded, field)
+        if value is None:  # msgspec takes the text `null` for null
             raise errors.UnprocessableContent(f"Invalid query parameters: `{name}` can't be null. Leave it out.")
+        if isinstance(value, dt.datetime) and ":" not in args[name]:  # and `20260131` for seconds since 1970
+            raise errors.UnprocessableContent(
+                f"Invalid query parameters: Expected a time such as 2026-01-31T08:00:00Z - at `$.{name}`."
+            )
     return decoded
 
 
