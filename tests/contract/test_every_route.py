@@ -22,6 +22,7 @@ ROUTES = [(name, route) for name, routes in all_routes().items() for route in ro
 UNKNOWN = str(uuid.uuid4())
 NUMBER = "99999999999999999999"
 QUERIES = {
+    "/api/search": {"q": "x"},
     "/api/sources/<uuid:id>/files": {"path": "a.md"},
     "/api/conversations/<id>/files": {"path": "a.md"},
     "/api/conversations/<id>/files/content": {"path": "a.md"},
@@ -96,7 +97,6 @@ def test_route_answers_404_for_unknown_ids(clients: dict[str, httpx.Client], nam
 BODIES_TO_DECODE = [(name, route) for name, route in ROUTES if route.body is not None]
 QUERY_FIELDS = [(name, route, field) for name, route in ROUTES if route.query for field in fields_of(route.query)]
 OPTIONAL_BODIES = {
-    "/api/search",
     "/api/conversations/<id>/links",
     "/api/embedding-models/<int:id>/build",
     "/api/embedding-models/<int:id>/activate",

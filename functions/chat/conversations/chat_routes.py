@@ -23,7 +23,7 @@ from functions.chat.streams.group_commit import GroupCommit
 from functions.chat.streams.replay import Replayer
 from functions.chat.streams.ui_message_stream import CONTENT_TYPE, HEADERS, Abort
 from functions.chat.streams.writer import Writer
-from headwater.conversations import check_conversation_id, row_id
+from headwater.conversations import ConversationId, check_conversation_id, row_id
 from headwater.errors import Conflict, UnprocessableContent
 from headwater.filters.parse import parse_filter
 from headwater.web.app import Call, Reply, Route
@@ -57,7 +57,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
     `GET /api/agents`, by default that of the question before, "" for the built-in one. Only `mode: agent` has one.
     """
 
-    id: str
+    id: ConversationId
     messages: list[PostedMessage]
     half_life_days: HalfLife | None = None
     filter: str | None = None

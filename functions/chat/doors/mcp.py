@@ -36,7 +36,18 @@ class McpRoutes:
     def routes(self) -> list[Route]:
         """Return the route. Each tool checks the scope of an API key itself."""
         summary = "Use the Model Context Protocol"
-        return [Route("POST", "/mcp", self.handle_message, summary, scope="any", streams=True, others=_RESPONSES)]
+        return [
+            Route(
+                "POST",
+                "/mcp",
+                self.handle_message,
+                summary,
+                raw_body=("application/json",),
+                scope="any",
+                streams=True,
+                others=_RESPONSES,
+            )
+        ]
 
     def handle_message(self, call: Call) -> flask.Response | Reply:
         """Handle one message of the Model Context Protocol: a JSON-RPC 2.0 request or notification.

@@ -23,7 +23,7 @@ class SearchQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ones less. Its default is the workspace's setting. `rerank: false` keeps the fused order.
     """
 
-    q: str = ""
+    q: Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 1})]
     k: Annotated[int, msgspec.Meta(ge=1, le=50)] = 10
     source_id: uuid.UUID | None = None
     filter: str = ""

@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy.engine import Connection
 
 from functions.collection.connectors.registry import kind_of_source
-from functions.collection.names import check_name
+from functions.collection.names import Name, check_name
 from functions.collection.runs.locks import cancel_steps_of_source, check_no_open_run, lock_source
 from functions.collection.runs.pause import set_paused
 from functions.collection.runs.read import COLLECT_KINDS, RunSummary, read_last_runs
@@ -32,7 +32,7 @@ class NewSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     kind: str
-    name: str
+    name: Name
     config: dict[str, Any]
     token: str | None = None
     schedule: str | None = None
@@ -47,7 +47,7 @@ class SourceChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     its open run continues.
     """
 
-    name: str | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
     config: dict[str, Any] | UnsetType = UNSET
     token: str | UnsetType | None = UNSET
     schedule: str | UnsetType | None = UNSET

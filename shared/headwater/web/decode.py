@@ -1,8 +1,10 @@
 """Decode the query string and the JSON body of a request into structs. Errors say what is expected."""
 
+import datetime as dt
 import json
 import re
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import flask
 import msgspec
@@ -17,6 +19,10 @@ def decode_query(request: flask.Request, kind: Any) -> Any:
     """Decode the query string into `kind`; 422 if it is invalid or repeats a parameter."""
     if kind is None:
         return None
+    try:
+        unquote_to_bytes(request.query_string).decode()  # werkzeug would leave what isn't UTF-8 percent-encoded
+    except UnicodeDecodeError as error:
+        raise errors.UnprocessableContent("Invalid query parameters: percent-encode their text as UTF-8.") from error
     args = request.args
     for name, values in args.lists():
         if len(values) > 1:
@@ -27,8 +33,15 @@ def decode_query(request: flask.Request, kind: Any) -> Any:
         reason = explain(error, kind).replace(", got `str`", "")  # all of them are texts
         raise errors.UnprocessableContent(f"Invalid query parameters: {reason}") from error
     for field, name in zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True):
-        if name in args and getattr(decoded, field) is None:  # msgspec takes the text `null` for null
+        if name not in args:
+            continue
+        value = getattr(decoded, field)
+        if value is None:  # msgspec takes the text `null` for null
             raise errors.UnprocessableContent(f"Invalid query parameters: `{name}` can't be null. Leave it out.")
+        if isinstance(value, dt.datetime) and ":" not in args[name]:  # and `20260131` for seconds since 1970
+            raise errors.UnprocessableContent(
+                f"Invalid query parameters: Expected a time such as 2026-01-31T08:00:00Z - at `$.{name}`."
+            )
     return decoded
 
 

@@ -1,7 +1,7 @@
 """The HTTP shell, with routes of this test."""
 
 import json
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Literal
 
 import flask
@@ -29,6 +29,7 @@ class Count(msgspec.Struct):
     unit: Literal["m", "km"] = "m"
     since: date | None = None
     note: str | None = None
+    until: datetime | None = None
 
 
 def greet(call: Call) -> dict[str, Any]:
@@ -157,7 +158,8 @@ def test_upstream_error_sets_retry_after() -> None:
 def test_query_parameter_is_decoded_by_type() -> None:
     assert client().get("/api/count").json == {"n": 3}
     assert client().get("/api/count?n=5").json == {"n": 5}
-    assert client().get("/api/count?note=null").json == {"n": 3}
+    assert client().get("/api/count?note=null&until=2026-01-31T08:00:00Z").json == {"n": 3}
+    assert client().get("/api/count?note=caf%C3%A9").json == {"n": 3}
     problem_of(client().get("/api/count?n=five"), 422)
 
 
@@ -170,6 +172,10 @@ def test_query_parameter_is_decoded_by_type() -> None:
         ("since=Null", "`since` can't be null. Leave it out."),
         ("since=31.1.2026", "Expected a date such as 2026-01-31 - at `$.since`."),
         ("n=x", "Expected `int` - at `$.n`."),
+        ("until=20260131", "Expected a time such as 2026-01-31T08:00:00Z - at `$.until`."),
+        ("until=0.5", "Expected a time such as 2026-01-31T08:00:00Z - at `$.until`."),
+        ("note=caf%E9", "percent-encode their text as UTF-8."),
+        ("note=%ED%A0%80", "percent-encode their text as UTF-8."),
     ],
 )
 def test_invalid_query_parameter_is_named(query: str, reason: str) -> None:
