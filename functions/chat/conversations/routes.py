@@ -1,7 +1,5 @@
 """The routes of conversations and of the feedback on their answers."""
 
-from urllib.parse import quote
-
 import flask
 import msgspec
 
@@ -23,6 +21,7 @@ from functions.chat.streams.answer_queue import AnswerQueue
 from headwater.conversations import check_conversation_id
 from headwater.database.transactions import Database
 from headwater.web.app import Call, Route
+from headwater.web.disposition import content_disposition
 
 
 class ConversationRoutes:
@@ -132,8 +131,8 @@ class ConversationRoutes:
         is_json = query.format == "json"
         content = msgspec.json.encode(conversation) if is_json else to_markdown(conversation).encode()
         response = flask.Response(content, content_type=_CONTENT_TYPES[query.format])
-        name = quote(file_name(conversation.title, query.format), safe="")
-        response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{name}"
+        name = file_name(conversation.title, query.format)
+        response.headers["Content-Disposition"] = content_disposition("attachment", name)
         response.headers["Cache-Control"] = "private, no-store"
         return response
 

@@ -20,6 +20,7 @@ from headwater.file_store import versions
 from headwater.file_store.contents import Contents
 from headwater.file_store.places import Place
 from headwater.web.app import Call, Reply, Route
+from headwater.web.disposition import content_disposition
 
 CONTENT_SECURITY_POLICY = (
     "sandbox allow-scripts allow-forms; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
@@ -109,8 +110,7 @@ class PreviewRoutes:
             raise NotFound(NOT_FOUND)
         content = self.contents.get(Place(shown.workspace_id, row.conversation_id), row.sha256)
         response = flask.Response(content, content_type="text/html; charset=utf-8")
-        name = quote(row.path.rpartition("/")[2], safe="")
-        response.headers["Content-Disposition"] = f"inline; filename*=UTF-8''{name}"
+        response.headers["Content-Disposition"] = content_disposition("inline", row.path.rpartition("/")[2])
         response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "no-referrer"

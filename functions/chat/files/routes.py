@@ -3,7 +3,6 @@
 import datetime as dt
 import uuid
 from typing import Annotated
-from urllib.parse import quote
 
 import flask
 import msgspec
@@ -21,6 +20,7 @@ from headwater.file_store.contents import Contents
 from headwater.file_store.places import Place
 from headwater.file_store.versions import Version
 from headwater.web.app import Call, Route
+from headwater.web.disposition import content_disposition
 
 MAX_COMPARED = 100
 """Files of one answer that are compared."""
@@ -170,9 +170,8 @@ class FileRoutes:
         content = self.contents.get(place, version.sha256)
         kind = safe_type(version.path, content)
         response = flask.Response(content, content_type=kind)
-        name = quote(version.path.rpartition("/")[2], safe="")
-        disposition = "attachment" if kind == OTHER else "inline"
-        response.headers["Content-Disposition"] = f"{disposition}; filename*=UTF-8''{name}"
+        name = version.path.rpartition("/")[2]
+        response.headers["Content-Disposition"] = content_disposition("attachment" if kind == OTHER else "inline", name)
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
         response.headers["Cache-Control"] = "private, no-store"

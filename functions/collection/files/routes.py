@@ -1,7 +1,6 @@
 """Routes of uploaded files: upload, list, read, delete and restore them. Each change starts or queues a run."""
 
 import uuid
-from urllib.parse import quote
 
 import flask
 import msgspec
@@ -19,6 +18,7 @@ from headwater.database.transactions import Database
 from headwater.errors import NotFound
 from headwater.queue.tickets import Tickets
 from headwater.web.app import Call, Route
+from headwater.web.disposition import content_disposition
 from headwater.web.limits import MAX_UPLOAD_BYTES
 
 
@@ -143,7 +143,6 @@ class FileRoutes:
 def _file_response(file: UploadedFile, content: bytes) -> flask.Response:
     """Return a file for display. With the Worker's security headers, it can't run scripts, nor load anything."""
     response = flask.Response(content, content_type=media_type(file.path, content))
-    name = quote(file.path.rpartition("/")[2], safe="")
-    response.headers["Content-Disposition"] = f"inline; filename*=UTF-8''{name}"
+    response.headers["Content-Disposition"] = content_disposition("inline", file.path.rpartition("/")[2])
     response.headers["Cache-Control"] = "private, max-age=60"
     return response

@@ -133,7 +133,7 @@ def test_person_downloads_compares_and_removes_files(chat: ChatApp, provider: Sc
     content = chat.client.get(f"{FILES}/content", query_string={**query, "version": 1})
     assert content.data.decode() == html
     assert content.headers["Content-Type"] == "application/octet-stream"
-    assert content.headers["Content-Disposition"] == "attachment; filename*=UTF-8''%C3%BC.html"
+    assert content.headers["Content-Disposition"] == "attachment; filename=\"u.html\"; filename*=UTF-8''%C3%BC.html"
     assert content.headers["X-Content-Type-Options"] == "nosniff"
     assert content.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
     [change] = chat.client.get(f"{FILES}/changes", query_string=query).get_json()["changes"]

@@ -21,8 +21,8 @@ def test_markdown_has_the_answer_with_its_source(chat: ChatApp) -> None:
     response = chat.client.get(PATH)
     assert response.status_code == 200
     assert response.headers["Content-Type"] == "text/markdown; charset=utf-8"
-    disposition = "attachment; filename*=UTF-8''How%20often%20is%20the%20pump%20oiled.md"
-    assert response.headers["Content-Disposition"] == disposition
+    names = "filename=\"How often is the pump oiled.md\"; filename*=UTF-8''How%20often%20is%20the%20pump%20oiled.md"
+    assert response.headers["Content-Disposition"] == f"attachment; {names}"
     assert response.headers["Cache-Control"] == "private, no-store"
     text = response.get_data(as_text=True)
     assert text.startswith(

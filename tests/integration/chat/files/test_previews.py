@@ -100,7 +100,7 @@ def test_address_shows_the_page_in_an_origin_of_its_own(app: JwtApp, place: Plac
     shown = show(app, made.get_json()["url"])
     assert shown.data == PAGE
     assert shown.headers["Content-Type"] == "text/html; charset=utf-8"
-    assert shown.headers["Content-Disposition"] == "inline; filename*=UTF-8''index.html"
+    assert shown.headers["Content-Disposition"] == "inline; filename=\"index.html\"; filename*=UTF-8''index.html"
     assert shown.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
     assert "allow-same-origin" not in CONTENT_SECURITY_POLICY
     assert shown.headers["X-Content-Type-Options"] == "nosniff"
@@ -128,7 +128,7 @@ def test_only_html_files_of_own_conversations_have_a_preview(app: JwtApp, place:
     assert preview(app, version=2).status_code == 404
     refused = preview(app, "src/main.jsx")
     assert refused.status_code == 422
-    assert "is no HTML file" in refused.get_json()["detail"]
+    assert "is not an HTML file" in refused.get_json()["detail"]
 
 
 def test_forged_and_expired_addresses_show_nothing(app: JwtApp, place: Place) -> None:

@@ -92,7 +92,7 @@ def test_uploaded_file_becomes_a_document(pipeline: Pipeline, uploader: Uploader
     assert (file["path"], file["bytes"], file["replaced_at"]) == ("manuals/Pumpe ü.md", 14, None)
     shown = uploader.content(file["id"])
     assert shown.data == b"# Pump\n\nText.\n"
-    assert shown.headers["Content-Disposition"] == "inline; filename*=UTF-8''Pumpe%20%C3%BC.md"
+    assert shown.headers["Content-Disposition"] == "inline; filename=\"Pumpe u.md\"; filename*=UTF-8''Pumpe%20%C3%BC.md"
 
 
 def test_posts_of_an_export_are_documents(pipeline: Pipeline, uploader: Uploader) -> None:
