@@ -9,6 +9,7 @@ import "./local-mode/api-docs.test";
 import "./local-mode/extraction.test";
 import "./local-mode/local-token.test";
 import "./local-mode/pages.test";
+import "./local-mode/unsent-questions.test";
 import "./local-mode/web-faults.test";
 
 if (existsSync(CHROMIUM)) {

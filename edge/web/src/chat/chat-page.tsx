@@ -1,4 +1,4 @@
-import { useCallback, useMemo, useState, type ReactNode } from "react";
+import { useCallback, useEffect, useMemo, useState, type ReactNode } from "react";
 import { listConversations, readConversation } from "../api/conversations";
 import type { ConversationPage } from "../api/types";
 import { DocumentPanel } from "../document/document-panel";
@@ -10,6 +10,7 @@ import { useLoad } from "../ui/use-load";
 import { usePages, type Pages } from "../ui/use-pages";
 import { ConversationList } from "./conversation-list";
 import { Dialogue } from "./dialogue";
+import { useFirstIsUnsent } from "./drafts";
 import { createConversation, followUrl, type NewConversation } from "./new-conversation";
 import { OpenPassage } from "./open-passage";
 import { useOtherTabs } from "./other-tabs";
@@ -126,6 +127,10 @@ function StoredDialogue({ id, filter, onChange }: StoredProps): ReactNode {
   const load = useCallback((signal: AbortSignal) => readConversation(id, signal), [id]);
   const { value: conversation, problem, reload } = useLoad(load);
   const messages = useMemo(() => conversation?.messages ?? null, [conversation]);
+  const isUnsent = useFirstIsUnsent(id) && problem?.status === 404;
+  useEffect(() => {
+    if (isUnsent) navigate("/", { replace: true }); // which shows the question in the question field
+  }, [isUnsent]);
   if (messages)
     return <Dialogue id={id} stored={messages} filter={filter ?? conversation?.filter ?? ""} onChange={onChange} />;
   return (

@@ -147,18 +147,34 @@ it("marks an answer that was stopped in another tab", async () => {
   expect(chat.lastMessage?.metadata).toBeUndefined();
 });
 
-it("returns a question that the API refuses to the question field", async () => {
-  const restored: [string, boolean][] = [];
+it("reports questions that are asked, stored and refused", async () => {
+  const events: unknown[] = [];
   const { chat } = createChat(
     "c1",
-    [QUESTION, ANSWER],
-    (question, isFirst) => restored.push([question, isFirst]),
+    null,
+    (...event) => events.push(event),
     () => undefined,
   );
+  respondWith(); // no connection
+  await chat.sendMessage({ text: "Why?" });
+  expect(events.splice(0)).toEqual([["asked", "Why?", true]]);
+  respondWith(stream(...FIRST_CHUNKS, { type: "finish" }));
+  await chat.regenerate();
+  expect(events.splice(0)).toEqual([["stored", "Why?", true]]);
+  respondWith(stream(...FIRST_CHUNKS, { type: "finish" }));
+  await chat.sendMessage({ text: "And then?" });
+  expect(events.splice(0)).toEqual([
+    ["asked", "And then?", false],
+    ["stored", "And then?", false],
+  ]);
   const refusal = { title: "Too many requests", detail: "Try again in a minute.", status: 429 };
   respondWith(Response.json(refusal, { status: 429 }));
-  await chat.sendMessage({ text: "And then?" });
-  expect(restored).toEqual([["And then?", false]]);
-  expect(chat.messages).toEqual([QUESTION, ANSWER]);
+  const before = chat.messages;
+  await chat.sendMessage({ text: "And now?" });
+  expect(events).toEqual([
+    ["asked", "And now?", false],
+    ["refused", "And now?", false],
+  ]);
+  expect(chat.messages).toEqual(before);
   expect(chat.error?.message).toContain("Try again in a minute.");
 });

@@ -15,8 +15,9 @@ import type { CallResponse } from "./waiting-calls";
 
 const RENDER_EVERY_MS = 50;
 
-/** Return a question to the question field, because the API refused it or the session has expired. */
-type RestoreQuestion = (question: string, isFirst: boolean) => void;
+/** A question is sent, the API has stored it, or it was refused by the API or because the session has expired. */
+export type QuestionEvent = "asked" | "stored" | "refused";
+type OnQuestion = (event: QuestionEvent, question: string, isFirst: boolean) => void;
 
 /** What the next answers are from: documents that match the filter, the web, or both; and the model that is chosen. */
 export interface Scope {
@@ -55,13 +56,14 @@ export interface ConversationState {
  *
  * An answer in progress when the page loads, or when the connection is lost, is resumed from its beginning. If it has
  * ended meanwhile, the stored messages are read again, and so they are when the conversation may have changed in another
- * tab. The next answers are from the `scope`. A question that the API refuses (a status of 4xx) is removed and passed to the `restoreQuestion` of the first render.
+ * tab. The next answers are from the `scope`. A question that the API refuses (a status of 4xx) is removed. Events
+ * of questions are passed to the `onQuestion` of the first render.
  */
 export function useConversation(
   id: string,
   stored: Message[] | null,
   scope: Scope,
-  restoreQuestion: RestoreQuestion,
+  onQuestion: OnQuestion,
 ): ConversationState {
   const [isThinking, setIsThinking] = useState(false);
   const [isChecking, setIsChecking] = useState(stored !== null);
@@ -70,7 +72,7 @@ export function useConversation(
     createChat(
       id,
       stored,
-      restoreQuestion,
+      onQuestion,
       () => {
         setIsChecking(false);
       },
@@ -148,19 +150,29 @@ function statusOf(status: ChatStatus, isChecking: boolean, last: Message | undef
 export function createChat(
   id: string,
   stored: Message[] | null,
-  restoreQuestion: RestoreQuestion,
+  onQuestion: OnQuestion,
   onChecked: () => void,
   onThinking: () => void = () => undefined,
 ): { chat: Chat<Message>; transport: Transport } {
+  const report = (event: QuestionEvent): void => {
+    const question = chat.messages.findLast(({ role }) => role === "user");
+    if (question) onQuestion(event, textOf(question), stored === null && chat.messages[0] === question);
+  };
   const transport = new Transport({
-    reconnected: (isResumed) => {
-      void (isResumed ? Promise.resolve() : catchUp(chat)).finally(onChecked);
+    asked: () => {
+      report("asked");
+    },
+    stored: () => {
+      report("stored");
     },
     refused: () => {
       const question = chat.lastMessage;
       if (question?.role === "assistant") return; // a response to its agent, who was stopped elsewhere, for example
+      report("refused");
       chat.messages = chat.messages.slice(0, -1);
-      if (question) restoreQuestion(textOf(question), chat.messages.length === 0);
+    },
+    reconnected: (isResumed) => {
+      void (isResumed ? Promise.resolve() : catchUp(chat)).finally(onChecked);
     },
   });
   const chat = new Chat<Message>({
