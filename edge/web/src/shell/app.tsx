@@ -107,7 +107,7 @@ function Page({ route }: { route: Route }): ReactNode {
     case "chat":
       return <ChatPage id={route.id} filter={route.filter} />;
     case "sources":
-      return <SourcesPage />;
+      return <SourcesPage words={route.words} />;
     case "documents":
       return (
         <DocumentsPage
