@@ -95,6 +95,25 @@ describe.skipIf(!existsSync(CHROMIUM))("a page (needs chromium)", () => {
     expect(await field.count()).toBe(0);
   });
 
+  it("of sources announces a run that fails, not those that failed before", async () => {
+    const error = { type: "about:blank", title: "Not found", status: 404, detail: "No repository.", request_id: null };
+    const failed = makeRun({ state: "failed", error });
+    const sources = ["one", "two"].map((id) => makeSource({ id, name: id, last_run: failed, last_collect: failed }));
+    await page.route("**/api/source-kinds", (route) => route.fulfill({ json: { kinds: [makeGitKind()] } }));
+    await page.route("**/api/sources", (route) => route.fulfill({ json: { sources } }));
+    await page.route("**/api/sources/one/collect", (route) => route.fulfill({ status: 202, json: { run_id: "r2" } }));
+    const later = { id: "r2", created_at: "2026-01-02T00:00:00Z", source_id: "one" };
+    await page.route("**/api/runs/r2", (route) => route.fulfill({ json: { ...failed, ...later } }));
+    await page.goto(`${stack.url}/sources`);
+    await expect.poll(() => page.getByText(error.detail).count()).toBe(2);
+    expect(await page.getByRole("alert").count()).toBe(0);
+    await page.getByRole("button", { name: "Collect now" }).first().click();
+    const card = page.getByRole("article", { name: "one" });
+    await card.getByRole("alert").getByText(error.detail).waitFor();
+    await card.getByRole("status").getByText("Failed").waitFor();
+    expect(await page.getByRole("alert").count()).toBe(1);
+  });
+
   it("forgets the problem of one change when another is asked for", async () => {
     const progress = { texts: 2, embedded: 2, is_open: false, error: null };
     const model = { id: 2, name: "new", provider: "local", price: 0, dim: 384, activates: false, activated_at: null };

@@ -10,6 +10,7 @@ import { RunReport } from "./run-report";
 import { useRun, type FollowedRun } from "./use-run";
 import { PendingRemovals } from "./pending-removals";
 import { ProblemNote } from "../ui/problem-note";
+import { useHasChanged } from "../ui/use-has-changed";
 import { useLoad } from "../ui/use-load";
 import { formatDuration } from "./format-rate";
 import { RunActions } from "./run-actions";
@@ -54,6 +55,7 @@ interface CardProps {
 
 function RunCard({ followed: { run, progress }, source, title, onChange }: CardProps): ReactNode {
   const mayEdit = useHasRole("editor");
+  const isNew = useHasChanged(run.state);
   const hasPendingRemovals = run.pending_removals > 0 && run.state !== "running" && run.kind !== "dry_run";
   return (
     <section className="card" aria-label={title}>
@@ -66,7 +68,7 @@ function RunCard({ followed: { run, progress }, source, title, onChange }: CardP
         </div>
       )}
       <RunWaiting run={run} />
-      <RunReport run={run} />
+      <RunReport run={run} isNew={isNew} />
       {hasPendingRemovals && source && <PendingRemovals source={source} runId={run.id} onChange={onChange} />}
       <RunFailures run={run} />
       {mayEdit && <RunActions run={run} />}

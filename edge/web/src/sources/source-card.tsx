@@ -14,6 +14,7 @@ import { useRun } from "../runs/use-run";
 import { useHasRole } from "../sign-in/account";
 import { ProblemNote } from "../ui/problem-note";
 import { TimeAgo } from "../ui/time-ago";
+import { useHasChanged } from "../ui/use-has-changed";
 import { describeSource } from "./describe-source";
 import { followLatest, isCollect, latestRun, type Following } from "./latest-run";
 import { FileList } from "../uploads/file-list";
@@ -44,6 +45,7 @@ export function SourceCard({ source, kind, isNew, onChange }: Props): ReactNode 
   const run = latestRun(followed?.run ?? null, source.last_run);
   const followedCollect = followed && isCollect(followed.run) ? followed.run : null;
   const lastCollect = latestRun(followedCollect, source.last_collect);
+  const isNewReport = useHasChanged(lastCollect && `${lastCollect.id} ${lastCollect.state}`);
   const isGone = pollProblem?.status === 404;
   const isRunning = !isGone && (run?.state === "running" || (runId !== null && followed === null));
   const progress = followed?.run === run ? followed.progress : run && isRunning && progressOf(run);
@@ -72,7 +74,7 @@ export function SourceCard({ source, kind, isNew, onChange }: Props): ReactNode 
       )}
       {run && isRunning && <RunWaiting run={run} />}
       {isRunning && pollProblem && <p className="note">{pollProblem.detail} Retrying…</p>}
-      {lastCollect && !isRunning && <RunReport run={lastCollect} />}
+      {lastCollect && !isRunning && <RunReport run={lastCollect} isNew={isNewReport} />}
       {source.failing > 0 && (
         <p className="note">
           Failing now: <Link href={documentsPath(source.id, "failing")}>{countDocuments(source.failing)}</Link>
