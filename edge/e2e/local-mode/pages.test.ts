@@ -35,6 +35,22 @@ describe.skipIf(!existsSync(CHROMIUM))("a page (needs chromium)", () => {
     await expectNoHorizontalScroll(page, "the document");
   });
 
+  it("of the chat can be used at a zoom of 400 %", async () => {
+    stack.chat.wordEveryMs = 5;
+    stack.chat.documents.set("d1", { ...DOCUMENT, text: "Text\n\n```sh\ncode\n```\n\n".repeat(30) });
+    await page.setViewportSize({ width: 320, height: 256 });
+    await page.getByRole("textbox", { name: "Question" }).fill("Why?");
+    await page.getByRole("button", { name: "Ask", exact: true }).click();
+    await page.getByRole("button", { name: "Citation 1: A title" }).click();
+    const panel = page.getByRole("dialog");
+    await panel.locator("mark").first().waitFor();
+    const heights = await panel.evaluate(({ scrollHeight, clientHeight }) => [scrollHeight, clientHeight]);
+    expect(heights[0]).toBe(heights[1]); // only its text scrolls
+    await panel.getByRole("button", { name: "Close document" }).click();
+    await page.getByRole("button", { name: "Filter", exact: true }).click();
+    await page.getByLabel("Answer from").selectOption("Web");
+  });
+
   it("is shown in the navigation of a narrow window, also in forced colours", async () => {
     await page.route("**/api/standing-questions", (route) => route.fulfill({ json: { standing_questions: [] } }));
     await page.setViewportSize(NARROW);
