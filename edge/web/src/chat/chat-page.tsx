@@ -5,7 +5,8 @@ import { DocumentPanel } from "../document/document-panel";
 import { Link, navigate } from "../routing/router";
 import { useTitle } from "../routing/use-title";
 import { ListIcon } from "../ui/icons";
-import { ProblemNote } from "../ui/problem-note";
+import { LoadNote } from "../ui/load-note";
+import { NotFound } from "../ui/not-found";
 import { useLoad } from "../ui/use-load";
 import { usePages, type Pages } from "../ui/use-pages";
 import { ConversationList } from "./conversation-list";
@@ -137,17 +138,12 @@ function StoredDialogue({ id, filter, onChange }: StoredProps): ReactNode {
     <div className="dialogue">
       <div className="scroller">
         <div className="thread">
-          {problem ? (
-            <ProblemNote problem={problem}>
-              <button type="button" onClick={reload}>
-                Try again
-              </button>
-              <Link href="/" className="button">
-                New chat
-              </Link>
-            </ProblemNote>
+          {problem?.status === 404 ? (
+            <NotFound what="Conversation">
+              It was deleted, or belongs to another person or workspace. <Link href="/">Begin a new chat</Link>
+            </NotFound>
           ) : (
-            <p className="muted">Loading…</p>
+            <LoadNote value={messages} problem={problem} reload={reload} />
           )}
         </div>
       </div>

@@ -9,6 +9,7 @@ import { ProgressBar } from "./progress-bar";
 import { RunReport } from "./run-report";
 import { useRun, type FollowedRun } from "./use-run";
 import { PendingRemovals } from "./pending-removals";
+import { NotFound } from "../ui/not-found";
 import { ProblemNote } from "../ui/problem-note";
 import { useHasChanged } from "../ui/use-has-changed";
 import { useLoad } from "../ui/use-load";
@@ -30,13 +31,24 @@ export function RunPage({ id }: { id: string }): ReactNode {
   const title = run && source ? runTitle(run.kind, source.name) : "Run";
   const hasItems = run !== undefined && run.total !== null;
   useTitle(title);
+  if (!run && problem?.status === 404) {
+    return (
+      <div className="column">
+        <NotFound what="Run">
+          Old runs are deleted, and those of deleted sources. <Link href={runsPath(null)}>Show all runs</Link>
+        </NotFound>
+      </div>
+    );
+  }
   return (
     <div className="column">
       <div className="page-head">
         <h1>{title}</h1>
         <Link href={runsPath(run?.source_id ?? null)}>{run ? "All runs of this source" : "All runs"}</Link>
       </div>
-      {problem && <ProblemNote problem={problem} />}
+      {problem && (
+        <ProblemNote problem={problem}>{problem.status !== 404 && <p className="muted">Retrying…</p>}</ProblemNote>
+      )}
       {!run && !problem && <p className="muted">Loading…</p>}
       {followed && <RunCard followed={followed} source={source} title={title} onChange={reload} />}
       {run && <RunSteps steps={run.steps} />}

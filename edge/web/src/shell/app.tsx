@@ -15,6 +15,7 @@ import { SharedPage } from "../shared/shared-page";
 import { StandingPage } from "../standing/standing-page";
 import { UsagePage } from "../usage/usage-page";
 import { WorkspacePage } from "../workspace/workspace-page";
+import { NotFound } from "../ui/not-found";
 import { AccountMenu } from "./account-menu";
 import { PageBoundary } from "./page-boundary";
 import { useKeptFocus } from "./use-kept-focus";
@@ -137,17 +138,16 @@ function Page({ route }: { route: Route }): ReactNode {
       return <McpSignInPage answer={route.answer} />;
     case "shared": // which needs no sign-in
     case "missing":
-      return <NotFound />;
+      return <PageNotFound />;
   }
 }
 
-function NotFound(): ReactNode {
+function PageNotFound(): ReactNode {
   return (
     <div className="column">
-      <h1>Page not found</h1>
-      <p>
+      <NotFound what="Page">
         Check the address, or <Link href="/">go to the chat</Link>.
-      </p>
+      </NotFound>
     </div>
   );
 }
