@@ -64,6 +64,16 @@ describe.skipIf(!existsSync(CHROMIUM))("a page (needs chromium)", () => {
     await page.emulateMedia({ forcedColors: "none" });
   });
 
+  it("shows which of two buttons is pressed in forced colours", async () => {
+    stack.chat.documents.set("d1", { ...DOCUMENT, text: "# Beans" });
+    await page.goto(`${stack.url}/documents/d1`);
+    await page.emulateMedia({ forcedColors: "active", reducedMotion: "reduce" });
+    const background = (name: string): Promise<string> =>
+      page.getByRole("button", { name }).evaluate((button) => getComputedStyle(button).backgroundColor);
+    expect(await background("Formatted")).not.toBe(await background("Plain text"));
+    await page.emulateMedia({ forcedColors: "none" });
+  });
+
   it("that fails is shown beside the navigation", async () => {
     await page.route(/\/api\/runs\?/, (route) => route.fulfill({ json: { runs: [null] } }));
     await page.getByRole("link", { name: "Runs" }).click();

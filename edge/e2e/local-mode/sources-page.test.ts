@@ -55,6 +55,17 @@ describe.skipIf(!existsSync(CHROMIUM))("the page (needs chromium)", () => {
     expect(await field.count()).toBe(0);
   });
 
+  it("of sources starts one run for two clicks", async () => {
+    let runs = 0;
+    await page.route("**/api/source-kinds", (route) => route.fulfill({ json: { kinds: [makeGitKind()] } }));
+    await page.route("**/api/sources", (route) => route.fulfill({ json: { sources: [makeSource()] } }));
+    await page.route("**/api/sources/s1/collect", () => void runs++); // the API does not respond
+    await page.goto(`${stack.url}/sources`);
+    await page.getByRole("button", { name: "Collect now" }).click();
+    await page.getByRole("button", { name: "Collecting…" }).click({ force: true });
+    expect(runs).toBe(1);
+  });
+
   it("of sources announces a run that fails, not those that failed before", async () => {
     const error = { type: "about:blank", title: "Not found", status: 404, detail: "No repository.", request_id: null };
     const failed = makeRun({ state: "failed", error });

@@ -77,12 +77,7 @@ export function SourcesPage({ words }: { words: string }): ReactNode {
         />
       )}
       {sources && found && (sources.length >= SEARCHABLE_FROM || words !== "") && (
-        <div className="source-search">
-          <SearchField label="Search sources by name or address" words={words} onSearch={search} />
-          <p className="small muted" role="status">
-            {words !== "" && describeFound(found.length, sources.length)}
-          </p>
-        </div>
+        <SourceSearch words={words} found={found.length} all={sources.length} />
       )}
       <div className="cards">
         {kindList &&
@@ -96,6 +91,22 @@ export function SourcesPage({ words }: { words: string }): ReactNode {
             />
           ))}
       </div>
+    </div>
+  );
+}
+
+function SourceSearch({ words, found, all }: { words: string; found: number; all: number }): ReactNode {
+  return (
+    <div className="source-search">
+      <SearchField
+        label="Search sources by name or address"
+        placeholder="Search names and addresses"
+        words={words}
+        onSearch={search}
+      />
+      <p className="small muted" role="status">
+        {words !== "" && describeFound(found, all)}
+      </p>
     </div>
   );
 }

@@ -6,13 +6,14 @@ const MAX_CHARS = 200;
 
 interface Props {
   label: string;
+  placeholder?: string;
   /** The words that are searched now. */
   words: string;
   onSearch: (words: string) => void;
 }
 
 /** A field that searches while one types. */
-export function SearchField({ label, words, onSearch }: Props): ReactNode {
+export function SearchField({ label, placeholder = "Search", words, onSearch }: Props): ReactNode {
   const [text, setText] = useState(words);
   const [searched, setSearched] = useState(words);
   const wanted = text.trim();
@@ -34,7 +35,7 @@ export function SearchField({ label, words, onSearch }: Props): ReactNode {
       type="search"
       className="search"
       aria-label={label}
-      placeholder="Search"
+      placeholder={placeholder}
       value={text}
       maxLength={MAX_CHARS}
       autoComplete="off"
