@@ -92,6 +92,28 @@ describe.skipIf(!existsSync(CHROMIUM))("a page (needs chromium)", () => {
     await page.getByRole("list", { name: "Runs" }).getByRole("link", { name: makeSource().name }).waitFor();
   });
 
+  it("of documents keeps its place when a document is hidden", async () => {
+    const summary = { ...DOCUMENT, held: null, chunks: 1, tags: [] };
+    await page.route("**/api/sources", (route) => route.fulfill({ json: { sources: [makeSource()] } }));
+    await page.route("**/api/documents/d3", (route) => route.fulfill({ json: summary }));
+    await page.route(/\/api\/documents\?/, (route) => {
+      const n = Number(new URL(route.request().url()).searchParams.get("after") ?? "1");
+      const documents = [{ ...summary, id: `d${n}`, title: `Beans ${n}` }];
+      return route.fulfill({ json: { documents, next: n < 4 ? `${n + 1}` : null } });
+    });
+    await page.goto(`${stack.url}/sources/s1`);
+    const rows = page.getByRole("list", { name: "Documents" }).getByRole("listitem");
+    for (const count of [1, 2, 3]) {
+      await expect.poll(() => rows.count()).toBe(count);
+      if (count < 3) await page.getByRole("button", { name: "Show more" }).click();
+    }
+    const reloaded = page.waitForResponse(/after=3/);
+    await rows.last().getByRole("button", { name: "Hide" }).click();
+    await reloaded;
+    await rows.last().getByRole("button", { name: "Hide" }).waitFor();
+    expect(await rows.count()).toBe(3);
+  });
+
   it("forgets the problem of one change when another is asked for", async () => {
     const progress = { texts: 2, embedded: 2, is_open: false, error: null };
     const model = { id: 2, name: "new", provider: "local", price: 0, dim: 384, activates: false, activated_at: null };

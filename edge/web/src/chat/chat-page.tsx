@@ -105,16 +105,7 @@ function useConversationList(): {
     [words],
   );
   const list = usePages(load);
-  const { pages, reload } = list;
-  const isLong = pages !== null && pages.length > 1;
-  useOtherTabs(
-    useCallback(
-      (changed) => {
-        if (changed !== null || !isLong) reload(); // which shows the first page only
-      },
-      [reload, isLong],
-    ),
-  );
+  useOtherTabs(list.reload);
   return { list, words, setWords };
 }
 
