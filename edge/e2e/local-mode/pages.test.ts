@@ -74,6 +74,25 @@ describe.skipIf(!existsSync(CHROMIUM))("a page (needs chromium)", () => {
     await page.emulateMedia({ forcedColors: "none" });
   });
 
+  it("is shown from its start, and after Back where it was left", async () => {
+    const sources = Array.from({ length: 40 }, (_, n) => makeSource({ id: `s${n}`, name: `Handbook ${n}` }));
+    await page.route("**/api/source-kinds", (route) => route.fulfill({ json: { kinds: [], unavailable: [] } }));
+    await page.route("**/api/sources", (route) => route.fulfill({ json: { sources } }));
+    await page.route("**/api/documents?*", (route) => route.fulfill({ json: { documents: [], next: null } }));
+    await page.setViewportSize({ width: 1000, height: 500 });
+    const heading = page.getByRole("heading", { level: 1 });
+    await page.getByRole("link", { name: "Extract" }).click(); // whose form is longer than the window
+    expect((await heading.boundingBox())?.y).toBeGreaterThan(60);
+    await page.getByRole("link", { name: "Sources", exact: true }).click();
+    await page.getByRole("article", { name: "Handbook 30" }).getByRole("link", { name: "Documents" }).click();
+    await page.getByRole("heading", { name: "Documents in Handbook 30" }).waitFor();
+    expect(await page.evaluate(() => scrollY)).toBe(0);
+    await page.goBack();
+    await expect.poll(() => page.evaluate(() => scrollY)).toBeGreaterThan(2000);
+    const card = await page.getByRole("article", { name: "Handbook 30" }).boundingBox();
+    expect(card?.y).toBeLessThan(500);
+  });
+
   it("that fails is shown beside the navigation", async () => {
     await page.route(/\/api\/runs\?/, (route) => route.fulfill({ json: { runs: [null] } }));
     await page.getByRole("link", { name: "Runs" }).click();

@@ -19,6 +19,7 @@ import { NotFound } from "../ui/not-found";
 import { AccountMenu } from "./account-menu";
 import { PageBoundary } from "./page-boundary";
 import { useKeptFocus } from "./use-kept-focus";
+import { usePageStart } from "./use-page-start";
 import { pageKey, type Route } from "../routing/route";
 import { Link, useRoute } from "../routing/router";
 
@@ -36,7 +37,7 @@ export function App(): ReactNode {
 function Shell(): ReactNode {
   const route = useRoute();
   const { signsIn } = useAccount();
-  const main = useFocusOnPageChange(pageKey(route));
+  const main = usePageStart(pageKey(route));
   const pages = useCurrentPageInView(route.page);
   useKeptFocus();
   return (
@@ -150,18 +151,6 @@ function PageNotFound(): ReactNode {
       </NotFound>
     </div>
   );
-}
-
-/** Move the focus to the main content after the page changes, as a full page load does. */
-function useFocusOnPageChange(page: string): React.RefObject<HTMLElement | null> {
-  const main = useRef<HTMLElement>(null);
-  const focusedPage = useRef(page);
-  useEffect(() => {
-    if (focusedPage.current === page) return;
-    focusedPage.current = page;
-    if (!main.current?.contains(document.activeElement)) main.current?.focus();
-  }, [page]);
-  return main;
 }
 
 /** Scroll the navigation, which can be wider than the window, so that the current page's link is in its middle. */
