@@ -69,7 +69,7 @@ export function SourceCard({ source, kind, isNew, onChange }: Props): ReactNode 
           Paused <TimeAgo at={source.paused_at} />. Resume the source to collect it again.
         </p>
       )}
-      {run && progress && (
+      {run && progress && (isRunning || progress.fraction !== null) && (
         <ProgressBar progress={progress} state={run.state} label={progressLabel(run.kind, source.name)} />
       )}
       {run && isRunning && <RunWaiting run={run} />}
