@@ -123,6 +123,17 @@ it("keeps a question that was never sent", async () => {
   expect(chat.messages).toEqual([QUESTION, ANSWER, question]);
 });
 
+it("sends a question again that never arrived", async () => {
+  const { chat, transport } = makeChat();
+  const missing = (): Response => Response.json({ title: "Not found", detail: "No such chat." }, { status: 404 });
+  respondWith();
+  await chat.sendMessage({ text: "Why?" });
+  respondWith(noAnswerInProgress(), missing(), missing(), stream(...FIRST_CHUNKS, { type: "finish" }));
+  await askAgain(chat, transport, { filter: "", mode: "documents" });
+  expect(requests.filter((request) => request === "POST /api/chat")).toHaveLength(2);
+  expect(chat.messages.map(textOf)).toEqual(["Why?", "Be"]);
+});
+
 it("shows a question of another tab, and resumes its answer", async () => {
   const earlier: Message = { ...ANSWER, id: "a0" };
   const { chat } = makeChat(QUESTION, earlier);

@@ -9,7 +9,7 @@ import type { Message, Mode, Problem } from "../api/types";
 import { textOf, waitingCallsOf } from "./message-parts";
 import { announceChange, useOtherTabs } from "./other-tabs";
 import { respond } from "./respond";
-import { catchUp, readEnded, refresh } from "./stored-messages";
+import { catchUp, hasNotArrived, readEnded, refresh } from "./stored-messages";
 import { Transport } from "./transport";
 import type { CallResponse } from "./waiting-calls";
 
@@ -134,10 +134,14 @@ export function useConversation(
   };
 }
 
-/** Ask the last question again, or resume its answer unless the API rejected the question. */
-export function askAgain(chat: Chat<Message>, transport: Transport, scope: Scope): Promise<void> {
+/** Ask the last question again. Unless the API rejected it, resume its answer first: the question may have arrived. */
+export async function askAgain(chat: Chat<Message>, transport: Transport, scope: Scope): Promise<void> {
   const isRejected = chat.error === undefined || problemOf(chat.error).status !== undefined;
-  return transport.isReconnecting || !isRejected ? chat.resumeStream() : chat.regenerate({ body: scope });
+  if (transport.isReconnecting || !isRejected) {
+    await chat.resumeStream();
+    if (chat.status !== "ready" || chat.lastMessage?.role !== "user" || !(await hasNotArrived(chat))) return;
+  }
+  await chat.regenerate({ body: scope });
 }
 
 function statusOf(status: ChatStatus, isChecking: boolean, last: Message | undefined): ConversationState["status"] {
