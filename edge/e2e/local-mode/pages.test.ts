@@ -93,6 +93,23 @@ describe.skipIf(!existsSync(CHROMIUM))("a page (needs chromium)", () => {
     expect(card?.y).toBeLessThan(500);
   });
 
+  it("does not scroll what has the focus behind its navigation", async () => {
+    await page.route("**/api/source-kinds", (route) => route.fulfill({ json: { kinds: [], unavailable: [] } }));
+    const sources = ["one", "two", "three", "four"].map((id) => makeSource({ id, name: id }));
+    await page.route("**/api/sources", (route) => route.fulfill({ json: { sources } }));
+    await page.setViewportSize({ width: 1000, height: 300 });
+    await page.goto(`${stack.url}/sources`);
+    const covered = page.getByRole("button", { name: "Delete source one" });
+    await page.getByRole("article", { name: "two" }).getByRole("link").first().focus();
+    await covered.evaluate((button) => {
+      window.scrollBy(0, button.getBoundingClientRect().top - 5);
+    });
+    await page.keyboard.press("Shift+Tab");
+    expect(await covered.evaluate((button) => button === document.activeElement)).toBe(true);
+    const navigation = await page.getByRole("banner").boundingBox();
+    await expect.poll(async () => (await covered.boundingBox())?.y).toBeGreaterThanOrEqual(navigation?.height ?? NaN);
+  });
+
   it("that fails is shown beside the navigation", async () => {
     await page.route(/\/api\/runs\?/, (route) => route.fulfill({ json: { runs: [null] } }));
     await page.getByRole("link", { name: "Runs" }).click();
