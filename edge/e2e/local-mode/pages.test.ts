@@ -1,7 +1,7 @@
 /** Pages of the app in a real browser: narrow windows, pages that fail. */
 
 import { existsSync } from "node:fs";
-import type { Page } from "playwright-core";
+import type { Locator, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { LOCAL_TOKEN } from "../../tests/local";
 import { makeRun } from "../../web/src/testing/make-run";
@@ -68,9 +68,10 @@ describe.skipIf(!existsSync(CHROMIUM))("a page (needs chromium)", () => {
     stack.chat.documents.set("d1", { ...DOCUMENT, text: "# Beans" });
     await page.goto(`${stack.url}/documents/d1`);
     await page.emulateMedia({ forcedColors: "active", reducedMotion: "reduce" });
-    const background = (name: string): Promise<string> =>
-      page.getByRole("button", { name }).evaluate((button) => getComputedStyle(button).backgroundColor);
-    expect(await background("Formatted")).not.toBe(await background("Plain text"));
+    const background = (shown: Locator): Promise<string> =>
+      shown.evaluate((element) => getComputedStyle(element).backgroundColor);
+    const ofPage = await background(page.locator("html"));
+    expect(await background(page.getByRole("button", { name: "Formatted" }))).not.toBe(ofPage);
     await page.emulateMedia({ forcedColors: "none" });
   });
 

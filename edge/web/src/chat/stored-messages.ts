@@ -4,7 +4,7 @@ import type { Chat } from "@ai-sdk/react";
 import { readConversation } from "../api/conversations";
 import { problemOf } from "../api/problem";
 import type { Message } from "../api/types";
-import { textOf, toolCallsOf, waitingCallsOf } from "./message-parts";
+import { isEmptyAnswer, textOf, waitingCallsOf } from "./message-parts";
 
 /** No answer is in progress: read the stored messages, unless the last answer is complete. */
 export async function catchUp(chat: Chat<Message>): Promise<void> {
@@ -30,7 +30,7 @@ export async function refresh(chat: Chat<Message>): Promise<void> {
  */
 export async function readEnded(chat: Chat<Message>): Promise<void> {
   const answer = chat.lastMessage;
-  if (answer?.role !== "assistant" || (textOf(answer) === "" && toolCallsOf(answer).length === 0)) return;
+  if (answer?.role !== "assistant" || isEmptyAnswer(answer)) return;
   try {
     const { messages } = await readConversation(chat.id);
     if (chat.lastMessage?.id !== answer.id || !messages.some((message) => message.id === answer.id)) return;

@@ -134,6 +134,24 @@ it("sends a question again that never arrived", async () => {
   expect(chat.messages.map(textOf)).toEqual(["Why?", "Be"]);
 });
 
+it("asks a question again whose answer failed without a text", async () => {
+  const { chat, transport } = makeChat(STORED_QUESTION);
+  const failed = { ...ANSWER, parts: [], metadata: { state: "failed" } } satisfies Message;
+  const start = { type: "start", messageId: "a1" };
+  respondWith(stream(start, { type: "error", errorText: "Set a search engine." }));
+  await chat.sendMessage({ text: "And then?" });
+  const question = { ...STORED_QUESTION, id: "q2" };
+  const rest = [...FIRST_CHUNKS.slice(1), { type: "finish" }];
+  respondWith(
+    noAnswerInProgress(),
+    stored(STORED_QUESTION, question, failed),
+    stream({ ...start, messageId: "a2" }, ...rest),
+  );
+  await askAgain(chat, transport, { filter: "", mode: "documents" });
+  expect(chat.lastMessage).toMatchObject({ id: "a2", role: "assistant" });
+  expect(requests.filter((request) => request === "POST /api/chat")).toHaveLength(2);
+});
+
 it("shows a question of another tab, and resumes its answer", async () => {
   const earlier: Message = { ...ANSWER, id: "a0" };
   const { chat } = makeChat(QUESTION, earlier);

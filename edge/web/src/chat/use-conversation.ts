@@ -6,7 +6,7 @@ import { useCallback, useEffect, useState } from "react";
 import { stopAnswer, switchBranch } from "../api/conversations";
 import { problemOf } from "../api/problem";
 import type { Message, Mode, Problem } from "../api/types";
-import { textOf, waitingCallsOf } from "./message-parts";
+import { isEmptyAnswer, textOf, waitingCallsOf } from "./message-parts";
 import { announceChange, useOtherTabs } from "./other-tabs";
 import { respond } from "./respond";
 import { catchUp, hasNotArrived, readEnded, refresh } from "./stored-messages";
@@ -134,12 +134,17 @@ export function useConversation(
   };
 }
 
-/** Ask the last question again. Unless the API rejected it, resume its answer first: the question may have arrived. */
+/**
+ * Ask the last question again. Unless the API rejected it, resume its answer first, and ask only if the question never
+ * arrived or its answer ended without a text.
+ */
 export async function askAgain(chat: Chat<Message>, transport: Transport, scope: Scope): Promise<void> {
   const isRejected = chat.error === undefined || problemOf(chat.error).status !== undefined;
   if (transport.isReconnecting || !isRejected) {
     await chat.resumeStream();
-    if (chat.status !== "ready" || chat.lastMessage?.role !== "user" || !(await hasNotArrived(chat))) return;
+    const last = chat.lastMessage;
+    const isUnanswered = isEmptyAnswer(last) || (last?.role === "user" && (await hasNotArrived(chat)));
+    if (chat.status !== "ready" || !isUnanswered) return;
   }
   await chat.regenerate({ body: scope });
 }
