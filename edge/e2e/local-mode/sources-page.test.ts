@@ -66,6 +66,30 @@ describe.skipIf(!existsSync(CHROMIUM))("the page (needs chromium)", () => {
     expect(runs).toBe(1);
   });
 
+  it("of sources asks before it is closed while files are uploaded", async () => {
+    const source = makeSource({ kind: "uploads", config: {} });
+    await page.route("**/api/source-kinds", (route) => route.fulfill({ json: { kinds: [], unavailable: [] } }));
+    await page.route("**/api/sources", (route) => route.fulfill({ json: { sources: [source] } }));
+    let finish = (): void => undefined;
+    await page.route("**/api/sources/s1/files?*", (route) => {
+      finish = () => void route.fulfill({ json: { file: {} } });
+    });
+    await page.goto(`${stack.url}/sources`);
+    const file = { name: "a.md", mimeType: "text/markdown", buffer: Buffer.from("# A") };
+    await page.getByLabel(/^Files for/).setInputFiles(file);
+    await page.getByText("0 of 1 uploaded.").waitFor();
+    await page.getByRole("heading", { level: 1 }).click(); // browsers ask only who has used the page
+    const asked = page.waitForEvent("dialog");
+    const isClosed = page.evaluate(() => {
+      window.location.reload();
+    });
+    expect((await asked).type()).toBe("beforeunload");
+    await (await asked).dismiss();
+    await isClosed;
+    finish();
+    await page.getByText("1 of 1 uploaded.").waitFor();
+  });
+
   it("of sources announces a run that fails, not those that failed before", async () => {
     const error = { type: "about:blank", title: "Not found", status: 404, detail: "No repository.", request_id: null };
     const failed = makeRun({ state: "failed", error });
