@@ -26,7 +26,7 @@ it("shows added and removed lines as text", () => {
 });
 
 it("says why no lines are shown", () => {
-  expect(html({ kind: "binary" })).toContain("This is no text.");
+  expect(html({ kind: "binary" })).toContain("This file is not text.");
   expect(html({ kind: "too large" })).toContain("too many");
   expect(html({ diff: "" })).toContain("No line has changed.");
   expect(html({ is_cut: true })).toContain("The rest is not shown.");
