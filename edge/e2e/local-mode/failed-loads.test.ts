@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { LOCAL_TOKEN } from "../../tests/local";
-import { CHROMIUM } from "../browser.mjs";
+import { CHROMIUM, expectAccessible } from "../browser.mjs";
 import { clearPage, stack } from "../stack";
 
 describe.skipIf(!existsSync(CHROMIUM))("a load that fails (needs chromium)", () => {
@@ -39,6 +39,7 @@ describe.skipIf(!existsSync(CHROMIUM))("a load that fails (needs chromium)", () 
     await page.getByRole("heading", { level: 1, name: heading }).waitFor();
     await page.getByRole("link", { name: link }).waitFor();
     expect(await page.getByRole("button", { name: "Try again" }).count()).toBe(0);
+    await expectAccessible(page, path);
   });
 
   it("starts again with all others, and when the browser is online again", async () => {

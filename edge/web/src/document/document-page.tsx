@@ -17,7 +17,7 @@ export function DocumentPage({ id, passage }: { id: string; passage: CitedRange 
       {problem?.status === 404 ? (
         <>
           <NotFound what="Document">
-            Removed documents are deleted after some time, and those of deleted sources at once.{" "}
+            The document was removed some time ago, its source was deleted, or it belongs to another workspace.{" "}
             <Link href="/sources">Show all sources</Link>
           </NotFound>
           {passage && <CitedText text={passage.text} />}

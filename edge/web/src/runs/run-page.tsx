@@ -35,7 +35,8 @@ export function RunPage({ id }: { id: string }): ReactNode {
     return (
       <div className="column">
         <NotFound what="Run">
-          Old runs are deleted, and those of deleted sources. <Link href={runsPath(null)}>Show all runs</Link>
+          The run is old and was deleted, its source was deleted, or it belongs to another workspace.{" "}
+          <Link href={runsPath(null)}>Show all runs</Link>
         </NotFound>
       </div>
     );
