@@ -64,6 +64,23 @@ describe.skipIf(!existsSync(CHROMIUM))("a page (needs chromium)", () => {
     await page.emulateMedia({ forcedColors: "none" });
   });
 
+  it("of usage scrolls its table by keyboard in a narrow window", async () => {
+    const tokens = { input_tokens: 1000, cached_tokens: 0, output_tokens: 1000, reasoning_tokens: 0 };
+    const sums = { kind: "chat", day: "2026-01-01", model: "openai:gpt-5", calls: 1, unpriced_calls: 0, cost: 1 };
+    const report = { since: "2026-01-01", until: "2026-01-02", prices_date: "2026-01-01" };
+    await page.route("**/api/usage?*", (route) =>
+      route.fulfill({ json: { ...report, rows: [{ ...tokens, ...sums }] } }),
+    );
+    await page.route("**/api/usage/declined", (route) => route.fulfill({ json: { total: 0, questions: [] } }));
+    await page.route("**/api/budgets", (route) => route.fulfill({ json: { budgets: [] } }));
+    await page.setViewportSize(NARROW);
+    await page.getByRole("link", { name: "Usage" }).click();
+    const table = page.getByRole("region", { name: "Table of costs" });
+    await table.focus();
+    await page.keyboard.press("ArrowRight");
+    await expect.poll(() => table.evaluate((region) => region.scrollLeft)).toBeGreaterThan(0);
+  });
+
   it("shows which of two buttons is pressed in forced colours", async () => {
     stack.chat.documents.set("d1", { ...DOCUMENT, text: "# Beans" });
     await page.goto(`${stack.url}/documents/d1`);
