@@ -6,7 +6,6 @@ tests/data/documents by a seeded generator. Prints a line for each kind of end, 
 
 import argparse
 import re
-import resource
 import sys
 import time
 from collections import Counter
@@ -18,6 +17,7 @@ from functions.collection.documents.parser_pool import ParseLimits, ParserPool
 from headwater.connectors import Fetched
 from tests.harness.broken_files import bombs, broken
 from tests.harness.paths import ROOT
+from tests.harness.peak_memory import watch_children
 from tests.harness.support import WORKSPACE
 
 MAX_PROCESS_BYTES = 1024**3
@@ -36,7 +36,7 @@ def main() -> None:
     ends: Counter[str] = Counter()
     unclear: list[str] = []
     slowest = 0.0
-    with closing(ParserPool(limits)) as pool:
+    with watch_children() as largest, closing(ParserPool(limits)) as pool:
         for file in files:
             started = time.monotonic()
             [(_, result)] = pool.parse(WORKSPACE, [file], "constant")
@@ -49,12 +49,10 @@ def main() -> None:
                 ends["a document"] += 1
     for end, times in ends.most_common():
         print(f"{times:4} {end}")
-    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    print(
-        f"{len(files)} files, slowest {slowest:.1f} s, largest process {largest / 1e6:.0f} MB, without a clear reason:"
-    )
+    megabytes = largest.bytes / 1e6
+    print(f"{len(files)} files, slowest {slowest:.1f} s, largest process {megabytes:.0f} MB, without a clear reason:")
     print("\n".join(unclear) or "none")
-    sys.exit(bool(unclear) or largest > MAX_PROCESS_BYTES)
+    sys.exit(bool(unclear) or largest.bytes > MAX_PROCESS_BYTES)
 
 
 if __name__ == "__main__":

@@ -29,8 +29,8 @@ PAGE = ROOT / "docs" / "openapi.json"
 DESCRIPTION = """\
 Collect a team's documents, search them, and answer questions with citations.
 
-Errors are problem details (RFC 9457) with a request id. Responses to GET requests carry an `ETag`: send it as
-`If-None-Match` to get 304 when nothing changed.
+Errors are problem details (RFC 9457) with a request id. JSON responses to GET and HEAD requests, except downloads,
+carry an `ETag`: send it as `If-None-Match` to get 304 when nothing changed.
 """
 
 TAGS = (

@@ -67,6 +67,8 @@ describe("a request to a function", () => {
       expect((await response.json<EchoedRequest>()).headers["authorization"] ?? "").toBe(authorization);
     }
     expect(await requestCount(of)).toBe(3);
+    const head = await fetchWorker("/api/shared/1", { method: "HEAD", headers: { authorization: "" } });
+    expect(head.status).toBe(200);
     for (const [method, path] of [
       ["DELETE", "/api/shared/1"],
       ["GET", "/api/shared"],

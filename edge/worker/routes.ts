@@ -101,12 +101,16 @@ export function isDelivery({ method, url }: Request): boolean {
 
 /** Whether a request opens a share link, whose token the function checks. */
 export function isSharedRead({ method, url }: Request): boolean {
-  return method === "GET" && /^\/api\/shared\/[^/]+$/.test(new URL(url).pathname);
+  return isRead(method) && /^\/api\/shared\/[^/]+$/.test(new URL(url).pathname);
 }
 
 /** Whether a request shows a preview, whose token in the query the function checks. Frames send no other credentials. */
 export function isPreviewRead({ method, url }: Request): boolean {
-  return method === "GET" && new URL(url).pathname === "/api/previews";
+  return isRead(method) && new URL(url).pathname === "/api/previews";
+}
+
+function isRead(method: string): boolean {
+  return method === "GET" || method === "HEAD";
 }
 
 /** Whether a request uploads a document, a file, a part of one or a message, which may be larger than other bodies. */

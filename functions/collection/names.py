@@ -1,6 +1,13 @@
 """Names that users give to sources, members and API keys."""
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from headwater.errors import UnprocessableContent
+
+Name = Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": 200})]
+"""A name as the API describes it. `check_name` checks it."""
 
 
 def check_name(name: str) -> None:

@@ -1,7 +1,7 @@
 """A job worker: run due steps of all queues until no run is open, no step is due, or a signal arrives.
 
-It survives outages of the database. When no step has been due for `JOB_IDLE_S` it ends, since tickets are cheaper than
-a waiting process.
+It survives outages of the database. While it waits for other workers, it indexes the vectors that it stored. When no
+step has been due for `JOB_IDLE_S` it ends, since tickets are cheaper than a waiting process.
 """
 
 import os
@@ -19,6 +19,7 @@ from functions.embedding.steps import handlers as embedding_handlers
 from functions.job.database_retry import DatabaseRetry
 from headwater.config import Settings
 from headwater.database.transactions import ALL_WORKSPACES, Database
+from headwater.embedding import vector_index
 from headwater.embedding.hosted.recording import Recorder
 from headwater.embedding.registry import Embedders
 from headwater.queue import ledger
@@ -32,8 +33,8 @@ StopReason = Literal["nothing open", "nothing due", "stopped by a signal"]
 
 _POLL_S = 0.2
 
-_FIRST_POLL_S = 0.02
-"""The first pauses are short, then each is twice as long: another worker's step often adds the next ones at once."""
+_FIRST_POLL_S, _POLL_GROWTH = 0.02, 1.25
+"""The first pauses are short, then each is longer: another worker's step often adds the next ones soon."""
 
 _BATCH_S = 2.0
 """How long the worker runs steps before it checks again whether a run is open."""
@@ -64,6 +65,8 @@ class JobWorker:
         self.worker = Worker(database, settings, steps, waker=NoTickets(), holder=self.holder, lifetime=lifetime)
         self.steps_run = 0
         self._may_hold_step = False
+        self._has_embedded = False
+        self._indexing = threading.Thread()
 
     def work(self, is_open: Callable[[], bool]) -> StopReason:
         """Run due steps of all queues while `is_open()`. Returns why it stopped.
@@ -79,8 +82,9 @@ class JobWorker:
             elif time.monotonic() - max(last_due_at, self.retry.ended_at) > self.settings.job_idle_s:
                 return "nothing due"
             else:
+                self._index_vectors()
                 time.sleep(pause_s)
-                pause_s = min(2 * pause_s, _POLL_S)
+                pause_s = min(_POLL_GROWTH * pause_s, _POLL_S)
         return "stopped by a signal"
 
     def _run_batch(self) -> int:
@@ -95,12 +99,21 @@ class JobWorker:
                 ledger.release(tx, self.holder)
         self._may_hold_step = True
         for queue in QUEUES:
-            self.steps_run += self.worker.drain(queue, stop=lambda: time.monotonic() > until)
+            ran = self.worker.drain(queue, stop=lambda: time.monotonic() > until)
+            self.steps_run += ran
+            self._has_embedded |= bool(ran) and queue == "embedding"
         self._may_hold_step = False
         if self.steps_run > before:
             return self.steps_run - before
         with self.database.transaction(ALL_WORKSPACES) as tx:
             return ledger.take_back(tx) + int(ledger.fan_in(tx))
+
+    def _index_vectors(self) -> None:
+        """Start to build vector indexes, if the last steps stored vectors. Other workers may add more meanwhile."""
+        if self._has_embedded and not self._indexing.is_alive():
+            self._has_embedded = False
+            self._indexing = threading.Thread(target=vector_index.build_indexes, args=(self.settings,))
+            self._indexing.start()
 
 
 def end_on_signals(exit_code: int) -> Lifetime:

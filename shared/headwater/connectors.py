@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 import msgspec
 
 from headwater.errors import PermanentError, UnprocessableContent
-from headwater.schemas import has_nul, object_schema
+from headwater.schemas import explain, has_nul, object_schema
 
 if TYPE_CHECKING:
     from headwater.blobs import Blobs
@@ -261,7 +261,7 @@ def decode_config(connector: type[Connector[Any]], config: object) -> Any:
     try:
         return connector.normalise(msgspec.convert(config, connector.config_type))
     except msgspec.ValidationError as error:
-        raise UnprocessableContent(f"config: {error}.") from error
+        raise UnprocessableContent(f"config: {explain(error, connector.config_type)}") from error
 
 
 def check_listing(listing: Listing) -> None:

@@ -2,14 +2,22 @@
 
 import re
 import uuid
+from typing import Annotated
+
+from msgspec import Meta
 
 from headwater.auth.callers import LOCAL, Caller
 from headwater.errors import UnprocessableContent
 
+_PATTERN = "^[A-Za-z0-9_-]{1,64}$"
+
+ConversationId = Annotated[str, Meta(extra_json_schema={"pattern": _PATTERN})]
+"""An id as the API describes it. `check_conversation_id` checks it."""
+
 
 def check_conversation_id(conversation_id: str, field: str = "") -> str:
     """Return the id if it is valid. Raises UnprocessableContent, which names the `field` if there is one."""
-    if not re.fullmatch("[A-Za-z0-9_-]{1,64}", conversation_id):
+    if not re.fullmatch(_PATTERN, conversation_id):
         named = f"{field}: a" if field else "A"
         raise UnprocessableContent(f"{named} conversation id has 1 to 64 letters, digits, hyphens and underscores.")
     return conversation_id

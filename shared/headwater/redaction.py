@@ -22,6 +22,8 @@ _GRAM = 8
 _MIN_SECRET = 4
 """Shorter texts are no secrets: removing them would make messages unreadable."""
 
+_ERRNO = re.compile(r"\[Errno (?:-?\d+|None)\] ")
+
 _MAX_READ = 20_000
 """Characters of a text that `quote` reads."""
 
@@ -47,8 +49,11 @@ def escape_json(text: str) -> str:
 
 
 def quote(text: object, max_chars: int = 200) -> str:
-    """Return another server's text for a message: one line, escaped, cut, without secrets."""
-    line = " ".join(redact(str(text)[:_MAX_READ]).split())
+    """Return another server's text, or an error's, for a message: one line, escaped, cut, without secrets.
+
+    Without the numbers of system errors, as in `[Errno 111] Connection refused`.
+    """
+    line = _ERRNO.sub("", " ".join(redact(str(text)[:_MAX_READ]).split()))
     escaped = escape(line)
     return escaped if len(escaped) <= max_chars else f"{escaped[: max_chars - 1]}…"
 

@@ -1,9 +1,14 @@
-"""JSON Schemas of structs, for forms and for models; a check for NUL characters."""
+"""JSON Schemas of structs, for forms and for models; why a value is invalid; a check for NUL characters."""
 
-from collections.abc import Mapping
-from typing import Any
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
+
+_INVALID_VALUE = re.compile(r"Invalid enum value .* - at `\$\.(\w+)`", re.DOTALL)
+_INVALID_DATE = re.compile(r"Invalid RFC3339 encoded date\b")
+_UNKNOWN_FIELD = re.compile(r"Object contains unknown field `.*`", re.DOTALL)
 
 
 def object_schema(kind: type[msgspec.Struct]) -> dict[str, Any]:
@@ -12,6 +17,37 @@ def object_schema(kind: type[msgspec.Struct]) -> dict[str, Any]:
     definitions = schema.pop("$defs", {})
     schema = definitions.pop(schema["$ref"].rpartition("/")[2])
     return {**schema, "$defs": definitions} if definitions else schema
+
+
+def explain(error: msgspec.ValidationError, kind: Any) -> str:
+    """Return why a value is no `kind`, with the fields of `kind` or a field's values if these help.
+
+    `explain(error, Page) == "Object contains unknown field `size`. The fields are `limit`, `cursor`."`
+    """
+    fields = {each.encode_name: each.type for each in msgspec.structs.fields(kind)} if _is_struct(kind) else {}
+    reason = _INVALID_DATE.sub("Expected a date such as 2026-01-31", str(error))
+    if fields and _UNKNOWN_FIELD.fullmatch(reason):
+        return f"{reason}. The fields are {_quoted(fields)}."
+    field = _INVALID_VALUE.fullmatch(reason)
+    values = [*_values(fields.get(field[1]))] if field else []
+    return f"{reason}. Use one of {_quoted(values)}." if values else f"{reason}."
+
+
+def _is_struct(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def _quoted(names: Iterable[object]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _values(kind: Any) -> Iterator[Any]:
+    """Yield the values of a `Literal`, also of one within a union."""
+    for each in get_args(kind):
+        if get_origin(kind) is Literal:
+            yield each
+        else:
+            yield from _values(each)
 
 
 def has_nul(value: object) -> bool:

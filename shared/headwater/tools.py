@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 import msgspec
 
 from headwater.errors import PermanentError, UnprocessableContent
-from headwater.schemas import object_schema
+from headwater.schemas import explain, object_schema
 
 if TYPE_CHECKING:
     from headwater.blobs import Blobs
@@ -99,7 +99,9 @@ def run_tool(tool: Tool[Any], context: ToolContext, arguments: object) -> Any:
     try:
         decoded = msgspec.convert(arguments, tool.arguments_type)
     except msgspec.ValidationError as error:
-        raise UnprocessableContent(f"Invalid arguments for {tool.name}: {error}.") from error
+        raise UnprocessableContent(
+            f"Invalid arguments for {tool.name}: {explain(error, tool.arguments_type)}"
+        ) from error
     result = msgspec.json.encode(tool.run(context, decoded))
     if len(result) > MAX_RESULT_BYTES:
         raise PermanentError(

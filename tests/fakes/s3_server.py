@@ -147,10 +147,20 @@ def serve_s3() -> Iterator[FakeS3]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def handle_one_request(self) -> None:
+            try:
+                super().handle_one_request()
+            except ConnectionError:  # a client that was killed
+                self.close_connection = True
+
         def respond(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            size = int(self.headers.get("Content-Length") or 0)
+            body = self.rfile.read(size)
             headers = {name.lower(): value for name, value in self.headers.items()}
-            status, sent, content = fake.answer(self.command, self.path, headers, body)
+            answer: Answer = 400, {"Connection": "close"}, b"<Error><Code>IncompleteBody</Code></Error>"
+            if len(body) == size:
+                answer = fake.answer(self.command, self.path, headers, body)
+            status, sent, content = answer
             self.send_response(status)
             for name, value in {"Content-Length": str(len(content)), **sent}.items():
                 self.send_header(name, value)

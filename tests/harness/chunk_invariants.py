@@ -8,6 +8,7 @@ from functions.collection.parsers.markdown.markup import blank
 from functions.collection.parsers.parse import ParsedDocument
 from headwater.embedding.base import Tokenizer, embedding_input
 from headwater.passages import about, excerpt
+from headwater.words.analysis import find_emoji
 
 
 def check_chunks(parsed: ParsedDocument, chunks: list[Chunk], tokenizer: Tokenizer) -> None:
@@ -35,7 +36,7 @@ def check_chunks(parsed: ParsedDocument, chunks: list[Chunk], tokenizer: Tokeniz
         assert position <= piece.start < piece.end <= len(text)
         assert not visible[piece.start].isspace()
         assert not visible[piece.end - 1].isspace()
-        assert any(map(str.isalnum, visible[piece.start : piece.end]))
+        assert has_words(visible[piece.start : piece.end])
         assert piece.end - piece.start <= MAX_CHARS
         assert piece.token_count == count <= tokenizer.max_tokens
         assert piece.input_hash == hashlib.sha256(source.encode()).digest()
@@ -44,5 +45,10 @@ def check_chunks(parsed: ParsedDocument, chunks: list[Chunk], tokenizer: Tokeniz
     for block in parsed.blocks:
         uncovered = covered.find(0, block.start, block.end)
         while uncovered >= 0:
-            assert not visible[uncovered].isalnum()
+            assert not has_words(visible[uncovered])
             uncovered = covered.find(0, uncovered + 1, block.end)
+
+
+def has_words(text: str) -> bool:
+    """Return whether a text has a letter, a digit or an emoji."""
+    return any(map(str.isalnum, text)) or bool(find_emoji(text))

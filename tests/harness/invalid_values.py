@@ -69,7 +69,9 @@ def invalid_query(kind: types.Type) -> list[str]:
                 values += ["nonsense", "nan", "inf", *(str(value) for value in _out_of_range(member))]
             case types.UUIDType() | types.LiteralType() | types.DateTimeType() | types.DateType():
                 values += _out_of_range(member)
-            case types.NoneType() | types.StrType():
+            case types.NoneType():
+                values += ["null"]
+            case types.StrType():
                 pass
             case _:
                 raise AssertionError(f"Add invalid values for query parameters of type {member}.")
@@ -77,7 +79,8 @@ def invalid_query(kind: types.Type) -> list[str]:
 
 
 def _members(kind: types.Type) -> tuple[types.Type, ...]:
-    return kind.types if isinstance(kind, types.UnionType) else (kind,)
+    members = kind.types if isinstance(kind, types.UnionType) else (kind,)
+    return tuple(member.type if isinstance(member, types.Metadata) else member for member in members)
 
 
 def _json_kinds(kind: types.Type) -> frozenset[str]:
@@ -94,7 +97,7 @@ def _out_of_range(kind: types.Type) -> list[Any]:
         case types.UUIDType() | types.LiteralType():
             return ["nonsense", ""]
         case types.DateTimeType():
-            return ["nonsense", "", *(["2026-01-31T12:00:00"] if kind.tz else [])]
+            return ["nonsense", "", "20260131", *(["2026-01-31T12:00:00"] if kind.tz else [])]
         case types.DateType():
             return ["nonsense", "", "2026-02-30", "2026-01-31T12:00:00Z"]
         case types.ListType():

@@ -44,6 +44,24 @@ describe("a body", () => {
     },
   );
 
+  it.each(["gzip", "GZIP", "br", "identity, gzip"])("that is encoded by %s is a 415", async (encoding) => {
+    for (const [path, method] of [
+      [UPLOAD, "PUT"],
+      ["/api/sources", "POST"],
+    ] as const) {
+      const response = await fetchWorker(path, { method, body: "x", headers: { "content-encoding": encoding } });
+      expect(response.status).toBe(415);
+      expect(response.headers.get("accept-encoding")).toBe("identity");
+      expect((await readProblem(response))["detail"]).toContain("Send it uncompressed");
+    }
+  });
+
+  it("with the encoding `identity` reaches the function", async () => {
+    const headers = { "content-encoding": "identity" };
+    const response = await fetchWorker("/api/sources", { method: "POST", body: "x", headers });
+    expect((await response.json<EchoedRequest>()).body).toBe("x");
+  });
+
   it("in tiny parts reaches the function unchanged", async () => {
     const text = textOf(20_000);
     const response = await fetchWorker("/api/sources", { method: "POST", body: streamOf(text, 1) });

@@ -20,14 +20,15 @@ const NO_BODY: WholeBody = { content: () => null, text: () => "", release: () =>
 /**
  * Read the body of a `caller`'s request.
  *
- * Throws a ProblemError: 400 if it ends early, 408 if it takes too long, 413 if it is too large, 429 or 503 if too much
- * is in memory.
+ * Throws a ProblemError: 400 if it ends early, 408 if it takes too long, 413 if it is too large, 415 if it is compressed,
+ * 429 or 503 if too much is in memory.
  */
 export async function readBody(request: Request, caller: string, limits: BodyLimits): Promise<WholeBody> {
   // GET and HEAD have no meaningful body (RFC 9110, 9.3.1), and fetch rejects one.
   if (request.body === null || request.method === "GET" || request.method === "HEAD") {
     return NO_BODY;
   }
+  checkEncoding(request.headers);
   if (Number(request.headers.get("Content-Length")) > limits.maxBytes) throw tooLarge(limits.maxBytes);
   const reader = request.body.getReader({ mode: "byob" });
   const body = new SegmentedBody(caller);
@@ -106,6 +107,15 @@ class SegmentedBody implements WholeBody {
     this.#reserved = 0;
     this.#segments = [];
   }
+}
+
+/** No function decompresses bodies: an upload's would be stored as they are. */
+function checkEncoding(headers: Headers): void {
+  const encoding = headers.get("Content-Encoding") ?? "";
+  if (encoding === "" || encoding.toLowerCase() === "identity") return;
+  const detail = "The body is compressed (Content-Encoding). Send it uncompressed, without this header.";
+  const accepted = { "accept-encoding": "identity" }; // RFC 9110, 12.5.3
+  throw new ProblemError({ status: 415, title: "Unsupported media type", detail, headers: accepted });
 }
 
 function tooLarge(maxBytes: number): ProblemError {

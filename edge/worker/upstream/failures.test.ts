@@ -12,6 +12,7 @@ const request = (reply: FakeReply): Promise<Response> =>
 describe("a response that no function sent", () => {
   it.each([
     [200, 503, "COLLECTION_URL doesn't lead to the collection function"],
+    [202, 503, "COLLECTION_URL doesn't lead to the collection function"],
     [302, 503, "COLLECTION_URL doesn't lead to the collection function"],
     [400, 400, "malformed"],
     [401, 503, "roles/run.invoker"],
@@ -62,6 +63,7 @@ describe("a function's own response", () => {
       },
     ],
     [{ status: 202, headers: { "content-type": "application/json; charset=utf-8" }, body: "{}" }],
+    [{ status: 202, headers: { "x-request-id": "request-1", "content-length": "0" } }],
     [{ status: 204, headers: HTML }],
   ])("is returned unchanged: %j", async (reply: FakeReply) => {
     const response = await request(reply);

@@ -2,6 +2,7 @@
 
 import type { Env } from "../env";
 import { ProblemError, unavailable } from "../http/problem";
+import { REQUEST_ID } from "../http/request-id";
 import type { Service } from "../routes";
 
 const RETRY_AFTER_S = 5;
@@ -14,6 +15,8 @@ const TYPES = /^(?:application\/json|application\/problem\+json|text\/event-stre
 /** Whether a response is a function's. Functions don't redirect, and name the files that they return. */
 export function isFunctionResponse({ status, headers }: Response): boolean {
   if (status === 204 || status === 304) return true;
+  // Accepted notifications of the Model Context Protocol have no body, and so no type.
+  if (status === 202 && headers.has(REQUEST_ID)) return true;
   if (status === 200 && headers.has("Content-Disposition")) return true;
   return !(status >= 300 && status < 400) && TYPES.test(headers.get("Content-Type") ?? "");
 }

@@ -239,7 +239,7 @@ def _can_do_without(question: Question, model: ChatModel, intent: Intent) -> boo
 
 def _declined(question: Question, intent: Intent) -> list[Part]:
     """Return the part of a question that is declined. Small talk is not."""
-    query = " ".join(UNSTORABLE.sub("", intent.query).split())
+    query = " ".join(UNSTORABLE.sub(" ", intent.query).split())
     return [DeclinedPart(Declined(query, question.mode))] if intent.needs_passages else []
 
 

@@ -23,7 +23,7 @@ from functions.chat.streams.group_commit import GroupCommit
 from functions.chat.streams.replay import Replayer
 from functions.chat.streams.ui_message_stream import CONTENT_TYPE, HEADERS, Abort
 from functions.chat.streams.writer import Writer
-from headwater.conversations import check_conversation_id, row_id
+from headwater.conversations import ConversationId, check_conversation_id, row_id
 from headwater.errors import Conflict, UnprocessableContent
 from headwater.filters.parse import parse_filter
 from headwater.web.app import Call, Reply, Route
@@ -57,7 +57,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
     `GET /api/agents`, by default that of the question before, "" for the built-in one. Only `mode: agent` has one.
     """
 
-    id: str
+    id: ConversationId
     messages: list[PostedMessage]
     half_life_days: HalfLife | None = None
     filter: str | None = None
@@ -182,15 +182,19 @@ class ChatRoutes:
         """Replay the conversation's running answer from its start and follow it to its end. 204 if none is running.
 
         With the header `Last-Event-ID`, continue after that event, even if the answer has ended since. If the answer
-        is being written anew, the stream begins with another `start`, which replaces all that came before.
+        is being written anew, or has no such event, the stream begins with another `start`, which replaces all that
+        came before.
         """
         conversation_id = _row_id(call)
         last_seen = call.request.headers.get("Last-Event-ID", "")
         after = int(last_seen) if re.fullmatch("[0-9]{1,9}", last_seen) else 0
         with self.database.transaction(call.workspace_id) as tx:
             answer, is_open = message_log.find_last(tx, call.workspace_id, conversation_id)
-            if answer is None or not (is_open or (after and message_log.read(tx, answer, after))):
+            known = message_log.read(tx, answer, after - 1) if answer and after else []
+            if answer is None or not (is_open or (known and known[-1].seq > after)):
                 return Reply(None, 204)
+        if not known:  # the event may be of an earlier answer
+            after = 0
         return _stream(self.replayer.replay(answer, after=after, request_id=call.request_id))
 
     def stop_chat(self, call: Call) -> Stopped:

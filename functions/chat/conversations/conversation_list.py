@@ -64,7 +64,7 @@ def read_conversations(tx: Connection, caller: Caller, query: ConversationQuery)
 
     A conversation that is used or pinned while its caller pages moves to the first page.
     """
-    words = query.q.replace("\0", "").split()[:MAX_SEARCH_WORDS]
+    words = query.q.replace("\0", " ").split()[:MAX_SEARCH_WORDS]
     values: dict[str, Any] = {f"word{n}": _patterns(word) for n, word in enumerate(words)}
     values |= {"workspace_id": caller.workspace_id, "subject": caller.subject, "n": query.limit + 1}
     rows = list(tx.execute(_list_statement(len(words)), values | _decode_cursor(query.after)))

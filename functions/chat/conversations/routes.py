@@ -65,6 +65,7 @@ class ConversationRoutes:
                 self.export_conversation,
                 "Export a conversation",
                 query=ExportQuery,
+                others=tuple((200, kind.partition(";")[0]) for kind in _CONTENT_TYPES.values()),
             ),
             Route(
                 "PATCH",

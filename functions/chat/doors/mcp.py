@@ -13,6 +13,7 @@ from functions.chat.doors.mcp_tools import TOOLS, Tool, ToolBox
 from headwater import logs
 from headwater.auth.callers import Caller
 from headwater.errors import HeadwaterError, PayloadTooLarge
+from headwater.schemas import explain
 from headwater.web.app import Call, Reply, Route
 from headwater.web.limits import MAX_BODY_BYTES
 
@@ -35,7 +36,18 @@ class McpRoutes:
     def routes(self) -> list[Route]:
         """Return the route. Each tool checks the scope of an API key itself."""
         summary = "Use the Model Context Protocol"
-        return [Route("POST", "/mcp", self.handle_message, summary, scope="any", streams=True, others=_RESPONSES)]
+        return [
+            Route(
+                "POST",
+                "/mcp",
+                self.handle_message,
+                summary,
+                raw_body=("application/json",),
+                scope="any",
+                streams=True,
+                others=_RESPONSES,
+            )
+        ]
 
     def handle_message(self, call: Call) -> flask.Response | Reply:
         """Handle one message of the Model Context Protocol: a JSON-RPC 2.0 request or notification.
@@ -78,7 +90,9 @@ class McpRoutes:
         try:
             decoded = msgspec.convert(arguments, tool.arguments_type)
         except msgspec.ValidationError as error:
-            raise RpcError(INVALID_PARAMS, f"Invalid arguments for {tool.name}: {error}.") from error
+            raise RpcError(
+                INVALID_PARAMS, f"Invalid arguments for {tool.name}: {explain(error, tool.arguments_type)}"
+            ) from error
         steps = _run(tool, self.tools, call.caller, decoded)
         if "text/event-stream" in call.request.headers.get("Accept", ""):
             return event_response(self._events(steps, message, stateless=stateless))

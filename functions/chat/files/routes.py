@@ -131,6 +131,7 @@ class FileRoutes:
                 self.get_stored_file,
                 "Download a file of a conversation",
                 query=ContentQuery,
+                others=((200, "*/*"),),
             ),
             Route(
                 "GET",

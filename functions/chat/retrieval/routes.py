@@ -23,7 +23,7 @@ class SearchQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ones less. Its default is the workspace's setting. `rerank: false` keeps the fused order.
     """
 
-    q: str = ""
+    q: Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 1})]
     k: Annotated[int, msgspec.Meta(ge=1, le=50)] = 10
     source_id: uuid.UUID | None = None
     filter: str = ""
@@ -147,10 +147,10 @@ class SearchRoutes:
 
 
 def check_question(question: str, max_chars: int, name: str) -> str:
-    """Return the question without NUL characters. Raises UnprocessableContent if it is empty or too long."""
+    """Return the question, with spaces for NUL characters. Raises UnprocessableContent if it is empty or too long."""
     if len(question) > max_chars:
         raise UnprocessableContent(f"{name} is too long: {len(question)} characters, {max_chars} are allowed.")
-    question = question.replace("\0", "").strip()
+    question = question.replace("\0", " ").strip()
     if not question:
         raise UnprocessableContent(f"{name} is empty.")
     return question

@@ -20,7 +20,7 @@ from sqlalchemy.engine import Connection
 from functions.chat.common_words import common_words
 from functions.chat.retrieval.bm25 import Occurrences, QueryWord, Statistics, WordScores, score, word_weights
 from headwater.database.transactions import to_array
-from headwater.words.analysis import DEFAULT_LANGUAGE, is_pair, query_words, sparse_vector
+from headwater.words.analysis import DEFAULT_LANGUAGE, find_emoji, is_pair, query_words, sparse_vector
 from headwater.words.analysis import QueryWord as AnalysedWord
 
 MAX_WORDS = 64
@@ -51,7 +51,8 @@ _HANGUL = "\uac00"
 def weigh_words(
     query: str, languages: Sequence[str], stop_words: Collection[str], english_stop_words: Collection[str] = ()
 ) -> list[QueryWord]:
-    """Return the words of a query with their weights. Stop words are looked up only if there are no others.
+    """Return the words of a query with their weights. Emoji are looked up only if there are no others, and stop words
+    only if there are no emoji either.
 
     `english_stop_words` are the query's, for a query in English that is looked up in texts of other languages: in
     these, they are rare, since only names, code and quotations have them.
@@ -61,7 +62,8 @@ def weigh_words(
     if DEFAULT_LANGUAGE not in languages and _is_english(words, english_stop_words, common.union(stop_words)):
         stop_words = frozenset(stop_words).union(english_stop_words)
         common = common_words((*languages, DEFAULT_LANGUAGE))
-    words = ([word for word in words if word.text not in stop_words] or words)[:MAX_WORDS]
+    words = [word for word in words if word.text not in stop_words] or words
+    words = ([word for word in words if not find_emoji(word.text)] or words)[:MAX_WORDS]
     weights = (COMMON_WEIGHT if _is_common(word.text, common) else 1.0 for word in words)
     return [QueryWord(word.ids, weight, _share(word.text)) for word, weight in zip(words, weights, strict=True)]
 

@@ -17,6 +17,7 @@ from headwater import logs
 from headwater.errors import DatabaseUnavailable, HeadwaterError, LeaseLost
 from headwater.extensions.tools import ExtensionTool, open_tool, tool_names
 from headwater.file_store.versions import NewVersion
+from headwater.schemas import explain
 from headwater.tools import Tool, ToolContext, ToolDescription, describe_tool
 
 FAILED = "The tool failed for a reason that is no fault of the arguments. Go on without it."
@@ -104,7 +105,7 @@ class Toolbox:
             try:
                 decoded = msgspec.convert(arguments, tool.arguments_type)
             except msgspec.ValidationError as error:
-                return Result(f"Invalid arguments for {name}: {error}.", is_error=True)
+                return Result(f"Invalid arguments for {name}: {explain(error, tool.arguments_type)}", is_error=True)
             value = tool.run(context, decoded)
         if isinstance(value, Found):
             return Result(passages=value.passages, note=value.note)

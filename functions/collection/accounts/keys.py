@@ -13,7 +13,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from functions.collection.names import check_name
+from functions.collection.names import Name, check_name
 from headwater.auth import audit_log
 from headwater.auth.api_keys import hash_key, key_hint, make_key
 from headwater.auth.callers import DEPLOYMENT, LOCAL, Caller, Role, Scope, ensure_local_workspace, role_covers
@@ -28,7 +28,7 @@ class NewApiKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     An empty list means no limit.
     """
 
-    name: str
+    name: Name
     role: Role = "reader"
     scopes: list[Scope] = []
     expires_in_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] | None = None

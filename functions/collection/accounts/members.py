@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from functions.collection.accounts import keys
 from functions.collection.accounts.mcp_connections import end_connections
-from functions.collection.names import check_name
+from functions.collection.names import Name, check_name
 from headwater.auth import audit_log
 from headwater.auth.callers import LOCAL, ROLES, Caller, Role, ensure_local_workspace, role_covers
 from headwater.auth.user_tokens import is_subject
@@ -27,14 +27,14 @@ class NewMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     subject: str
     role: Role = "reader"
-    name: str | None = None
+    name: Name | None = None
 
 
 class MemberChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Changes of a member. Omitted fields stay as they are."""
 
     role: Role | UnsetType = UNSET
-    name: str | UnsetType | None = UNSET
+    name: Name | UnsetType | None = UNSET
 
 
 class Member(msgspec.Struct, frozen=True):

@@ -29,7 +29,15 @@ class AccountRoutes:
         members_path, member = "/api/members", "/api/members/<path:subject>"
         return [
             Route("GET", "/api/me", self.get_me, "Get the caller", returns=Me, scope="any"),
-            Route("GET", my_data, self.export_data, "Export the caller's data", scope="any", is_long=True),
+            Route(
+                "GET",
+                my_data,
+                self.export_data,
+                "Export the caller's data",
+                scope="any",
+                is_long=True,
+                others=((200, "application/json"),),
+            ),
             Route(
                 "DELETE",
                 my_data,

@@ -28,6 +28,7 @@ from functions.collection.parsers.parse import ParsedDocument
 from headwater.embedding.base import CONTEXT_SEPARATOR, Tokenizer, context_parts, input_hash, input_with_context
 from headwater.parsers import Block
 from headwater.passages import about, excerpt, is_within_word
+from headwater.words.analysis import find_emoji
 
 CHUNKER_VERSION = 2
 """Part of each document's fingerprint: raise it when the same document would be split differently."""
@@ -296,12 +297,12 @@ class _Splitter:
         return self.measured.count(piece.start, piece.end) < TINY_TOKENS
 
     def to_chunks(self, piece: _Piece) -> list[Chunk]:
-        """Make a chunk of a piece, or several; none if it has no word.
+        """Make a chunk of a piece, or several; none if it has neither a word nor an emoji.
 
         Tokens are counted again after a split inside a word, and if leaving out markup may join words.
         """
         text, start, end = self.measured.text, piece.start, piece.end
-        if not any(map(str.isalnum, text[start:end])):
+        if not any(map(str.isalnum, text[start:end])) and not find_emoji(text[start:end]):
             return []
         headings, context, tokens = self.header(piece.path)
         markup, header = self.markup_in(start, end), self.table_header(start)

@@ -241,7 +241,7 @@ class ApiClient:
                     if response.connection is not None:  # not read to its end
                         response.close()
         except (urllib3.exceptions.HTTPError, DeadlineExceeded) as error:
-            raise translate_http_error(error, quote(url), self._origin or url) from None
+            raise translate_http_error(error, quote(url), host_of(url)) from None
         except (ValueError, UnicodeError) as error:
             raise PermanentError(f"{quote(url)} is not a valid address ({quote(error)}).") from None
 

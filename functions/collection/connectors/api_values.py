@@ -72,5 +72,5 @@ def as_list(value: Any) -> list[Any]:
 
 
 def as_text(value: Any) -> str:
-    """Return a JSON string without NUL characters; "" for anything else."""
-    return value.replace("\0", "") if isinstance(value, str) else ""
+    """Return a JSON string with spaces in place of NUL characters; "" for anything else."""
+    return value.strip("\0").replace("\0", " ") if isinstance(value, str) else ""

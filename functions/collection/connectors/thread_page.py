@@ -79,7 +79,7 @@ def nest(text: str, levels: int) -> Iterator[str]:
     ['## A', '```', 'b', '```']
     """
     fence, end_of_markup, before = "", "", ""
-    for line in text.replace("\0", "").replace("\r\n", "\n").replace("\r", "\n").split("\n"):
+    for line in text.replace("\0", " ").replace("\r\n", "\n").replace("\r", "\n").split("\n"):
         written = line
         if fence:
             fence = "" if _closes(line, fence) else fence

@@ -17,7 +17,7 @@ from functions.collection.documents.upload import check_key
 from headwater import logs
 from headwater.config import Settings
 from headwater.connectors import Fetched
-from headwater.conversations import check_conversation_id
+from headwater.conversations import ConversationId, check_conversation_id
 from headwater.database.transactions import Database
 from headwater.errors import PayloadTooLarge, UnprocessableContent
 from headwater.file_store.contents import Contents
@@ -34,14 +34,14 @@ MAX_NAME_CHARS = 200
 class AttachQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The conversation, and the file's name, such as `report.pdf`. Its ending says how the file is read."""
 
-    conversation_id: str
+    conversation_id: ConversationId
     name: str
 
 
 class AttachedQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The conversation."""
 
-    conversation_id: str
+    conversation_id: ConversationId
 
 
 class ConversationFileRoutes:
@@ -73,6 +73,7 @@ class ConversationFileRoutes:
                 self.attach_file,
                 "Attach a file to a conversation",
                 query=AttachQuery,
+                raw_body=("application/octet-stream",),
                 returns=ConversationFile,
                 status=201,
                 scope="chat",

@@ -55,6 +55,7 @@ class FileRoutes:
                 self.upload_file,
                 "Upload a file",
                 query=FilePath,
+                raw_body=("application/octet-stream",),
                 returns=ChangedFile,
                 status=202,
                 access="editor",
@@ -70,7 +71,13 @@ class FileRoutes:
                 status=202,
                 access="editor",
             ),
-            Route("GET", f"{file}/content", self.get_file_content, "Get the content of an uploaded file"),
+            Route(
+                "GET",
+                f"{file}/content",
+                self.get_file_content,
+                "Get the content of an uploaded file",
+                others=((200, "*/*"),),
+            ),
             Route(
                 "POST",
                 f"{file}/restore",

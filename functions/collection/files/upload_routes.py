@@ -52,6 +52,7 @@ class UploadRoutes:
                 f"{upload}/parts/<int:number>",
                 self.upload_part,
                 "Upload a part",
+                raw_body=("application/octet-stream",),
                 status=204,
                 access="editor",
                 max_body_bytes=MAX_UPLOAD_BYTES,

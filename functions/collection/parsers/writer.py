@@ -21,7 +21,7 @@ _MAX_LIST_DEPTH = 10
 _LONG_TARGET_CHARS = 200
 """Addresses of this length are markup, as in Markdown files."""
 
-_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_CONTROLS = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _SYNTAX = (
     r"[\\`*\[~]|(?<![^\W_])_|_(?![^\W_])|<(?=[A-Za-z/!?])|&(?=#?\w+;)"
     r"|^(?:#(?=#{0,5}(?:[ \t]|$))|>|[-+](?=[-\s|:]|$)|=(?==*[ \t]*$)|\|(?=[ \t]*:?-)|:(?=-)|\d{1,9}[.)](?=\s|$))"
@@ -175,7 +175,7 @@ class MarkdownWriter:
         self._mark_pages()
         return Parsed(
             text="".join(self._parts),
-            title=_clean(title) if title else None,
+            title=_clean(title).strip() if title else None,
             front_matter=front_matter or {},
             blocks=tuple(self._blocks),
             links=tuple(self._links),
@@ -279,8 +279,8 @@ def _plain(inline: Inline) -> str:
 
 
 def _clean(text: str) -> str:
-    """Remove what is not text: control characters and halves of surrogate pairs."""
-    return _CONTROLS.sub("", text)
+    """Remove what is not text: control characters and halves of surrogate pairs. NUL separates words."""
+    return _CONTROLS.sub("", text.replace("\0", " "))
 
 
 def _tidy(text: Text) -> list[Inline]:

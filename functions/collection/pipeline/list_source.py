@@ -15,6 +15,8 @@ from sqlalchemy.engine import Connection
 
 from functions.collection.connectors.registry import is_remote, max_batch
 from functions.collection.documents.fingerprints import current_suffixes, current_versions
+from functions.collection.documents.parser_pool import parser_pool
+from functions.collection.documents.store import read_active_model
 from functions.collection.files.files import read_current
 from functions.collection.pipeline.difference import insert_items
 from functions.collection.pipeline.withhold import is_suspicious, max_delete_ratio, update_withheld
@@ -33,9 +35,13 @@ from headwater.queue.worker import StepResult
 
 @dataclass(frozen=True)
 class ListInput:
-    """What a `list` step reads: how to reach the source, its cursor, and the source's fingerprints that are stored."""
+    """What a `list` step reads: how to reach the source, its cursor, and the source's fingerprints that are stored.
+
+    `model` is the active embedding model.
+    """
 
     credentials: Credentials
+    model: str
     cursor: str | None
     stored_fingerprints: frozenset[str]
 
@@ -49,17 +55,18 @@ class ListSource:
         self.opener = opener
         self.settings = settings
         self.start_job = start_job
+        self.parsers = parser_pool(settings)
 
     def gather(self, tx: Connection, step: Step) -> ListInput:
         """Read the source, its cursor and its stored fingerprints. To fetch everything, none of these count."""
         credentials = read_credentials(tx, step.run_id, self.settings)
         if not is_remote(credentials.kind):
             credentials = replace(credentials, files=read_current(tx, credentials.source_id))
-        resume = step.payload.get("resume")
+        model, resume = read_active_model(tx), step.payload.get("resume")
         if period := step.payload.get("period"):
             credentials = replace(credentials, period=msgspec.convert(period, Period))
         if step.payload.get("everything"):
-            return ListInput(credentials, resume, frozenset())
+            return ListInput(credentials, model, resume, frozenset())
         values = {"source_id": credentials.source_id}
         fingerprints: str | None = tx.execute(
             _SELECT_FINGERPRINTS, {**values, "suffixes": json_rows(current_suffixes())}
@@ -67,10 +74,12 @@ class ListSource:
         cursor = resume
         if cursor is None and credentials.period is None:
             cursor = tx.execute(_SELECT_CURSOR, {**values, "versions": current_versions()}).scalar_one()
-        return ListInput(credentials, cursor, frozenset(fingerprints.split("\n") if fingerprints else ()))
+        return ListInput(credentials, model, cursor, frozenset(fingerprints.split("\n") if fingerprints else ()))
 
     def compute(self, gathered: ListInput) -> Listing:
         """List the source. The listing of a period removes nothing and has no cursor."""
+        if not gathered.stored_fingerprints:
+            self.parsers.warm(gathered.model)  # all that is listed will be parsed
         listing = self.opener.open(gathered.credentials).list(gathered.cursor, gathered.stored_fingerprints)
         if gathered.credentials.period is None:
             return listing

@@ -18,6 +18,8 @@ from headwater.config import Settings
 from headwater.errors import Conflict
 from headwater.queue import ledger
 
+_NOTHING_TO_RETRY = "Nothing failed in this run, and nothing was left over."
+
 
 def retry_run(tx: Connection, workspace_id: uuid.UUID, run_id: uuid.UUID, settings: Settings) -> uuid.UUID:
     """Open a run with the failed items of an ended one, and those that a cancelled one had not fetched; returns its id.
@@ -25,10 +27,13 @@ def retry_run(tx: Connection, workspace_id: uuid.UUID, run_id: uuid.UUID, settin
     A large run is left to the job. Raises NotFound; or Conflict if there are no such items, the source is paused or has
     an open run, or has been listed since.
     """
-    source_id, new_id = read_summary(tx, run_id).source_id, uuid.uuid4()
+    run, new_id = read_summary(tx, run_id), uuid.uuid4()
+    source_id = run.source_id
     lock_source(tx, workspace_id, source_id)
     check_not_paused(tx, source_id)
     check_no_open_run(tx, source_id)
+    if run.state == "succeeded":
+        raise Conflict(_NOTHING_TO_RETRY)
     last_id = tx.execute(_SELECT_LAST_LISTING, {"source_id": source_id}).scalar_one_or_none()
     if last_id != run_id:
         raise Conflict(
@@ -41,7 +46,7 @@ def retry_run(tx: Connection, workspace_id: uuid.UUID, run_id: uuid.UUID, settin
     values = {"id": new_id, "workspace_id": workspace_id, "run_id": run_id, "batch": batch}
     inserted = tx.execute(_INSERT_ITEMS, values).one()
     if not inserted.items:
-        raise Conflict("Nothing failed in this run, and nothing was left over.")
+        raise Conflict(_NOTHING_TO_RETRY)
     engine = "job" if is_large(settings, inserted.items) else "tickets"
     tx.execute(_UPDATE_RUN, {"id": new_id, "total": inserted.items, "engine": engine})
     mark_for_embedding(tx, source_id)

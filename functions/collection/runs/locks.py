@@ -39,6 +39,21 @@ def cancel_steps(tx: Connection, run_id: uuid.UUID) -> None:
             locks.rollback()  # a `finish` step was added before; its worker may wait for the source
 
 
+def cancel_steps_of_source(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID) -> None:
+    """Cancel the open steps of a source's run, then lock the source and the run, so that no run and no step is added.
+
+    Waits for a run that is being started, and for steps that are being committed. Raises NotFound.
+    """
+    while True:
+        with tx.begin_nested() as locks:
+            lock_source(tx, workspace_id, source_id)
+            run_id = tx.execute(_LOCK_OPEN_RUN, {"source_id": source_id}).scalar_one_or_none()
+            if run_id is None or not ledger.has_open_steps(tx, run_id):
+                return
+            locks.rollback()  # a worker locks its step before the source
+        ledger.cancel(tx, run_id)
+
+
 def check_no_open_run(tx: Connection, source_id: uuid.UUID) -> None:
     """Raise Conflict if a run of the source is open. The caller holds the source's lock."""
     run = tx.execute(_OPEN_RUN, {"source_id": source_id}).one_or_none()
@@ -54,5 +69,9 @@ _LOCK_SOURCE_OF_RUN = sa.text("""
 """)
 
 _LOCK_RUN = sa.text("select 1 from runs where id = :run_id for no key update")
+
+_LOCK_OPEN_RUN = sa.text("""
+    select id from runs where source_id = :source_id and state = 'running' for no key update
+""")
 
 _OPEN_RUN = sa.text("select id, kind from runs where source_id = :source_id and state = 'running'")

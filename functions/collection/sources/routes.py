@@ -12,6 +12,7 @@ from functions.collection.connectors.registry import (
     built_in_kinds,
     describe_kinds,
     kind_for_new_source,
+    kind_of_source,
 )
 from functions.collection.names import check_name
 from functions.collection.runs import start
@@ -26,6 +27,7 @@ from headwater.auth import audit_log
 from headwater.config import Settings
 from headwater.connectors import Period, SourceKind
 from headwater.database.transactions import Database
+from headwater.errors import UnprocessableContent
 from headwater.queue.tickets import Tickets
 from headwater.web.app import Call, Route
 
@@ -207,6 +209,8 @@ class SourceRoutes:
 
 def _normalise_token(token: str | None, kind: str) -> str | None:
     """Check a new token. Those of extensions may have any number of lines."""
+    if token and kind_of_source(kind).describe().secret is None:
+        raise UnprocessableContent(f"token: sources of the kind {kind!r} have none. Leave the field out.")
     return normalise_token(token, has_lines=kind not in built_in_kinds())
 
 

@@ -10,8 +10,8 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy.engine import Connection
 
 from functions.collection.connectors.registry import kind_of_source
-from functions.collection.names import check_name
-from functions.collection.runs.locks import cancel_steps, check_no_open_run, lock_source
+from functions.collection.names import Name, check_name
+from functions.collection.runs.locks import cancel_steps_of_source, check_no_open_run, lock_source
 from functions.collection.runs.pause import set_paused
 from functions.collection.runs.read import COLLECT_KINDS, RunSummary, read_last_runs
 from functions.collection.runs.start import read_provider
@@ -32,7 +32,7 @@ class NewSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     kind: str
-    name: str
+    name: Name
     config: dict[str, Any]
     token: str | None = None
     schedule: str | None = None
@@ -47,7 +47,7 @@ class SourceChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     its open run continues.
     """
 
-    name: str | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
     config: dict[str, Any] | UnsetType = UNSET
     token: str | UnsetType | None = UNSET
     schedule: str | UnsetType | None = UNSET
@@ -210,12 +210,8 @@ def delete_source(tx: Connection, workspace_id: uuid.UUID, source_id: uuid.UUID)
 
     Cancels the steps of the open run first, since a worker locks its step before the source. Raises NotFound.
     """
-    values = {"id": source_id, "workspace_id": workspace_id}
-    for run_id in tx.execute(_OPEN_RUN, values).scalars():
-        cancel_steps(tx, run_id)
-    name: str | None = tx.execute(_DELETE, values).scalar_one_or_none()
-    if name is None:
-        raise NotFound(f"Source not found: {source_id}.")
+    cancel_steps_of_source(tx, workspace_id, source_id)
+    name: str = tx.execute(_DELETE, {"id": source_id}).scalar_one()
     return name
 
 
@@ -265,6 +261,4 @@ _SET_CONFIG = sa.text("""
 
 _SET_TOKEN = sa.text("update sources set token = :token, credential = :credential where id = :id")
 
-_DELETE = sa.text("delete from sources where id = :id and workspace_id = :workspace_id returning name")
-
-_OPEN_RUN = sa.text("select id from runs where source_id = :id and workspace_id = :workspace_id and state = 'running'")
+_DELETE = sa.text("delete from sources where id = :id returning name")

@@ -16,7 +16,7 @@ from headwater.errors import UnprocessableContent
 
 MAX_HEADER_BYTES = 64_000
 _FORM_FIELDS = ("email", "body-mime")
-_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 _HEADER = re.compile(rb"\s{0,20}(?:From [^\n]{1,200}\n)?[A-Za-z][\w-]{0,60}:")
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
 _ADVICE = "Set the provider to send the whole message (raw MIME)."
@@ -29,7 +29,7 @@ class _PostmarkDelivery(msgspec.Struct, frozen=True):
 def read_message(body: bytes, content_type: str) -> bytes:
     """Return the message in a delivery (RFC 5322). Raises UnprocessableContent if there is none."""
     media_type = content_type.partition(";")[0].strip().lower()
-    if media_type in _FORMS:
+    if media_type in FORMS:
         content = _read_form(body, content_type)
     elif media_type == "application/json":
         try:

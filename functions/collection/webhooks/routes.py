@@ -14,7 +14,7 @@ from functions.collection.files.versions import ChangedFile, Versions
 from functions.collection.sources.connect import file_prefix
 from functions.collection.webhooks import webhooks
 from functions.collection.webhooks.attachments import attachment_path, read_attachments, with_links
-from functions.collection.webhooks.mail import file_path, read_message
+from functions.collection.webhooks.mail import FORMS, file_path, read_message
 from functions.collection.webhooks.signatures import verify
 from functions.collection.webhooks.webhooks import CreatedWebhook, DeliveryResult, WebhookSource
 from headwater import logs
@@ -65,6 +65,7 @@ class WebhookRoutes:
                 "/api/hooks/<uuid:id>",
                 self.receive_delivery,
                 "Receive a webhook's delivery",
+                raw_body=("*/*",),
                 returns=DeliveryResult,
                 status=202,
                 access="signed",
@@ -74,6 +75,7 @@ class WebhookRoutes:
                 "/api/hooks/<uuid:id>/mail",
                 self.receive_mail,
                 "Receive a message of a mail provider",
+                raw_body=("message/rfc822", "application/json", *FORMS),
                 returns=ReceivedMail,
                 status=202,
                 access="signed",

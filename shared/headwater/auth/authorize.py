@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import flask
 
 from headwater.auth import callers
-from headwater.auth.bearer import Bearer, read_token
+from headwater.auth.bearer import Bearer, read_token, selected_workspace
 from headwater.auth.callers import LOCAL, Caller, RequiredScope, role_covers
 from headwater.auth.google_oidc import GoogleOidc
 from headwater.config import LOOPBACK_HOSTS, Settings
@@ -60,7 +60,10 @@ class Auth:
             raise Unauthorized("LOCAL_TOKEN is not set, so AUTH_MODE=local accepts no request. `scripts/dev` sets it.")
         if not hmac.compare_digest(token.encode(), expected.encode()):
             raise Unauthorized(f"The token is not that of this installation. {advice}.")
-        return Caller(self.settings.local_workspace_id, LOCAL, "owner")
+        own = self.settings.local_workspace_id
+        if selected_workspace(request) not in (None, own):
+            raise Forbidden(f"AUTH_MODE=local has no other workspace than {own}. Omit the header X-Workspace.")
+        return Caller(own, LOCAL, "owner")
 
     def _check_origin(self, request: flask.Request) -> None:
         """Raise Forbidden unless the request comes from this machine, and from no page of another site."""

@@ -31,7 +31,7 @@ class Bearer:
         Raises Unauthorized, Forbidden, or UpstreamError if the issuer's keys are unavailable.
         """
         token = read_token(request)
-        workspace_id = _selected_workspace(request)
+        workspace_id = selected_workspace(request)
         if token.startswith(api_keys.PREFIX):
             return self._check_key(token, workspace_id, scope or self.service)
         return self._check_identity(self.tokens.verify(token), workspace_id)
@@ -89,7 +89,8 @@ def read_token(request: flask.Request, advice: str = "Send a token or an API key
     return token.strip()
 
 
-def _selected_workspace(request: flask.Request) -> uuid.UUID | None:
+def selected_workspace(request: flask.Request) -> uuid.UUID | None:
+    """Return the workspace of the header `X-Workspace`, None without one; raises BadRequest if it is no id."""
     selected = request.headers.get("X-Workspace")
     try:
         return uuid.UUID(selected) if selected else None

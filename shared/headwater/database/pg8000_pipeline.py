@@ -22,6 +22,7 @@ from pg8000 import core
 from pg8000.dbapi import convert_paramstyle
 
 from headwater.database.arrays import BinaryValue
+from headwater.errors import UnprocessableContent
 
 CONNECT_TIMEOUT_S = 10.0
 _PEER_TIMEOUT_S = 30
@@ -156,7 +157,10 @@ class PipelinedConnection(pg8000.Connection):  # type: ignore[misc]
         return b"".join((parsed, _DESCRIBE, _message(core.BIND, bound), core.EXECUTE_MSG, core.SYNC_MSG))
 
     def _text(self, value: Any) -> bytes | None:
-        [text] = core.make_params(self.py_types, [value])
+        try:
+            [text] = core.make_params(self.py_types, [value])
+        except OverflowError as error:  # pg8000 converts times to UTC, where the year may become 0 or 10000
+            raise UnprocessableContent("A time is out of range. Use the years 1 to 9999, in UTC.") from error
         return None if text is None else text.encode(self._client_encoding)
 
     def _send(self, message: bytes) -> None:

@@ -2,8 +2,9 @@
 
 A workspace with up to `EXACT_VECTORS` vectors of a model is scanned exactly, which is fast enough. A model's partition
 is indexed only if a workspace has more. The index (IVFFlat) divides the vectors into lists, each around a centre; a
-search compares the vectors of the `PROBES` nearest lists. The job builds indexes as the owner after its work and after
-migrations, and builds a new one once there are twice as many vectors; search scans exactly until an index exists.
+search compares the vectors of the `PROBES` nearest lists. The job builds indexes as the owner: after its work, while it
+waits for steps, and after migrations. It builds a new one once there are twice as many vectors. Search scans exactly
+until an index exists.
 Reasons: `docs/decisions/0026`.
 """
 
@@ -62,7 +63,10 @@ def build_indexes(settings: Settings, exact_vectors: int = EXACT_VECTORS) -> lis
         with owner_session(settings.database_admin_url, settings.database_root_certificate) as session:
             if not session.execute(_TRY_LOCK).scalar_one():
                 return []
-            return [_build_index(session, *item) for item in _models_to_index(session, exact_vectors)]
+            built: list[str] = []
+            while models := list(_models_to_index(session, exact_vectors)):  # again: vectors are added meanwhile
+                built += [_build_index(session, *item) for item in models]
+            return built
     except (HeadwaterError, sa.exc.DBAPIError) as error:
         logs.event("vectors.not_indexed", severity=40, error=error)
         return []

@@ -1,6 +1,5 @@
 """Translate errors of the guarded HTTP client into errors that say what to do."""
 
-import re
 import ssl
 
 import urllib3.exceptions as http
@@ -9,8 +8,6 @@ from headwater.errors import PermanentError, SystemicError, UpstreamError
 from headwater.outbound.deadline import exceeded_limit_s
 from headwater.redaction import quote
 
-_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
-
 
 def translate_http_error(error: Exception, url: str, host: str) -> UpstreamError | PermanentError:
     """Return the error that an error of urllib3, or DeadlineExceeded, stands for. The message contains the URL."""
@@ -18,7 +15,7 @@ def translate_http_error(error: Exception, url: str, host: str) -> UpstreamError
         return UpstreamError(f"{host} did not finish its answer in {limit_s:g} s. Try again later.")
     cause = error.reason if isinstance(error, http.MaxRetryError) and error.reason else error
     reason = str(cause).rpartition(": ")[2]  # urllib3 puts the connection's name first
-    reason = quote(_ERRNO.sub("", reason)).rstrip("')")
+    reason = quote(reason).rstrip("')")
     match cause:
         case http.NameResolutionError():
             message = f"The host {host} was not found. Check the URL, or try again later."

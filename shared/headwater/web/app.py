@@ -85,10 +85,11 @@ class Call:
 class Route:
     """A route: method, path (werkzeug's rule syntax), handler and a one-line summary for the API documentation.
 
-    `query` and `body` are the structs to decode query string and JSON body into, None for none. `returns` is the struct
-    of the response with `status`; `streams` marks server-sent events. `is_long` marks other requests that take long;
-    they and streams have a limit of their own, so that they never keep out short requests. `others` are further
-    responses that are no problem details: statuses and media types, "" for one without a body. `scope` is the one
+    `query` and `body` are the structs to decode query string and JSON body into, None for none. `raw_body` are the
+    media types of a body that the handler reads itself. `returns` is the struct of the response with `status`;
+    `streams` marks server-sent events. `is_long` marks other requests that take long; they and streams have a limit of
+    their own, so that they never keep out short requests. `others` are further responses that are no problem details:
+    statuses and media types, "" for one without a body. `scope` is the one
     that a limited API key needs: the function's name if empty; `any` admits every key. The handler's name and docstring
     are the operation's id and description in the OpenAPI document.
     """
@@ -99,6 +100,7 @@ class Route:
     summary: str
     query: Any = None
     body: Any = None
+    raw_body: tuple[str, ...] = ()
     returns: Any = None
     streams: bool = False
     is_long: bool = False
@@ -279,7 +281,7 @@ def _respond(answer: Any, status: int, request: flask.Request) -> flask.Response
         return response
     content = msgspec.json.encode(reply.body)
     response = flask.Response(content, reply.status, dict(reply.headers), content_type="application/json")
-    if request.method == "GET" and reply.status == 200:
+    if request.method in ("GET", "HEAD") and reply.status == 200:
         response.set_etag(reply.etag or hashlib.sha256(content).hexdigest()[:32])
         response.headers.setdefault("Cache-Control", "private, no-cache")
         response.make_conditional(request.environ)

@@ -15,9 +15,11 @@ from typing import Any
 import msgspec
 
 from headwater.web.app import Route
+from headwater.web.decode import may_be_omitted
 
 _CONVERTER = re.compile(r"<(?:(?P<kind>\w+):)?(?P<name>\w+)>")
 _WORKSPACE = {"$ref": "#/components/parameters/Workspace"}
+_NOT_MODIFIED = {"$ref": "#/components/responses/NotModified"}
 _SECURITY = {
     "TokenOrApiKey": {
         "type": "http",
@@ -30,6 +32,8 @@ _SECURITY = {
         "description": "The token of a share link, `hws_…`: what follows `#` in its address.",
     },
 }
+_OTHER_SCHEMAS: dict[str, dict[str, Any]] = {"application/json": {"type": "object"}, "*/*": {}}
+_PATH_SCHEMAS = {"uuid": {"type": "string", "format": "uuid"}, "int": {"type": "integer", "minimum": 0}}
 _PARAMETERS = {
     "Workspace": {
         "name": "X-Workspace",
@@ -85,12 +89,13 @@ def describe(
             "description": _paragraphs(description),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "security": [{"TokenOrApiKey": []}, {}],
+        "security": [{"TokenOrApiKey": []}],
         "tags": [{"name": tag.name, "description": tag.description} for tag in tags],
         "paths": dict(sorted(paths.items())),
         "components": {
             "schemas": {name: _tidy(schema) for name, schema in sorted(components.items())},
             "parameters": _PARAMETERS,
+            "responses": {"NotModified": {"description": "The response still has the ETag in `If-None-Match`"}},
             "securitySchemes": _SECURITY,
         },
     }
@@ -109,12 +114,16 @@ def _operation(route: Route, schema_of: dict[Any, Any], components: dict[str, An
     elif route.streams:
         success["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
     responses: dict[str, dict[str, Any]] = {str(route.status): success}
+    problem = {"application/problem+json": {"schema": schema_of[Problem]}}
     for status, media_type in route.others:
         response = responses.setdefault(str(status), {"description": HTTPStatus(status).phrase})
         if media_type:
-            schema = {"type": "object"} if media_type == "application/json" else {"type": "string"}
+            schema = _OTHER_SCHEMAS.get(media_type, {"type": "string"})
             response.setdefault("content", {})[media_type] = {"schema": schema}
-    problem = {"application/problem+json": {"schema": schema_of[Problem]}}
+        if status >= 400:
+            response.setdefault("content", {}).update(problem)
+    if route.method == "GET" and route.returns is not None:
+        responses["304"] = _NOT_MODIFIED
     operation: dict[str, Any] = {
         "operationId": operation_id(route),
         "summary": route.summary,
@@ -125,9 +134,12 @@ def _operation(route: Route, schema_of: dict[Any, Any], components: dict[str, An
     if route.access in ("signed", "link"):
         security: list[dict[str, list[str]]] = [{"ShareLink": []}] if route.access == "link" else []
         operation |= {"security": security, "parameters": _parameters(route, components)}
+    content: dict[str, Any] = {media_type: {} for media_type in route.raw_body}
     if route.body is not None:
         content = {"application/json": {"schema": schema_of[route.body]}}
-        operation["requestBody"] = {"required": True, "content": content}
+    if content:
+        required = route.body is None or not may_be_omitted(route.method, route.body)
+        operation["requestBody"] = {"required": required, "content": content}
     return operation
 
 
@@ -139,7 +151,7 @@ def _description(route: Route) -> str:
 def _parameters(route: Route, components: dict[str, Any]) -> list[dict[str, Any]]:
     parameters: list[dict[str, Any]] = []
     for match in _CONVERTER.finditer(route.path):
-        schema = {"type": "string", **({"format": "uuid"} if match["kind"] == "uuid" else {})}
+        schema = _PATH_SCHEMAS.get(match["kind"], {"type": "string"})
         parameters.append({"name": match["name"], "in": "path", "required": True, "schema": schema})
     if route.query is not None:
         struct = components[route.query.__name__]

@@ -2,7 +2,7 @@
 
 A word is found in any case, with or without accents, and in its inflected forms in the text's language. A name such as
 `std::vector`, `MessageDigestFunction`, `snake_case` or `PPR-9087` is found as it is written and by each of its parts.
-Scripts without spaces between words are cut into pairs of characters.
+Scripts without spaces between words are cut into pairs of characters. An emoji is a word, in any skin tone.
 
 Analysis does not depend on the database, so an embedded and a hosted Postgres find the same.
 """
@@ -100,6 +100,12 @@ _TYPOGRAPHIC = str.maketrans(dict.fromkeys("\u2018\u2019\u201c\u201d\u2013\u2014
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufe00-\ufe0f\ufeff]")
 """Soft hyphens, zero-width spaces and joiners, marks of direction, and variation selectors, as after emoji."""
 
+_EMOJI = re.compile(
+    "[\U0001f1e6-\U0001f1ff]{2}"  # flags
+    "|[\u231a\u231b\u23e9-\u23fa\u2600-\u2775\u2794-\u27bf\u2b50\u2b55\U0001f300-\U0001f3fa\U0001f400-\U0001faff]"
+)
+"""Emoji and symbols in their place, without the modifiers of skin tones. Joined emoji are several."""
+
 _VERSION = re.compile(r"v?(\d+\.\d.*)", re.ASCII)
 """A version, which some write with a `v`: `v0.10.3`."""
 
@@ -123,6 +129,7 @@ class QueryWord(NamedTuple):
 def count_words(text: str, language: str) -> dict[int, int]:
     """Count the words of a text in a language: word ids with how often they occur, at most MAX_COUNT times."""
     counts = Counter(chain.from_iterable(map(_ids_of(language).__getitem__, names(text))))
+    counts.update(map(word_id, find_emoji(text)))
     if len(counts) <= MAX_DISTINCT and max(counts.values(), default=0) <= MAX_COUNT:
         return dict(counts)
     return {word: min(n, MAX_COUNT) for word, n in islice(counts.items(), MAX_DISTINCT)}
@@ -146,13 +153,14 @@ def count_chunk_words(key: str, title: str, heading_path: Sequence[str], text: s
 def query_words(text: str, languages: Sequence[str]) -> list[QueryWord]:
     """Return the distinct words of a question, in their order, as they are looked up in texts of these languages.
 
-    A version is found with and without its `v`.
+    A version is found with and without its `v`. Emoji come last.
     """
     words: dict[str, QueryWord] = {}
     for name in names(text):
         for word in _words(name):
             ids = (_stem_id(code, spelling) for code in languages for spelling in _spellings(word))
             words.setdefault(word, QueryWord(word, frozenset(ids)))
+    words.update({emoji: QueryWord(emoji, frozenset((word_id(emoji),))) for emoji in find_emoji(text)})
     return list(words.values())
 
 
@@ -162,6 +170,11 @@ def names(text: str) -> list[str]:
         return _ASCII_NAMES.findall(text)
     text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text).translate(_TYPOGRAPHIC))
     return (_ASCII_NAMES if text.isascii() else _names()).findall(text)
+
+
+def find_emoji(text: str) -> list[str]:
+    """Return the emoji of a text, without variation selectors and skin tones."""
+    return [] if text.isascii() else _EMOJI.findall(text)
 
 
 def is_pair(word: str) -> bool:

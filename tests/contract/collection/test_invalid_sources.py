@@ -211,6 +211,15 @@ def test_token_with_letters_that_no_header_has_is_refused(cloud: httpx.Client, k
     assert_rejected(cloud.post("/api/sources", json=body), "The token has characters that no token has")
 
 
+def test_token_of_a_kind_without_one_is_refused(laptop: httpx.Client) -> None:
+    new = {"kind": "uploads", "name": "u", "config": {}}
+    refused = laptop.post("/api/sources", json={**new, "token": "secret"})
+    assert_rejected(refused, "token: sources of the kind 'uploads' have none. Leave the field out.")
+    source = laptop.post("/api/sources", json={**new, "token": None}).json()
+    assert laptop.patch(f"/api/sources/{source['id']}", json={"token": "secret"}).status_code == 422
+    assert laptop.patch(f"/api/sources/{source['id']}", json={"token": ""}).status_code == 200
+
+
 def test_changed_token_that_cannot_be_sent_is_refused(laptop: httpx.Client, git_server: Server) -> None:
     source = add_source(laptop, f"{git_server.url}/docs").json()
     response = laptop.patch(f"/api/sources/{source['id']}", json={"token": "first-line\nsecond-line"})

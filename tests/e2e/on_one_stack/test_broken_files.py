@@ -1,14 +1,13 @@
 """Collect broken files and bombs while readers search. `--every-input` collects 300 files."""
 
 import re
-from contextlib import suppress
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 
 from tests.harness.broken_files import SMALL_BOMBS, bombs, broken
+from tests.harness.peak_memory import peak_bytes
 from tests.harness.pipeline import Repository
 from tests.harness.stacks import RunningStack, wait_until
 
@@ -18,12 +17,7 @@ UNCLEAR = re.compile(r"failed in|ended in|Error:")
 
 def largest_process(stack: RunningStack) -> int:
     """Return the most bytes that a running process of the stack has had in memory."""
-    peaks = [0]
-    for process in stack.family():
-        with suppress(OSError, psutil.NoSuchProcess):
-            found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())
-            peaks.append(int(found[1]) * 1024 if found else 0)
-    return max(peaks)
+    return max(peak_bytes(process.pid) for process in stack.family())
 
 
 def test_api_answers_while_broken_files_are_collected(

@@ -126,6 +126,8 @@ def test_escape_leaves_only_printable_characters_and_newlines(text: str) -> None
 
 def test_quote_is_one_short_line() -> None:
     assert quote("ERR access\r\n  denied\t\x1b[31m") == r"ERR access denied \x1b[31m"
+    assert quote(ConnectionRefusedError(111, "Connection refused")) == "Connection refused"
+    assert quote("socket error: [Errno 32] Broken pipe") == "socket error: Broken pipe"
     assert quote("x" * 1_000_000) == "x" * 199 + "…"
     assert len(quote("\x1b" * 500, 50)) == 50
 

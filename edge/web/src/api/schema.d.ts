@@ -185,7 +185,7 @@ export interface paths {
          * Resume an answer
          * @description Replay the conversation's running answer from its start and follow it to its end. 204 if none is running.
          *
-         *     With the header `Last-Event-ID`, continue after that event, even if the answer has ended since. If the answer is being written anew, the stream begins with another `start`, which replaces all that came before.
+         *     With the header `Last-Event-ID`, continue after that event, even if the answer has ended since. If the answer is being written anew, or has no such event, the stream begins with another `start`, which replaces all that came before.
          */
         get: operations["resumeChat"];
         put?: never;
@@ -3081,7 +3081,7 @@ export interface components {
          * Estimate
          * @description What building a model takes: texts and tokens without a vector, the price if it is known, the time.
          *
-         *     `tokens` are counted as the model did that was active when the documents were read. `minutes` holds for the installation's usual number of workers.
+         *     `tokens` are counted as the model did that was active when the documents were read. `minutes` holds for the installation's usual number of workers: by the speed of the latest batches, else by that of a local model on one core. A model in a folder of yours counts as multilingual-e5-small, a hosted one embeds 5,000 tokens per second.
          */
         Estimate: {
             texts: number;
@@ -4282,7 +4282,6 @@ export interface components {
          * @description A search, as `SearchQuery`.
          */
         SearchRequest: {
-            /** @default  */
             q: string;
             /** @default 10 */
             k: number;
@@ -5000,7 +4999,15 @@ export interface components {
             isDeleted: boolean;
         };
     };
-    responses: never;
+    responses: {
+        /** @description The response still has the ETag in `If-None-Match` */
+        NotModified: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content?: never;
+        };
+    };
     parameters: {
         /** @description The workspace to use. Defaults to the one that the caller joined first. */
         Workspace: string;
@@ -5032,6 +5039,7 @@ export interface operations {
                     "application/json": components["schemas"]["AgentList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -5108,6 +5116,7 @@ export interface operations {
                     "application/json": components["schemas"]["AuditLog"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -5140,6 +5149,7 @@ export interface operations {
                     "application/json": components["schemas"]["BudgetStates"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -5244,6 +5254,7 @@ export interface operations {
                     "application/json": components["schemas"]["ChatSettings"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -5312,6 +5323,7 @@ export interface operations {
                     "application/json": components["schemas"]["ToolList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -5459,6 +5471,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConversationFileList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -5483,7 +5496,11 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/octet-stream": unknown;
+            };
+        };
         responses: {
             /** @description Created */
             201: {
@@ -5528,6 +5545,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConversationFileText"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -5596,6 +5614,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConversationList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -5632,6 +5651,7 @@ export interface operations {
                     "application/json": components["schemas"]["Conversation"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -5773,7 +5793,10 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "text/markdown": string;
+                    "application/json": Record<string, unknown>;
+                };
             };
             /** @description An error */
             default: {
@@ -5811,6 +5834,7 @@ export interface operations {
                     "application/json": components["schemas"]["StoredFileList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -5884,6 +5908,7 @@ export interface operations {
                     "application/json": components["schemas"]["FileChangeList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -5917,7 +5942,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "*/*": unknown;
+                };
             };
             /** @description An error */
             default: {
@@ -5991,6 +6018,7 @@ export interface operations {
                     "application/json": components["schemas"]["ShareLinkList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -6014,7 +6042,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["NewShareLink"];
             };
@@ -6107,6 +6135,7 @@ export interface operations {
                     "application/json": components["schemas"]["DocumentList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -6142,6 +6171,7 @@ export interface operations {
                     "application/json": components["schemas"]["Facets"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -6176,6 +6206,7 @@ export interface operations {
                     "application/json": components["schemas"]["Document"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -6312,6 +6343,7 @@ export interface operations {
                     "application/json": components["schemas"]["EmbeddingModelList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -6399,7 +6431,7 @@ export interface operations {
                 "X-Workspace"?: components["parameters"]["Workspace"];
             };
             path: {
-                id: string;
+                id: number;
             };
             cookie?: never;
         };
@@ -6414,6 +6446,7 @@ export interface operations {
                     "application/json": components["schemas"]["EmbeddingModel"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -6433,7 +6466,7 @@ export interface operations {
                 "X-Workspace"?: components["parameters"]["Workspace"];
             };
             path: {
-                id: string;
+                id: number;
             };
             cookie?: never;
         };
@@ -6465,11 +6498,11 @@ export interface operations {
                 "X-Workspace"?: components["parameters"]["Workspace"];
             };
             path: {
-                id: string;
+                id: number;
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["Activation"];
             };
@@ -6503,11 +6536,11 @@ export interface operations {
                 "X-Workspace"?: components["parameters"]["Workspace"];
             };
             path: {
-                id: string;
+                id: number;
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["Build"];
             };
@@ -6541,7 +6574,7 @@ export interface operations {
                 "X-Workspace"?: components["parameters"]["Workspace"];
             };
             path: {
-                id: string;
+                id: number;
             };
             cookie?: never;
         };
@@ -6556,6 +6589,7 @@ export interface operations {
                     "application/json": components["schemas"]["Estimate"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -6625,6 +6659,7 @@ export interface operations {
                     "application/json": components["schemas"]["ExtractionList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -6731,6 +6766,7 @@ export interface operations {
                     "application/json": components["schemas"]["ExtractionState"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -6903,6 +6939,7 @@ export interface operations {
                     "application/json": components["schemas"]["RatedQuestions"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -6933,7 +6970,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "*/*": unknown;
+                };
             };
             /** @description An error */
             default: {
@@ -6989,7 +7028,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "*/*": unknown;
+            };
+        };
         responses: {
             /** @description Accepted */
             202: {
@@ -7020,7 +7063,14 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "message/rfc822": unknown;
+                "application/json": unknown;
+                "multipart/form-data": unknown;
+                "application/x-www-form-urlencoded": unknown;
+            };
+        };
         responses: {
             /** @description Accepted */
             202: {
@@ -7063,6 +7113,7 @@ export interface operations {
                     "application/json": components["schemas"]["ApiKeyList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -7163,6 +7214,7 @@ export interface operations {
                     "application/json": components["schemas"]["McpServerList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -7443,6 +7495,7 @@ export interface operations {
                     "application/json": components["schemas"]["Me"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -7471,7 +7524,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": Record<string, unknown>;
+                };
             };
             /** @description An error */
             default: {
@@ -7539,6 +7594,7 @@ export interface operations {
                     "application/json": components["schemas"]["MemberList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -7679,6 +7735,7 @@ export interface operations {
                     "application/json": components["schemas"]["ChatModelList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -7778,6 +7835,7 @@ export interface operations {
                     "application/json": components["schemas"]["PromptList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -7852,6 +7910,7 @@ export interface operations {
                     "application/json": components["schemas"]["RunList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -7886,6 +7945,7 @@ export interface operations {
                     "application/json": components["schemas"]["Run"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -7959,6 +8019,7 @@ export interface operations {
                     "application/json": components["schemas"]["ItemList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -8006,8 +8067,8 @@ export interface operations {
     };
     searchPassages: {
         parameters: {
-            query?: {
-                q?: string;
+            query: {
+                q: string;
                 k?: number;
                 source_id?: string;
                 filter?: string;
@@ -8033,6 +8094,7 @@ export interface operations {
                     "application/json": components["schemas"]["Hits"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -8101,6 +8163,7 @@ export interface operations {
                     "application/json": components["schemas"]["SearchSettings"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -8169,6 +8232,7 @@ export interface operations {
                     "application/json": components["schemas"]["ShareLinkList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -8232,6 +8296,7 @@ export interface operations {
                     "application/json": components["schemas"]["SharedConversation"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -8264,6 +8329,7 @@ export interface operations {
                     "application/json": components["schemas"]["SourceKindList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -8296,6 +8362,7 @@ export interface operations {
                     "application/json": components["schemas"]["SourceList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -8366,6 +8433,7 @@ export interface operations {
                     "application/json": components["schemas"]["Source"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -8552,6 +8620,7 @@ export interface operations {
                     "application/json": components["schemas"]["FileList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -8577,7 +8646,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/octet-stream": unknown;
+            };
+        };
         responses: {
             /** @description Accepted */
             202: {
@@ -8661,6 +8734,7 @@ export interface operations {
                     "application/json": components["schemas"]["RemovalList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -8876,6 +8950,7 @@ export interface operations {
                     "application/json": components["schemas"]["StandingQuestionList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -8946,6 +9021,7 @@ export interface operations {
                     "application/json": components["schemas"]["StandingQuestion"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -9087,6 +9163,7 @@ export interface operations {
                     "application/json": components["schemas"]["StandingRunList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -9121,6 +9198,7 @@ export interface operations {
                     "application/json": components["schemas"]["FileUpload"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -9207,11 +9285,15 @@ export interface operations {
             };
             path: {
                 id: string;
-                number: string;
+                number: number;
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/octet-stream": unknown;
+            };
+        };
         responses: {
             /** @description No Content */
             204: {
@@ -9257,6 +9339,7 @@ export interface operations {
                     "application/json": components["schemas"]["UsageReport"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -9292,6 +9375,7 @@ export interface operations {
                     "application/json": components["schemas"]["DeclinedQuestions"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {
@@ -9313,7 +9397,11 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": unknown;
+            };
+        };
         responses: {
             /** @description OK */
             200: {
@@ -9339,6 +9427,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": Record<string, unknown>;
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Not Found */
@@ -9348,6 +9437,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": Record<string, unknown>;
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description An error */
@@ -9455,6 +9545,7 @@ export interface operations {
                     "application/json": components["schemas"]["ModelList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             /** @description An error */
             default: {
                 headers: {

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from functions.chat.common_words import common_words
-from headwater.words.analysis import names
+from headwater.words.analysis import find_emoji, names
 
 MAX_FOLLOW_UP_WORDS = 12
 MAX_FOLLOW_UP_CHARS = 40
@@ -23,7 +23,8 @@ MAX_TALK_CHARS = 120
 MAX_LANGUAGE_CHARS = 4_000
 """Of a text whose language is told."""
 
-_GAPS = r"[\s,.;:!?…\-\u2013\u2014¡¿'\"()\u3000-\u303f\uff00-\uff20\u061f\u060c\u2600-\u27bf\U0001f300-\U0001faff]"
+_EMOJI = r"\u200d\ufe0f\u2600-\u27bf\U0001f1e6-\U0001f1ff\U0001f300-\U0001faff"
+_GAPS = rf"[\s,.;:!?…\-\u2013\u2014¡¿'\"()\u3000-\u303f\uff00-\uff20\u061f\u060c{_EMOJI}]"
 """Spaces, punctuation and emoji."""
 
 _LETTER = r"[\w\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0900-\u0963]"
@@ -40,8 +41,8 @@ _Kind = Literal["talk", "asks"]
 
 
 def is_small_talk(message: str) -> bool:
-    """Return True for a message of small talk only, such as "Hello!" or "Danke, sehr gut"."""
-    return len(message) <= MAX_TALK_CHARS and _is_only("talk", message)
+    """Return True for a message of small talk only, such as "Hello!", "Danke, sehr gut" or a thumbs-up."""
+    return len(message) <= MAX_TALK_CHARS and (_is_emoji(message) or _is_only("talk", message))
 
 
 def is_about_the_answer(message: str) -> bool:
@@ -95,6 +96,10 @@ def _cues() -> dict[str, dict[str, str]]:
 def _edges(code: str) -> tuple[str, str]:
     """Return what stands before and after a word of a language."""
     return ("", "") if code in ("zh", "ja") else (f"(?<!{_LETTER})", f"(?!{_LETTER})")
+
+
+def _is_emoji(message: str) -> bool:
+    return bool(find_emoji(message)) and not re.sub(_GAPS, "", message)
 
 
 def _is_only(kind: _Kind, message: str) -> bool:

@@ -26,7 +26,7 @@ def to_html(storage: str, title: str, space: str, created: str) -> bytes:
     """Return a page in storage format as an HTML page that has nothing but its content."""
     from lxml import etree, html
 
-    text = _EMPTY.sub(r"<\1\2></\1>", _escape_cdata(storage.replace("\0", "")))
+    text = _EMPTY.sub(r"<\1\2></\1>", _escape_cdata(storage.replace("\0", " ")))
     try:
         root = html.fragment_fromstring(text, create_parent="div")
     except (etree.ParserError, ValueError):

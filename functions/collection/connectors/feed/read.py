@@ -179,8 +179,8 @@ def _entry(
 
 
 def _storable(text: str) -> str:
-    """Remove NUL characters and halves of surrogate pairs."""
-    return text.replace("\0", "").encode(errors="ignore").decode()
+    """Replace NUL characters by spaces and remove halves of surrogate pairs."""
+    return text.strip("\0").replace("\0", " ").encode(errors="ignore").decode()
 
 
 def _plain(html: str) -> str:

@@ -11,7 +11,6 @@ from functions.collection.connectors.patterns import matcher
 from headwater.errors import SystemicError, UnprocessableContent
 from headwater.filters.globs import compile_patterns
 
-PORTS = {"tls": 993, "starttls": 143, "none": 143}
 LEFT_OUT = frozenset((b"\\trash", b"\\junk", b"\\drafts"))
 """Special folders (RFC 6154) that are left out unless `folders` names them."""
 _LEFT_OUT_NAMES = frozenset(
@@ -57,6 +56,11 @@ class MailConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Annotated[int, Meta(ge=1, le=65_535)] | None,
         Meta(title="Port", description="Leave empty for 993, or 143 without tls."),
     ] = None
+
+    @property
+    def server_port(self) -> int:
+        """The port, by default that of the security."""
+        return self.port or (993 if self.security == "tls" else 143)
 
     def normalised(self) -> "MailConfig":
         """Return the config as it is stored; raises UnprocessableContent with the invalid field and the reason."""

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from imapclient import IMAPClient
 from imapclient.exceptions import LoginError
 
-from functions.collection.connectors.mail.config import PORTS, ListedFolder, MailConfig, OAuthSecret, read_secret
+from functions.collection.connectors.mail.config import ListedFolder, MailConfig, OAuthSecret, read_secret
 from functions.collection.connectors.mail.errors import (
     AnswerTooLarge,
     ConnectionEnded,
@@ -64,7 +64,7 @@ class _GuardedImap(imaplib.IMAP4):
     def __init__(self, config: MailConfig, context: ConnectorContext, tls: ssl.SSLContext) -> None:
         self._config, self._context, self._tls = config, context, tls
         self.expect(MAX_ANSWER_BYTES)
-        super().__init__(config.host, config.port or PORTS[config.security], CONNECT_S)
+        super().__init__(config.host, config.server_port, CONNECT_S)
 
     def _create_socket(self, timeout: float | None) -> socket.socket:
         sock = connect_guarded(
@@ -115,7 +115,7 @@ class _GuardedImap(imaplib.IMAP4):
 class _GuardedClient(IMAPClient):  # type: ignore[misc]  # the library has no types
     def __init__(self, config: MailConfig, context: ConnectorContext, tls: ssl.SSLContext) -> None:
         self._arguments = config, context, tls
-        super().__init__(config.host, config.port or PORTS[config.security], ssl=config.security == "tls")
+        super().__init__(config.host, config.server_port, ssl=config.security == "tls")
         self._imap.debug = 0
         self.normalise_times = False
 
@@ -137,9 +137,9 @@ class Readable(NamedTuple):
 class Session:
     """A connection to a server that is logged in. `connect` makes one; `redactor` keeps its secrets out of errors."""
 
-    def __init__(self, connect: Callable[[], _GuardedClient], host: str, redactor: Redactor) -> None:
+    def __init__(self, connect: Callable[[], _GuardedClient], config: MailConfig, redactor: Redactor) -> None:
         self._connect = connect
-        self._host = host
+        self._config = config
         self._redactor = redactor
         self._folder = ""
         self._unreadable = self._reconnects = 0
@@ -234,7 +234,7 @@ class Session:
     @contextmanager
     def _command(self, max_bytes: int = MAX_ANSWER_BYTES) -> Iterator[None]:
         self._client._imap.expect(max_bytes)
-        with redacting(self._redactor), translated_errors(self._host), within(COMMAND_S):
+        with redacting(self._redactor), translated_errors(self._config), within(COMMAND_S):
             yield
 
 
@@ -250,7 +250,7 @@ def open_session(config: MailConfig, secret: str | None, context: ConnectorConte
             token = request_access_token(context.http(), login, allow_plain=context.allow_private)
     redactor = Redactor([password or token])
     connect = partial(_connect, config, context, redactor, password=password, token=token)
-    session = Session(connect, config.host, redactor)
+    session = Session(connect, config, redactor)
     try:
         yield session
     finally:
@@ -262,10 +262,10 @@ def _connect(
 ) -> _GuardedClient:
     """Connect and log in."""
     tls = tls_context()
-    with redacting(redactor), translated_errors(config.host), within(COMMAND_S):
+    with redacting(redactor), translated_errors(config), within(COMMAND_S):
         client = _GuardedClient(config, context, tls)
     try:
-        with redacting(redactor), translated_errors(config.host), within(COMMAND_S):
+        with redacting(redactor), translated_errors(config), within(COMMAND_S):
             if config.security == "starttls":
                 client.starttls(tls)
             _log_in(client, config.user, password, token)

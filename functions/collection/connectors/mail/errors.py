@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from imapclient.exceptions import CapabilityError, ProtocolError
 
+from functions.collection.connectors.mail.config import MailConfig
 from headwater.errors import HeadwaterError, PermanentError, SystemicError, UpstreamError
 from headwater.outbound.deadline import exceeded_limit_s, is_not_wanted
 from headwater.redaction import quote
@@ -44,7 +45,7 @@ def busy_pause_s(error: Exception) -> float | None:
 
 
 @contextmanager
-def translated_errors(host: str) -> Iterator[None]:
+def translated_errors(server: MailConfig) -> Iterator[None]:
     """Raise errors of the connection as errors that say what to do."""
     try:
         yield
@@ -53,7 +54,7 @@ def translated_errors(host: str) -> Iterator[None]:
     except Exception as error:
         if is_not_wanted(error):
             raise
-        raise _lasting(error, host) or _passing(error, host) or error from error
+        raise _lasting(error, server.host) or _passing(error, server.host, server.server_port) or error from error
 
 
 def _lasting(error: Exception, host: str) -> SystemicError | None:
@@ -67,7 +68,7 @@ def _lasting(error: Exception, host: str) -> SystemicError | None:
     return None
 
 
-def _passing(error: Exception, host: str) -> UpstreamError | None:
+def _passing(error: Exception, host: str, port: int) -> UpstreamError | None:
     limit_s = exceeded_limit_s(error)
     match error:
         case _ if limit_s is not None:
@@ -77,7 +78,7 @@ def _passing(error: Exception, host: str) -> UpstreamError | None:
         case ssl.SSLError():
             message = f"The TLS connection to {host} failed ({quote(error)}). Check security and port."
         case TimeoutError():
-            message = f"{host} did not answer in time. Check the port, or try again later."
+            message = f"{host} did not answer on port {port} in time. Check the port, or try again later."
         case ProtocolError():
             return UnreadableAnswer(f"The answer of {host} is not valid IMAP. Try again later.")
         case imaplib.IMAP4.abort():
@@ -87,7 +88,7 @@ def _passing(error: Exception, host: str) -> UpstreamError | None:
             kind = UpstreamError if pause_s else RefusedCommand
             return kind(f"{host} refuses a command ({quote(error)}). Try again later.", pause_s)
         case OSError():
-            message = f"{host} cannot be reached ({quote(error)}). Check the server's name and the port."
+            message = f"{host} cannot be reached on port {port} ({quote(error)}). Check the server's name and port."
         case _ if isinstance(error, _NOT_IMAP):
             return UnreadableAnswer(f"The answer of {host} is not valid IMAP. Try again later.")
         case _:

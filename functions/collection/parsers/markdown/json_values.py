@@ -9,7 +9,7 @@ from typing import Any
 MAX_DEPTH = 20
 TOO_BIG = "it nests too deep or expands to too many values"
 
-_SURROGATE_OR_NUL = re.compile("[\0\ud800-\udfff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Unreadable(Exception):
@@ -19,7 +19,7 @@ class Unreadable(Exception):
 def to_json(value: Any) -> str | int | float | bool | None:
     """Convert a scalar. Numbers that JSON can't store, or that Postgres would write in hundreds of digits, are text."""
     if isinstance(value, str):
-        return _SURROGATE_OR_NUL.sub("", value)
+        return _SURROGATE.sub("", value.strip("\0").replace("\0", " "))
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):

@@ -15,7 +15,7 @@ MAX_TYPED_CHARS = 100
 MAX_TAG_DIRECTIVES = 100
 """libyaml compares each `%TAG` with all before it."""
 
-# PyYAML raises these for a value that doesn't fit its tag, such as `!!bool maybe` or `2024-13-45`.
+# PyYAML raises these for a value that doesn't fit its tag, such as `!!bool maybe`, or its form, such as `2024-13-45`.
 _VALUE_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 _PREFIX = "tag:yaml.org,2002:"
@@ -144,8 +144,17 @@ class _Reader:
             tag = self.loader.resolve(self.yaml.ScalarNode, text, (True, False)) if is_typed else _STRING
         # Numbers with colons are sexagesimal: `1:30` is 90 in YAML 1.1, but YAML 1.2 has none.
         is_string = tag in (_STRING, _MERGE) or (tag in _NUMBERS and (":" in text or len(text) > MAX_TYPED_CHARS))
-        value = to_json(text if is_string else self.construct(event, tag, text))
+        value = to_json(text if is_string else self.typed(event, tag, text))
         return _Node(value, 1 + (len(value) if isinstance(value, str) else 0), 0)
+
+    def typed(self, event: Any, tag: str, text: str) -> Any:
+        """Return the value of a scalar; its text if it has no tag and no value, such as the date `2024-13-45`."""
+        try:
+            return self.construct(event, tag, text)
+        except _VALUE_ERRORS:
+            if event.tag not in (None, "!"):
+                raise
+            return text
 
     def construct(self, event: Any, tag: str, text: str) -> Any:
         return self.loader.construct_object(self.yaml.ScalarNode(tag, text, event.start_mark, event.end_mark))

@@ -18,7 +18,7 @@ VERSION = 2
 MAX_OUTPUT_CHARS = 10_000
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_CONTROLS = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _TEXTS = frozenset({"text/plain", "text/markdown", "text/latex"})
 _LANGUAGE = re.compile(r"[\w+#.-]{1,40}")
 
@@ -116,7 +116,7 @@ def _language(notebook: dict[str, Any]) -> str:
 def _text(value: Any) -> str:
     """Join the lines of a text, which may be a list."""
     text = "".join(map(str, value)) if isinstance(value, list) else value if isinstance(value, str) else ""
-    return _CONTROLS.sub("", _ANSI.sub("", text))
+    return _CONTROLS.sub("", _ANSI.sub("", text).replace("\0", " "))
 
 
 def _dicts(value: Any) -> list[dict[str, Any]]:

@@ -36,6 +36,9 @@ class EncoderSpec:
     end: int
     """Ids of the tokens around each text."""
 
+    tokens_per_s: int
+    """Tokens that one core embeds per second, in texts of 190 tokens: about the size of chunks."""
+
     query_prefix: str = ""
     document_prefix: str = ""
     languages: Sequence[str] | None = None

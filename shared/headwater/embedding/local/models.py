@@ -11,6 +11,7 @@ MINILM = EncoderSpec(
     tokenizer="wordpiece",
     begin=101,
     end=102,
+    tokens_per_s=8_300,
     languages=("en",),  # trained on English; of other languages it knows loan words and names
 )
 
@@ -21,6 +22,7 @@ E5 = EncoderSpec(
     tokenizer="unigram",
     begin=0,
     end=2,
+    tokens_per_s=4_100,
     query_prefix="query: ",
     document_prefix="passage: ",
 )
@@ -29,9 +31,9 @@ ENCODERS = {
     spec.name: spec
     for spec in (
         MINILM,
-        replace(MINILM, name="all-MiniLM-L6-v2-int8"),
+        replace(MINILM, name="all-MiniLM-L6-v2-int8", tokens_per_s=18_500),
         E5,
-        replace(E5, name="multilingual-e5-small-int8"),
+        replace(E5, name="multilingual-e5-small-int8", tokens_per_s=9_300),
     )
 }
 """By name. An int8 model is two to four times as fast as the other of its weights, with slightly different vectors."""

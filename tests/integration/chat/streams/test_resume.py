@@ -140,7 +140,7 @@ def test_first_events_are_stored_with_the_question(chat: ChatApp, provider: Fake
     assert event_types(events[:2]) == ["start", "data-model"]
 
 
-@pytest.mark.parametrize("odd", ["", "x", "-1", "1.5", "9" * 40, "\u00b2"])
+@pytest.mark.parametrize("odd", ["", "x", "-1", "1.5", "9" * 40, "\u00b2", "40", "999999999"])
 def test_invalid_last_event_id_replays_from_the_start(chat: ChatApp, provider: FakeProvider, odd: str) -> None:
     first = BackgroundReader(chat.post("c1", QUESTION))
     first.until("text-delta")

@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 import json
+import socket
 import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -51,6 +52,19 @@ def test_parts_are_put_to_s3_by_signed_urls_and_joined() -> None:
         assert blobs.get("whole") == CONTENT
         assert hashed.digest() == hashlib.sha256(CONTENT).digest()
         assert not blobs.join(["parts/a/00003"], "none", hashed.update)
+
+
+def test_half_of_a_part_is_refused_as_by_s3() -> None:
+    with serve_s3() as s3:
+        s3.is_public = True
+        port = int(s3.url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(b"PUT /docs/parts/a HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf")
+            client.shutdown(socket.SHUT_WR)
+            answer = b"".join(iter(lambda: client.recv(1000), b""))
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b"<Code>IncompleteBody</Code>" in answer
+        assert s3.buckets == {"docs": {}}
 
 
 def test_file_above_the_limit_of_a_request_goes_to_the_bucket_and_is_found(

@@ -316,6 +316,21 @@ def test_changed_setting_builds_the_model_and_keeps_the_choice_of_owners(switch:
     assert migrate(NEW, DIM) == NEW, "complete: switched at once"
 
 
+def test_estimate_uses_the_speed_of_each_local_model(switch: Switch) -> None:
+    names = ["all-MiniLM-L6-v2-int8", "multilingual-e5-small-int8", "all-MiniLM-L6-v2", "multilingual-e5-small"]
+    with switch.pipeline.database.transaction(WORKSPACE) as tx:
+        tx.execute(sa.text("update chunks set token_count = 30000"))
+    with switch.pipeline.database.transaction(ALL_WORKSPACES) as tx:
+        for name in [*names, "onnx:/models/mine"]:
+            tx.execute(sa.text("select register_embedding_model('test', :name, 384)"), {"name": name})
+    minutes = {model.name: switch.models.estimate(model.id).minutes for model in switch.models.read_all()}
+    workers = switch.pipeline.settings.max_tickets
+    rates = {name: 40 * 30000 / 60 / workers / minutes[name] for name in names}
+    expected = {names[0]: 18_500, names[1]: 9_300, names[2]: 8_300, names[3]: 4_100}
+    assert rates == pytest.approx(expected, rel=0.02)
+    assert minutes["onnx:/models/mine"] == minutes["multilingual-e5-small"]
+
+
 def test_texts_of_all_workspaces_are_built(switch: Switch) -> None:
     add_workspace(switch.pipeline.database, OTHER_WORKSPACE)
     other = Pipeline.__new__(Pipeline)

@@ -127,7 +127,10 @@ def test_retry_is_rejected_with_the_reason(strict: Pipeline, repository: Reposit
     assert "is open" in conflict(strict, open_id)
     strict.drain()
     assert str(open_id) in conflict(strict, failed.id)
-    healthy = strict.collect(strict.add_source(repository.url, include=["b.md"]))
+    healthy_source = strict.add_source(repository.url, include=["b.md"])
+    healthy = strict.collect(healthy_source)
+    assert conflict(strict, healthy.id) == "Nothing failed in this run, and nothing was left over."
+    strict.collect(healthy_source)
     assert conflict(strict, healthy.id) == "Nothing failed in this run, and nothing was left over."
     unlisted = strict.collect(strict.add_source(repository.url, branch="nope"))
     assert "before it listed the source" in conflict(strict, unlisted.id)

@@ -13,8 +13,10 @@ from functions.collection.runs.locks import lock_source, lock_source_of_run
 from functions.collection.runs.manual import open_manual_run
 from functions.collection.runs.pause import is_paused, set_paused
 from functions.collection.runs.queued import start_or_queue_run
+from functions.collection.runs.start import start_run
 from functions.collection.sources.sources import delete_source
 from headwater.database.transactions import ALL_WORKSPACES, Database
+from headwater.errors import NotFound
 from headwater.queue import ledger
 from headwater.queue.ledger import NewStep, Step
 from tests.harness.databases import FreshDatabase
@@ -43,15 +45,16 @@ def restore(db: Database, source_id: uuid.UUID, key: str) -> uuid.UUID:
         return open_manual_run(tx, WORKSPACE, source_id, kind="restore", items=[{"k": key, "a": "added"}])
 
 
-def wait_until_blocked(db: Database, *works: "Future[Any]") -> None:
-    """Wait until each work waits for a lock. Fails if one ends instead."""
-    statement = sa.text(
-        "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-    )
+def wait_until_blocked(db: Database, *works: "Future[Any]", statement: str = "") -> None:
+    """Wait until each work waits for a lock, with a statement that begins so. Fails if one ends instead."""
+    blocked = sa.text("""
+        select count(*) from pg_stat_activity
+        where wait_event_type = 'Lock' and datname = current_database() and starts_with(query, :statement)
+    """)
 
     def are_blocked() -> bool:
         with db.transaction(ALL_WORKSPACES) as tx:
-            return bool(tx.execute(statement).scalar_one() == len(works))
+            return bool(tx.execute(blocked, {"statement": statement}).scalar_one() == len(works))
 
     wait_until(lambda: any(work.done() for work in works) or are_blocked())
     assert not any(work.done() for work in works)
@@ -148,6 +151,51 @@ def test_delete_source_waits_for_a_step_before_it_locks_the_source(db: Database,
     deleting.result(30)
     with db.transaction(WORKSPACE) as tx:
         assert tx.execute(sa.text("select count(*) from sources")).scalar_one() == 0
+
+
+def test_start_waits_for_a_deletion_of_its_source(db: Database, pool: ThreadPoolExecutor) -> None:
+    add_workspace(db)
+    source_id = add_source(db)
+
+    def delete() -> None:
+        with db.transaction(WORKSPACE) as tx:
+            delete_source(tx, WORKSPACE, source_id)
+
+    def start() -> None:
+        with db.transaction(WORKSPACE) as tx:
+            start_run(tx, WORKSPACE, source_id, "api")
+
+    with db.transaction(WORKSPACE) as tx:
+        # As a transaction that stores a document. Only the deletion waits for it.
+        tx.execute(sa.text("select 1 from sources for key share"))
+        deleting = pool.submit(delete)
+        wait_until_blocked(db, deleting, statement="delete from sources")
+        starting = pool.submit(start)
+        wait_until_blocked(db, deleting, starting)
+    deleting.result(30)
+    with pytest.raises(NotFound, match="Source not found"):
+        starting.result(30)
+
+
+def test_delete_source_cancels_a_queued_run_that_opens_meanwhile(db: Database, pool: ThreadPoolExecutor) -> None:
+    add_workspace(db)
+    run_id = add_run(db)
+
+    def delete(source_id: uuid.UUID) -> None:
+        with db.transaction(WORKSPACE) as tx:
+            delete_source(tx, WORKSPACE, source_id)
+
+    with db.transaction(WORKSPACE) as storing:
+        source_id = storing.execute(sa.text("select id from sources for key share")).scalar_one()
+        with db.transaction(WORKSPACE) as tx:
+            start_or_queue_run(tx, WORKSPACE, source_id, "api")
+            end_run(tx, run_id, "succeeded")
+            deleting = pool.submit(delete, source_id)
+            wait_until_blocked(db, deleting)
+        wait_until_blocked(db, deleting, statement="delete from sources")
+        with db.transaction(ALL_WORKSPACES) as tx:  # a worker that locks the step would wait for the source
+            assert ledger.claim(tx, "collection", ["list"], "test", 60) is None
+    deleting.result(30)
 
 
 def test_finish_waits_for_an_item_that_is_being_added_to_its_run(

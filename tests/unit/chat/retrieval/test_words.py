@@ -30,6 +30,21 @@ def test_texts_have_half_of_the_pairs_of_syllables_that_a_query_has(query: str, 
     assert [word.share for word in weigh_words(query, ["en"], ())] == [share]
 
 
+@pytest.mark.parametrize(
+    ("query", "kept"),
+    [
+        ("🚀", "🚀"),
+        ("What is 🚀?", "🚀"),
+        ("Where is the launch? 🚀", "launch"),
+        ("What is the?", "what is the"),
+        ("?!", ""),
+    ],
+)
+def test_emoji_are_looked_up_without_other_words_only(query: str, kept: str) -> None:
+    expected = [word.ids for word in query_words(kept, ["en"])]
+    assert [word.ids for word in weigh_words(query, ["en"], {"what", "where", "is", "the"})] == expected
+
+
 ENGLISH = {"what", "is", "the", "of", "was", "will", "to", "do", "i"}
 
 

@@ -128,6 +128,7 @@ def test_large_header_of_a_table_is_not_repeated() -> None:
     [
         ("# A\n\n---\n\n<!-- only a comment -->\n\n<a id='x'></a>\n", ["# A\n\n---"]),
         ("<!-- only a comment -->\n\n***\n\n[a]: https://b.c\n", []),
+        ("# 🎉\n\n👍🏽 🇩🇪\n", ["# 🎉\n\n👍🏽 🇩🇪"]),
         (section("# A", 20) + "\n\n<!-- " + "comment " * 300 + "-->\n\n" + section("## B", 20), None),
         ("# A\n\n[Try it](https://a.b/" + "x=+/0" * 2_000 + ")\n\nIt burns.", ["# A\n\n[Try it", "It burns."]),
     ],

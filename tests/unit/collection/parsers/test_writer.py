@@ -126,11 +126,21 @@ def test_code_is_kept_with_a_fence_that_it_does_not_contain() -> None:
 
 def test_control_characters_and_surrogates_are_removed() -> None:
     writer = MarkdownWriter()
-    writer.heading(2, "a\x00\ud800b")
+    writer.heading(2, "a\x07\ud800b")
     writer.paragraph("\x1b[31mred\ufffe")
     parsed = writer.finish(title="t\x00")
     assert parsed.text.encode() == b"## ab\n\n\\[31mred"
     assert parsed.title == "t"
+
+
+def test_nul_characters_separate_words() -> None:
+    writer = MarkdownWriter()
+    writer.paragraph("red\0green")
+    writer.paragraph([InlineCode("a\0b"), InlineLink("c\0d", "https://x.example/")])
+    writer.code("e\0f")
+    parsed = writer.finish(title="g\0h")
+    assert parsed.text == "red green\n\n`a b`[c d](https://x.example/)\n\n```\ne f\n```"
+    assert parsed.title == "g h"
 
 
 def test_text_beyond_the_limit_is_refused() -> None:

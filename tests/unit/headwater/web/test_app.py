@@ -1,6 +1,7 @@
 """The HTTP shell, with routes of this test."""
 
 import json
+from datetime import date, datetime
 from typing import Any, Literal
 
 import flask
@@ -26,6 +27,9 @@ class Greeting(msgspec.Struct, forbid_unknown_fields=True):
 class Count(msgspec.Struct):
     n: int = 3
     unit: Literal["m", "km"] = "m"
+    since: date | None = None
+    note: str | None = None
+    until: datetime | None = None
 
 
 def greet(call: Call) -> dict[str, Any]:
@@ -51,6 +55,8 @@ ROUTES = [
     Route("GET", "/api/crash", crash, "Crash"),
     Route("GET", "/api/busy", busy, "Busy"),
     Route("GET", "/api/count", lambda call: {"n": call.args.n}, "Count", query=Count),
+    Route("POST", "/api/count", lambda call: {"n": call.body.n}, "Count", body=Count),
+    Route("PATCH", "/api/count", lambda call: {"n": call.body.n}, "Count", body=Count),
     Route("GET", "/api/version", versioned, "V"),
     Route("GET", "/api/teapot", lambda call: Reply({"short": True}, 418, {"X-Kind": "tea"}), "Tea"),
     Route("POST", "/tasks/drain", lambda call: {}, "Drain", access="google"),
@@ -63,7 +69,7 @@ def client(**changes: Any) -> FlaskClient:
     settings = Settings(**(values | changes))
     app = App("test", settings, ROUTES, unopened_database())
     server = flask.Flask("test")
-    methods = ["GET", "POST", "PUT", "DELETE", "OPTIONS"]
+    methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
     server.add_url_rule("/<path:path>", "all", lambda path: app(flask.request), methods=methods)
     client = server.test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {LOCAL_TOKEN}"
@@ -103,6 +109,16 @@ def test_invalid_body_is_a_problem(body: bytes, status: int) -> None:
     assert problem["detail"].startswith("Invalid body: " if status == 422 else "The body ")
 
 
+@pytest.mark.parametrize("body", [b"", b" \n", b"{}"])
+def test_empty_body_of_a_post_without_required_fields_is_an_empty_object(body: bytes) -> None:
+    assert client().post("/api/count", data=body).json == {"n": 3}
+    assert problem_of(client().post("/api/count", data=b"null"), 422)["detail"].startswith("Invalid body: ")
+
+
+def test_empty_body_of_a_patch_is_a_problem() -> None:
+    assert problem_of(client().patch("/api/count"), 400)["detail"] == "The body is empty. Send a JSON object."
+
+
 @pytest.mark.parametrize("body", [b'{"name": "\\ud83d"}', b'{"name": "a\\udc00b", "more": "\\u00e9\\ud83d\\ude00"}'])
 def test_half_of_a_surrogate_pair_is_named(body: bytes) -> None:
     detail = problem_of(client().post("/api/greetings", data=body), 400)["detail"]
@@ -114,6 +130,11 @@ def test_invalid_choice_is_answered_with_the_values_to_use() -> None:
     assert detail == "Invalid body: Invalid enum value 'x' - at `$.style`. Use one of `short`, `long`."
     detail = problem_of(client().get("/api/count?unit=mile"), 422)["detail"]
     assert detail == "Invalid query parameters: Invalid enum value 'mile' - at `$.unit`. Use one of `m`, `km`."
+
+
+def test_unknown_field_is_answered_with_the_fields_to_use() -> None:
+    detail = problem_of(client().post("/api/greetings", data='{"name": "Ada", "nmae": "x"}'), 422)["detail"]
+    assert detail.startswith("Invalid body: Object contains unknown field `nmae`. The fields are `name`, ")
 
 
 def test_unknown_path_is_404_and_wrong_method_405() -> None:
@@ -137,7 +158,28 @@ def test_upstream_error_sets_retry_after() -> None:
 def test_query_parameter_is_decoded_by_type() -> None:
     assert client().get("/api/count").json == {"n": 3}
     assert client().get("/api/count?n=5").json == {"n": 5}
+    assert client().get("/api/count?note=null&until=2026-01-31T08:00:00Z").json == {"n": 3}
+    assert client().get("/api/count?note=caf%C3%A9").json == {"n": 3}
     problem_of(client().get("/api/count?n=five"), 422)
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("n=5&n=6", "`n` is repeated. Send it once."),
+        ("n=5&unit=m&n=5", "`n` is repeated. Send it once."),
+        ("since=null", "`since` can't be null. Leave it out."),
+        ("since=Null", "`since` can't be null. Leave it out."),
+        ("since=31.1.2026", "Expected a date such as 2026-01-31 - at `$.since`."),
+        ("n=x", "Expected `int` - at `$.n`."),
+        ("until=20260131", "Expected a time such as 2026-01-31T08:00:00Z - at `$.until`."),
+        ("until=0.5", "Expected a time such as 2026-01-31T08:00:00Z - at `$.until`."),
+        ("note=caf%E9", "percent-encode their text as UTF-8."),
+        ("note=%ED%A0%80", "percent-encode their text as UTF-8."),
+    ],
+)
+def test_invalid_query_parameter_is_named(query: str, reason: str) -> None:
+    assert problem_of(client().get(f"/api/count?{query}"), 422)["detail"] == f"Invalid query parameters: {reason}"
 
 
 def test_reply_sets_status_and_headers() -> None:
@@ -149,6 +191,15 @@ def test_unchanged_result_is_304() -> None:
     first = client().get(THING)
     again = client().get(THING, headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.data) == (304, b"")
+
+
+def test_head_has_the_headers_of_get() -> None:
+    response = client().head(THING)
+    assert (response.status_code, response.data) == (200, b"")
+    headers = dict(client().get(THING).headers) | {"X-Request-Id": response.headers["X-Request-Id"]}
+    assert dict(response.headers) == headers
+    again = client().head(THING, headers={"If-None-Match": response.headers["ETag"]})
+    assert again.status_code == 304
 
 
 @pytest.mark.parametrize(
@@ -208,6 +259,19 @@ def test_local_mode_requires_its_token(authorization: str) -> None:
     problem = problem_of(client().get(THING, headers={"Authorization": authorization}), 401)
     assert "the file `token` of the data folder" in problem["detail"]
     assert client().get(THING, headers={"Authorization": f"bearer {LOCAL_TOKEN}"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("workspace", "status"),
+    [
+        ("", 200),
+        ("00000000-0000-4000-8000-000000000001", 200),
+        ("x", 400),
+        ("00000000-0000-4000-8000-00000000000a", 403),
+    ],
+)
+def test_local_mode_has_one_workspace(workspace: str, status: int) -> None:
+    assert client().get(THING, headers={"X-Workspace": workspace}).status_code == status
 
 
 def test_local_mode_without_a_token_accepts_no_request() -> None:

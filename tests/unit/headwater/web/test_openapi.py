@@ -38,9 +38,27 @@ def list_fruit(call: Call) -> None:
     """
 
 
-ROUTE = Route("GET", "/api/fruit/<uuid:id>", list_fruit, "List fruit", query=FruitQuery, returns=Fruit, access="editor")
-DOCUMENT = describe([ROUTE], title="Fruit", version="1", tags=[Tag("Fruit", "All fruit.", "/api/fruit")])
+def put_photo(call: Call) -> None:
+    """Store a photo."""
+
+
+ROUTES = [
+    Route("GET", "/api/fruit/<uuid:id>", list_fruit, "List fruit", query=FruitQuery, returns=Fruit, access="editor"),
+    Route(
+        "PUT",
+        "/api/fruit/<uuid:id>/photos/<int:number>",
+        put_photo,
+        "Store a photo",
+        raw_body=("image/png",),
+        status=204,
+        others=((200, "*/*"), (202, ""), (400, "application/json")),
+    ),
+]
+DOCUMENT = describe(ROUTES, title="Fruit", version="1", tags=[Tag("Fruit", "All fruit.", "/api/fruit")])
 OPERATION = DOCUMENT["paths"]["/api/fruit/{id}"]["get"]
+PUT_PHOTO = DOCUMENT["paths"]["/api/fruit/{id}/photos/{number}"]["put"]
+
+BODIES = [("POST", FruitQuery, False), ("POST", Fruit, True), ("PATCH", FruitQuery, True)]
 
 
 def operations() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -64,10 +82,46 @@ def test_query_parameters_are_never_null() -> None:
     assert parameters["id"] == {"type": "string", "format": "uuid"}
 
 
+def test_numbers_in_paths_are_integers() -> None:
+    schemas = {parameter.get("name"): parameter.get("schema") for parameter in PUT_PHOTO["parameters"]}
+    assert schemas["number"] == {"type": "integer", "minimum": 0}
+
+
+def test_raw_body_has_its_media_type() -> None:
+    assert PUT_PHOTO["requestBody"] == {"required": True, "content": {"image/png": {}}}
+
+
+def test_other_responses_have_their_media_types() -> None:
+    content = {status: response.get("content") for status, response in PUT_PHOTO["responses"].items()}
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    assert content == {
+        "200": {"*/*": {"schema": {}}},
+        "202": None,
+        "204": None,
+        "400": {"application/json": {"schema": {"type": "object"}}, **problem},
+        "default": problem,
+    }
+
+
+def test_json_of_get_may_be_unchanged() -> None:
+    assert OPERATION["responses"].keys() == {"200", "304", "default"}
+
+
+def test_every_operation_needs_a_token() -> None:
+    assert {} not in DOCUMENT["security"]
+
+
 def test_schemas_have_typed_enums_and_unwrapped_descriptions() -> None:
     schema = DOCUMENT["components"]["schemas"]["Fruit"]
     assert schema["description"] == "A fruit, described in a line that goes on.\n\nAnd a second paragraph."
     assert schema["properties"]["color"]["anyOf"][0] == {"type": "string", "enum": ["green", "red"]}
+
+
+@pytest.mark.parametrize(("method", "body", "is_required"), BODIES)
+def test_body_without_required_fields_may_be_omitted(method: str, body: Any, is_required: bool) -> None:
+    route = Route(method, "/api/fruit", list_fruit, "List fruit", body=body)
+    document = describe([route], title="Fruit", version="1", tags=[])
+    assert document["paths"]["/api/fruit"][method.lower()]["requestBody"]["required"] is is_required
 
 
 def test_query_structs_are_not_schemas() -> None:

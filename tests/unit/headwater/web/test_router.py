@@ -1,5 +1,6 @@
 """The router: which routes match, and when the others are loaded."""
 
+import re
 import uuid
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ class Named(NamedTuple):
 
 
 READ, CHANGE, LATER = Named("GET", "/things/<uuid:id>"), Named("PATCH", "/things/<uuid:id>"), Named("GET", "/later")
+PART = Named("GET", "/things/<uuid:id>/parts/<int:number>")
 ID = "00000000-0000-4000-8000-000000000001"
 
 
@@ -27,7 +29,7 @@ class Loading:
 
     def load_more(self) -> list[Named]:
         self.times += 1
-        return [CHANGE, LATER]
+        return [CHANGE, LATER, PART]
 
 
 def test_route_at_start_matches_without_loading_more() -> None:
@@ -48,8 +50,24 @@ def test_errors_know_all_routes() -> None:
     router = Loading().router
     with pytest.raises(MethodNotAllowed, match="Use GET, HEAD, PATCH"):
         router.match(f"/things/{ID}", "PUT")
-    with pytest.raises(NotFound, match="nothing at /things/none"):
-        router.match("/things/none", "GET")
+    with pytest.raises(NotFound, match="nothing at /none"):
+        router.match("/none", "GET")
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "message"),
+    [
+        ("/things/abc", "GET", "'abc' is not a valid id. Ids look like 5f0c7a52-"),
+        ("/things/abc", "PATCH", "'abc' is not a valid id. Ids look like 5f0c7a52-"),
+        (f"/things/{ID}/parts/-1", "GET", "'-1' is not a valid id. It has to be a number. Check the address."),
+        (f"/things/{ID}x/parts/1", "GET", f"'{ID}x' is not a valid id."),
+        ("/things/abc/parts", "GET", "There is nothing at /things/abc/parts."),
+        ("/things/abc", "PUT", "There is nothing at /things/abc."),
+    ],
+)
+def test_error_for_an_invalid_id_names_the_id(path: str, method: str, message: str) -> None:
+    with pytest.raises(NotFound, match=re.escape(message)):
+        Loading().router.match(path, method)
 
 
 def test_rules_have_no_compiled_code_that_builds_paths() -> None:

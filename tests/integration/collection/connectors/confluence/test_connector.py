@@ -120,6 +120,8 @@ def test_check_says_what_to_do(confluence: Confluence) -> None:
         open_source(confluence, spaces=["ENG", "OPS"]).check()
     with pytest.raises(UnprocessableContent, match="Cloud's ends with /wiki"):
         open_source(confluence, url=f"{confluence.origin}/other").check()
+    with pytest.raises(UnprocessableContent, match=r"^127\.0\.0\.1 cannot be reached \(Connection refused\)"):
+        open_source(confluence, url="http://127.0.0.1:9/wiki").check()
 
 
 def test_page_that_is_deleted_before_it_is_fetched_fails_alone(confluence: Confluence, pages: dict[str, str]) -> None:

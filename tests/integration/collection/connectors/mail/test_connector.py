@@ -178,7 +178,7 @@ def test_check_says_what_is_wrong(pipeline: Pipeline, mailbox: TestMailbox, monk
     for secret, config, reason in (
         ("wrong", {}, r"localhost refuses the login .*Check the user and password\. Many providers need an app"),
         (PASSWORD, {"folders": ["Nowhere"]}, r"config\.folders: no folder of the mailbox matches\. It has: INBOX"),
-        (PASSWORD, {"port": 1}, "localhost cannot be reached"),
+        (PASSWORD, {"port": 1}, r"localhost cannot be reached on port 1 \(Connection refused\)\. Check"),
         (PASSWORD, {"host": "127.0.0.1"}, "certificate of 127.0.0.1 is not valid"),
         ("", {}, "needs a password"),
         ('{"a": 1}', {}, "not a JSON object with refresh_token"),

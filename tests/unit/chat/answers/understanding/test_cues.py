@@ -77,14 +77,16 @@ def test_question_compiles_whole_messages_of_few_languages() -> None:
     assert whole_message.cache_info().currsize <= 3
 
 
-@pytest.mark.parametrize("message", ["Hello!", "OK 👍", "thanks anyway!", "Hi there", "Good morning 🙂", "谢谢"])
+@pytest.mark.parametrize(
+    "message", ["Hello!", "OK 👍", "thanks anyway!", "Hi there", "Good morning 🙂", "谢谢", "🙂", "❤️ 👍🏽!", "Thanks ❤️"]
+)
 def test_small_talk_is_recognised(message: str) -> None:
     assert is_small_talk(message)
 
 
 @pytest.mark.parametrize(
     "message",
-    ["Hello world program", "What is a thank you page?", "Summarise the deployment guide", "OKR", "🙂", "?", ""],
+    ["Hello world program", "What is a thank you page?", "Summarise the deployment guide", "OKR", "🙂 OKR", "?", ""],
 )
 def test_messages_with_other_words_are_questions(message: str) -> None:
     assert not is_small_talk(message)
