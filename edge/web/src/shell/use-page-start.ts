@@ -14,7 +14,8 @@ export function usePageStart(page: string): RefObject<HTMLElement | null> {
   useLayoutEffect(() => {
     if (shownPage.current === page) return undefined;
     window.scrollTo(0, 0);
-    return restoreTop(savedTop());
+    const top = savedTop();
+    return top > 0 ? restoreTop(top) : undefined;
   }, [page]);
   useEffect(() => {
     if (shownPage.current === page) return;
@@ -42,6 +43,6 @@ function restoreTop(top: number): () => void {
   for (const event of ["wheel", "pointerdown", "keydown"])
     window.addEventListener(event, end, { signal: ended.signal, passive: true });
   AbortSignal.timeout(LOADING_MS).addEventListener("abort", end, { signal: ended.signal });
-  if (top > 0) observer.observe(document.body);
+  observer.observe(document.body);
   return end;
 }
