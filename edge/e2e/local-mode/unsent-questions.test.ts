@@ -63,6 +63,15 @@ describe.skipIf(!existsSync(CHROMIUM))("a question without a connection (needs c
     expect(new URL(page.url()).pathname).toBe("/");
   });
 
+  it("is the draft with a second one, and with what was written below them", async () => {
+    await askOffline("Why?");
+    await ask("And then?");
+    await page.getByText("And then?", { exact: true }).waitFor();
+    await question().fill("And now?");
+    await page.getByRole("button", { name: "New chat" }).click();
+    await expectDraft("Why?\n\nAnd then?\n\nAnd now?");
+  });
+
   it("stays with its conversation, before what was written later", async () => {
     await ask("First");
     await page.getByRole("list", { name: "Sources" }).waitFor();

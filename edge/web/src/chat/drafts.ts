@@ -14,19 +14,21 @@ export interface Draft {
   write: (text: string) => void;
   /** Store a question that is sent, until the API has stored it. A refused question is the draft again. */
   follow: (event: QuestionEvent, question: string) => void;
-  /** Put a question whose sending failed back into the draft, before its text, unless the API has it. */
+  /** Put questions whose sending failed back into the draft, before its text, unless the API has them. */
   takeBack: () => Promise<void>;
 }
 
-interface HeldQuestion {
-  /** The conversation, also for the first question of one. */
+/** Questions that were sent. */
+interface Held {
+  /** The conversation, also for questions that would have been its first. */
   id: string;
-  question: string;
+  questions: string[];
 }
 
 /** Return the draft of conversation `id`, or of the next new one if `isNew`. */
 export function useDraft(id: string, isNew: boolean): Draft {
-  const draftName = useName(isNew ? "new" : id);
+  const prefix = usePrefix();
+  const draftName = `${prefix} ${isNew ? "new" : id}`;
   const heldName = `held ${draftName}`;
   const text = useSyncExternalStore(subscribe, () => readDraft(draftName));
   const write = (changed: string): void => {
@@ -37,22 +39,25 @@ export function useDraft(id: string, isNew: boolean): Draft {
     text,
     write,
     follow: (event, question) => {
-      if (event === "asked") store(heldName, { id, question } satisfies HeldQuestion);
-      else if (load(heldName, isHeld)?.question === question) store(heldName, null);
+      const others = load(heldName, isHeld)?.questions.filter((other) => other !== question) ?? [];
+      const questions = event === "asked" ? [...others, question] : others;
+      store(heldName, questions.length > 0 ? ({ id, questions } satisfies Held) : null);
       if (event === "refused") write(question);
     },
     takeBack: async () => {
       const held = load(heldName, isHeld);
       if (held === null) return;
-      const hasArrived = await isStored(held);
-      if (load(heldName, isHeld)?.question !== held.question) return;
+      const missing = await withoutArrived(held);
+      if (load(heldName, isHeld) !== held) return;
       store(heldName, null);
-      if (!hasArrived) write([held.question, readDraft(draftName)].filter(Boolean).join("\n\n"));
+      // What was written below questions that began no conversation.
+      const below = held.id === id ? "" : readDraft(`${prefix} ${held.id}`);
+      if (missing.length > 0) write([...missing, below, readDraft(draftName)].filter(Boolean).join("\n\n"));
     },
   };
 }
 
-/** Take a question back that was sent when the conversation was last open. */
+/** Take questions back that were sent when the conversation was last open. */
 export function useTakeBack({ takeBack }: Draft): void {
   const [atFirst] = useState(() => takeBack);
   useEffect(() => void atFirst(), [atFirst]);
@@ -60,31 +65,31 @@ export function useTakeBack({ takeBack }: Draft): void {
 
 /** Whether the first question of conversation `id` was asked in this tab, and the API has not stored it. */
 export function useFirstIsUnsent(id: string): boolean {
-  return load(`held ${useName("new")}`, isHeld)?.id === id;
+  return load(`held ${usePrefix()} new`, isHeld)?.id === id;
 }
 
-/** Whether a question has arrived although the page was left before the API's response. */
-async function isStored({ id, question }: HeldQuestion): Promise<boolean> {
+/** Return the questions without those that have arrived although the page was left before the API's response. */
+async function withoutArrived({ id, questions }: Held): Promise<string[]> {
   try {
-    const { messages } = await readConversation(id);
-    const last = messages.findLast(({ role }) => role === "user");
-    return last !== undefined && textOf(last) === question;
+    const asked = (await readConversation(id)).messages.filter(({ role }) => role === "user").map(textOf);
+    const last = new Set(asked.slice(-questions.length));
+    return questions.filter((question) => !last.has(question));
   } catch {
-    return false;
+    return questions;
   }
 }
 
-function useName(conversation: string): string {
+function usePrefix(): string {
   const { me } = useAccount();
-  return `draft ${me.subject} ${me.workspace_id} ${conversation}`;
+  return `draft ${me.subject} ${me.workspace_id}`;
 }
 
 function readDraft(name: string): string {
   return load(name, isString) ?? "";
 }
 
-function isHeld(value: unknown): value is HeldQuestion {
-  return hasStrings(value, ["id", "question"]);
+function isHeld(value: unknown): value is Held {
+  return hasStrings(value, ["id"]) && "questions" in value && Array.isArray(value.questions);
 }
 
 function subscribe(changed: () => void): () => void {

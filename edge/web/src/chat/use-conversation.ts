@@ -165,7 +165,8 @@ export function createChat(
 ): { chat: Chat<Message>; transport: Transport } {
   const report = (event: QuestionEvent): void => {
     const question = chat.messages.findLast(({ role }) => role === "user");
-    if (question) onQuestion(event, textOf(question), stored === null && chat.messages[0] === question);
+    const isFirst = stored === null && chat.messages.every(({ role, metadata }) => role === "user" && !metadata);
+    if (question) onQuestion(event, textOf(question), isFirst);
   };
   const transport = new Transport({
     asked: () => {
