@@ -7,8 +7,11 @@ import { stack } from "./stack";
 import "./local-mode/answers.test";
 import "./local-mode/api-docs.test";
 import "./local-mode/extraction.test";
+import "./local-mode/failed-loads.test";
 import "./local-mode/local-token.test";
 import "./local-mode/pages.test";
+import "./local-mode/sources-page.test";
+import "./local-mode/unsent-questions.test";
 import "./local-mode/web-faults.test";
 
 if (existsSync(CHROMIUM)) {

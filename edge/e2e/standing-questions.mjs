@@ -30,7 +30,7 @@ await inBrowser(folder, async (openPage, errors) => {
   await checkAppearances(page, folder, "form");
 
   await form.getByLabel("Mail answers to").fill("");
-  await form.getByLabel("About what has changed since the last answer").uncheck();
+  await form.getByLabel("Ask only about what has changed since the last answer").uncheck();
   await form.getByLabel("Question").fill("How do I install the compass?");
   await form.getByLabel("Name").fill("Compass");
   await form.getByRole("button", { name: "Create" }).click();

@@ -91,12 +91,12 @@ async function createWebhook(page) {
   await card.getByRole("button", { name: `Edit source ${NAME}` }).click();
   await card.getByRole("button", { name: "Create webhook" }).click();
   const address = await card.getByRole("textbox", { name: "Webhook address" }).inputValue();
-  expect(/\/api\/hooks\/[0-9a-f-]{36}$/.test(address), `the webhook's address is ${address}`);
+  expect(/\/api\/hooks\/[0-9a-f-]{36}\/mail$/.test(address), `the webhook's address is ${address}`);
   const secret = await card.getByRole("textbox", { name: "Webhook secret" }).inputValue();
   const wrong = await page.request.post(address, { headers: { "x-gitlab-token": `${secret}x` } });
-  const right = await page.request.post(address, { headers: { "x-gitlab-token": secret } });
+  const right = await page.request.post(address, { headers: { "x-gitlab-token": secret } }); // without a message
   expect(wrong.status() === 401, `a wrong secret gets ${String(wrong.status())}`);
-  expect(right.status() === 202, `the secret gets ${String(right.status())}`);
+  expect(right.status() === 422, `the secret gets ${String(right.status())}`);
   await checkAppearances(page, folder, "webhook");
   await card.getByRole("button", { name: "Remove webhook…" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Remove webhook" }).click();

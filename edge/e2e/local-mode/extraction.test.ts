@@ -58,6 +58,18 @@ describe.skipIf(!existsSync(CHROMIUM))("extractions (needs chromium)", () => {
     await page.getByText("This isn't valid JSON").waitFor();
     expect(await page.getByRole("button", { name: "Estimate cost" }).isDisabled()).toBe(true);
     await schema.fill(example);
+    const alert = page.getByRole("alert");
+    for (const [field, message] of [
+      ["model", "Extraction needs a language model."],
+      ["schema", "The schema is too deep."],
+    ] as const) {
+      const json = { title: "Invalid request", detail: `${field}: ${message}`, status: 422 };
+      await page.route("**/estimate", (route) => route.fulfill({ status: 422, json }), { times: 1 });
+      await page.getByRole("button", { name: "Estimate cost" }).click();
+      await alert.getByText(message, { exact: true }).waitFor();
+      expect(await schema.getAttribute("aria-invalid")).toBe(field === "schema" ? "true" : null);
+      errors.splice(0); // the 422
+    }
     await page.getByRole("button", { name: "Estimate cost" }).click();
     await page.getByText("3 documents with about 6,000 tokens, read by openai:gpt-5. It costs about $0.50.").waitFor();
     await page.getByRole("button", { name: "Start extraction" }).click();

@@ -18,12 +18,12 @@ const UNREACHABLE: Problem = {
   detail: "Headwater can't be reached. Check your connection and that Headwater is running, then try again.",
 };
 
-/** Convert anything thrown by `call`, `useChat` or the browser into a problem. */
+/** Convert anything thrown by `call`, `useChat` or the browser into a problem, a new object for each. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof ProblemError) return error.problem;
   // `fetch` and broken streams throw a TypeError whose message differs by browser: "Failed to fetch", "Load failed".
   // An answer that is no JSON throws a SyntaxError: it is a page of a proxy or another server.
-  if (error instanceof TypeError || error instanceof SyntaxError) return UNREACHABLE;
+  if (error instanceof TypeError || error instanceof SyntaxError) return { ...UNREACHABLE };
   if (!(error instanceof Error)) return { title: "Something went wrong", detail: String(error) };
   // `useChat` throws the body of an error response, or the text of an `error` event, as the message.
   return parseProblem(error.message) ?? { title: "Something went wrong", detail: error.message };

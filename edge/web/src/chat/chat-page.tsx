@@ -1,15 +1,17 @@
-import { useCallback, useMemo, useState, type ReactNode } from "react";
+import { useCallback, useEffect, useMemo, useState, type ReactNode } from "react";
 import { listConversations, readConversation } from "../api/conversations";
 import type { ConversationPage } from "../api/types";
 import { DocumentPanel } from "../document/document-panel";
 import { Link, navigate } from "../routing/router";
 import { useTitle } from "../routing/use-title";
 import { ListIcon } from "../ui/icons";
-import { ProblemNote } from "../ui/problem-note";
+import { LoadNote } from "../ui/load-note";
+import { NotFound } from "../ui/not-found";
 import { useLoad } from "../ui/use-load";
 import { usePages, type Pages } from "../ui/use-pages";
 import { ConversationList } from "./conversation-list";
 import { Dialogue } from "./dialogue";
+import { useFirstIsUnsent } from "./drafts";
 import { createConversation, followUrl, type NewConversation } from "./new-conversation";
 import { OpenPassage } from "./open-passage";
 import { useOtherTabs } from "./other-tabs";
@@ -103,16 +105,7 @@ function useConversationList(): {
     [words],
   );
   const list = usePages(load);
-  const { pages, reload } = list;
-  const isLong = pages !== null && pages.length > 1;
-  useOtherTabs(
-    useCallback(
-      (changed) => {
-        if (changed !== null || !isLong) reload(); // which shows the first page only
-      },
-      [reload, isLong],
-    ),
-  );
+  useOtherTabs(list.reload);
   return { list, words, setWords };
 }
 
@@ -126,23 +119,22 @@ function StoredDialogue({ id, filter, onChange }: StoredProps): ReactNode {
   const load = useCallback((signal: AbortSignal) => readConversation(id, signal), [id]);
   const { value: conversation, problem, reload } = useLoad(load);
   const messages = useMemo(() => conversation?.messages ?? null, [conversation]);
+  const isUnsent = useFirstIsUnsent(id) && problem?.status === 404;
+  useEffect(() => {
+    if (isUnsent) navigate("/", { replace: true }); // which shows the question in the question field
+  }, [isUnsent]);
   if (messages)
     return <Dialogue id={id} stored={messages} filter={filter ?? conversation?.filter ?? ""} onChange={onChange} />;
   return (
     <div className="dialogue">
       <div className="scroller">
         <div className="thread">
-          {problem ? (
-            <ProblemNote problem={problem}>
-              <button type="button" onClick={reload}>
-                Try again
-              </button>
-              <Link href="/" className="button">
-                New chat
-              </Link>
-            </ProblemNote>
+          {problem?.status === 404 ? (
+            <NotFound what="Conversation">
+              It was deleted, or belongs to another person or workspace. <Link href="/">Begin a new chat</Link>
+            </NotFound>
           ) : (
-            <p className="muted">Loading…</p>
+            <LoadNote value={messages} problem={problem} reload={reload} />
           )}
         </div>
       </div>

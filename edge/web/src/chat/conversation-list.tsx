@@ -1,10 +1,11 @@
-import { useEffect, useState, type ReactNode } from "react";
+import type { ReactNode } from "react";
 import type { ConversationPage } from "../api/types";
 import { chatPath } from "../routing/route";
 import { Link } from "../routing/router";
 import { PinIcon, PlusIcon } from "../ui/icons";
 import { LoadNote } from "../ui/load-note";
 import { MoreButton } from "../ui/more-button";
+import { SearchField } from "../ui/search-field";
 import type { Pages } from "../ui/use-pages";
 import { ConversationMenu } from "./conversation-menu";
 
@@ -29,7 +30,7 @@ export function ConversationList({ list, words, onSearch, currentId, onNew, onDe
         <PlusIcon />
         New chat
       </button>
-      <SearchField words={words} onSearch={onSearch} />
+      <SearchField label="Search conversations" words={words} onSearch={onSearch} />
       <LoadNote value={pages} problem={problem} reload={reload} />
       {conversations?.length === 0 && (
         <p className="small muted hint">
@@ -60,38 +61,5 @@ export function ConversationList({ list, words, onSearch, currentId, onNew, onDe
       </ul>
       <MoreButton more={more} />
     </>
-  );
-}
-
-/** How long a pause in typing starts a search. */
-const PAUSE_MS = 300;
-const MAX_CHARS = 200;
-
-function SearchField({ words, onSearch }: { words: string; onSearch: (words: string) => void }): ReactNode {
-  const [text, setText] = useState(words);
-  const wanted = text.trim();
-  useEffect(() => {
-    if (wanted === words) return undefined;
-    const timer = setTimeout(() => {
-      onSearch(wanted);
-    }, PAUSE_MS);
-    return () => {
-      clearTimeout(timer);
-    };
-  }, [wanted, words, onSearch]);
-  return (
-    <input
-      type="search"
-      className="search"
-      aria-label="Search conversations"
-      placeholder="Search"
-      value={text}
-      maxLength={MAX_CHARS}
-      autoComplete="off"
-      dir="auto"
-      onChange={(event) => {
-        setText(event.target.value);
-      }}
-    />
   );
 }

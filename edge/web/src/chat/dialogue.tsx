@@ -14,7 +14,7 @@ import { ArrowDownIcon } from "../ui/icons";
 import { useLoad } from "../ui/use-load";
 import { Waiting } from "./answer";
 import { Composer } from "./composer";
-import { useDraft } from "./drafts";
+import { useDraft, useTakeBack } from "./drafts";
 import { EmptyChat } from "./empty-chat";
 import { lastAgentOf } from "./message-parts";
 import { Messages } from "./messages";
@@ -35,8 +35,8 @@ interface Props {
 
 /** A conversation: questions, answers and the question field. */
 export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
-  const newDraft = useDraft("new");
-  const ownDraft = useDraft(id);
+  const newDraft = useDraft(id, true);
+  const ownDraft = useDraft(id, false);
   const { value: models } = useLoad(readChatModels);
   const [model, setModel] = useState("");
   const [lastAgent, setLastAgent] = useState("");
@@ -45,16 +45,17 @@ export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
     id,
     stored,
     { filter, ...answerer, ...(model !== "" && { model }) },
-    (question, isFirst) => {
-      (isFirst ? newDraft : ownDraft)[1](question);
+    (event, question, isFirst) => {
+      (isFirst ? newDraft : ownDraft).follow(event, question);
       // The conversation doesn't exist yet. While the page stays open, it shows the reason for a refusal.
-      if (isFirst && currentSession() === null) navigate("/", { replace: true });
+      if (event === "refused" && isFirst && currentSession() === null) navigate("/", { replace: true });
     },
   );
   const agent = lastAgentOf(messages);
   if (agent !== lastAgent) setLastAgent(agent);
   const attachments = useAttachments(id, onChange);
-  const [draft, writeDraft] = stored === null && messages.length === 0 ? newDraft : ownDraft;
+  const draft = stored === null && messages.length === 0 ? newDraft : ownDraft;
+  useTakeBack(draft);
   const questions = messages.filter((message) => message.role === "user").length;
   const { scroller, isAtEnd, jumpToEnd } = useStickToEnd(questions);
   const last = messages.at(-1);
@@ -63,7 +64,7 @@ export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
   const shown = { messages, status, isThinking, respond };
 
   const askQuestion = (text: string): void => {
-    writeDraft("");
+    draft.write("");
     if (messages.length === 0) navigate(chatPath(id, filter === "" ? null : filter), { replace: true });
     ask(text);
   };
@@ -105,9 +106,9 @@ export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
       <Composer
         isBusy={!isIdle && status !== "checking"}
         onStop={stop}
-        text={draft}
+        text={draft.text}
         {...choice}
-        onChange={writeDraft}
+        onChange={draft.write}
         onAsk={isIdle && !attachments.isBusy ? askQuestion : null}
         onAttach={attachments.attach}
       />

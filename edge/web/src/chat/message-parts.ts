@@ -86,6 +86,11 @@ export interface ToolCall {
 /** The tool by which agents ask the person. */
 export const ASK_USER = "ask_user";
 
+/** Whether an answer has neither a text nor calls of tools, as one that failed at once. */
+export function isEmptyAnswer(message: Message | undefined): boolean {
+  return message?.role === "assistant" && textOf(message) === "" && toolCallsOf(message).length === 0;
+}
+
 /** The calls of tools, in the order in which they began. */
 export function toolCallsOf(message: Message): ToolCall[] {
   const written = new Map<string, WrittenFile[]>();

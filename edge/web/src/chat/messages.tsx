@@ -3,7 +3,7 @@ import type { Message } from "../api/types";
 import { ConversationId } from "../files/conversation-id";
 import { Answer } from "./answer";
 import { AnswerActions, Question } from "./message-actions";
-import { textOf } from "./message-parts";
+import { isEmptyAnswer, textOf } from "./message-parts";
 import { RateAnswer } from "./rate-answer";
 import type { ConversationState } from "./use-conversation";
 
@@ -59,7 +59,8 @@ function RatedAnswer({
       <ConversationId value={conversationId}>
         <Answer message={message} {...state} />
       </ConversationId>
-      {!state.isStreaming && children}
+      {/* An answer that failed at once has only the problem below it, until it is stored. */}
+      {!state.isStreaming && (message.metadata !== undefined || !isEmptyAnswer(message)) && children}
       {message.metadata && textOf(message) !== "" && (
         <RateAnswer
           conversationId={conversationId}

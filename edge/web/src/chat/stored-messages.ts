@@ -2,8 +2,9 @@
 
 import type { Chat } from "@ai-sdk/react";
 import { readConversation } from "../api/conversations";
+import { problemOf } from "../api/problem";
 import type { Message } from "../api/types";
-import { textOf, toolCallsOf, waitingCallsOf } from "./message-parts";
+import { isEmptyAnswer, textOf, waitingCallsOf } from "./message-parts";
 
 /** No answer is in progress: read the stored messages, unless the last answer is complete. */
 export async function catchUp(chat: Chat<Message>): Promise<void> {
@@ -29,7 +30,7 @@ export async function refresh(chat: Chat<Message>): Promise<void> {
  */
 export async function readEnded(chat: Chat<Message>): Promise<void> {
   const answer = chat.lastMessage;
-  if (answer?.role !== "assistant" || (textOf(answer) === "" && toolCallsOf(answer).length === 0)) return;
+  if (answer?.role !== "assistant" || isEmptyAnswer(answer)) return;
   try {
     const { messages } = await readConversation(chat.id);
     if (chat.lastMessage?.id !== answer.id || !messages.some((message) => message.id === answer.id)) return;
@@ -40,18 +41,31 @@ export async function readEnded(chat: Chat<Message>): Promise<void> {
   }
 }
 
+/** Whether the API lacks the last question. False if it can't be asked. */
+export async function hasNotArrived(chat: Chat<Message>): Promise<boolean> {
+  try {
+    const { messages } = await readConversation(chat.id);
+    return countQuestions(messages) < countQuestions(chat.messages);
+  } catch (error) {
+    return problemOf(error).status === 404;
+  }
+}
+
 /** Replace the messages by the stored ones if they differ. Keeps questions that were never sent. */
 async function readStored(chat: Chat<Message>): Promise<void> {
   try {
     const { messages } = await readConversation(chat.id);
     // Stored questions have other IDs, so they are matched by number.
-    const questions = messages.filter((message) => message.role === "user").length;
-    const unstored = chat.messages.filter((message) => message.role === "user").slice(questions);
+    const unstored = chat.messages.filter((message) => message.role === "user").slice(countQuestions(messages));
     const all = [...messages, ...unstored];
     if (chat.status === "ready" && describe(all) !== describe(chat.messages)) chat.messages = all;
   } catch {
     // Keep the messages as they are; the user can ask again.
   }
+}
+
+function countQuestions(messages: readonly Message[]): number {
+  return messages.filter((message) => message.role === "user").length;
 }
 
 function describe(messages: readonly Message[]): string {

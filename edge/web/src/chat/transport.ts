@@ -10,15 +10,23 @@ type Stream = ReturnType<ChatTransport<Message>["sendMessages"]>;
 type Reconnect = ChatTransport<Message>["reconnectToStream"];
 type Chunks = ReadableStream<UIMessageChunk<MessageMetadata>>;
 
+interface Listeners {
+  /** A question is being sent. */
+  asked: () => void;
+  /** The API has stored the question. */
+  stored: () => void;
+  refused: () => void;
+  reconnected: (isResumed: boolean) => void;
+}
+
 /** Send only the last message, of an answer only its responses to an agent's calls, and report whether there was an answer to resume. */
 export class Transport extends DefaultChatTransport<Message> {
-  readonly #onReconnected: (isResumed: boolean) => void;
-  readonly #onRefused: () => void;
+  readonly #on: Listeners;
   #isAsking = false;
   /** Whether an answer is being resumed, or the last attempt to do so or to respond to it failed. */
   isReconnecting = false;
 
-  constructor(on: { reconnected: (isResumed: boolean) => void; refused: () => void }) {
+  constructor(on: Listeners) {
     super({
       fetch: async (input, init) => {
         const [isAsking, session] = [this.#isAsking, currentSession()];
@@ -29,7 +37,7 @@ export class Transport extends DefaultChatTransport<Message> {
           return response;
         } finally {
           // The session ended if this request got a 401, or another one did and the sign-in page aborted this one.
-          if (isAsking && (isRefused || (session && currentSession() === null))) this.#onRefused();
+          if (isAsking && (isRefused || (session && currentSession() === null))) this.#on.refused();
         }
       },
       prepareSendMessagesRequest: ({ id, messages, body }) => {
@@ -41,17 +49,18 @@ export class Transport extends DefaultChatTransport<Message> {
         return { body: { ...place, ...body, id, messages: last } };
       },
     });
-    this.#onReconnected = on.reconnected;
-    this.#onRefused = on.refused;
+    this.#on = on;
   }
 
   override async sendMessages(options: Parameters<ChatTransport<Message>["sendMessages"]>[0]): Stream {
     const isResponse = options.trigger === "submit-message" && options.messages.at(-1)?.role === "assistant";
     this.isReconnecting = isResponse;
     this.#isAsking = options.trigger === "submit-message";
+    if (this.#isAsking && !isResponse) this.#on.asked();
     const stream = await super.sendMessages(options);
     this.isReconnecting = false;
-    announceChange(options.chatId); // the question is stored
+    this.#on.stored();
+    announceChange(options.chatId);
     return stream;
   }
 
@@ -60,7 +69,7 @@ export class Transport extends DefaultChatTransport<Message> {
     this.#isAsking = false;
     const stream = await super.reconnectToStream(options);
     this.isReconnecting = false;
-    this.#onReconnected(stream !== null);
+    this.#on.reconnected(stream !== null);
     return stream;
   }
 

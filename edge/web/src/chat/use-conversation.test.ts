@@ -123,6 +123,35 @@ it("keeps a question that was never sent", async () => {
   expect(chat.messages).toEqual([QUESTION, ANSWER, question]);
 });
 
+it("sends a question again that never arrived", async () => {
+  const { chat, transport } = makeChat();
+  const missing = (): Response => Response.json({ title: "Not found", detail: "No such chat." }, { status: 404 });
+  respondWith();
+  await chat.sendMessage({ text: "Why?" });
+  respondWith(noAnswerInProgress(), missing(), missing(), stream(...FIRST_CHUNKS, { type: "finish" }));
+  await askAgain(chat, transport, { filter: "", mode: "documents" });
+  expect(requests.filter((request) => request === "POST /api/chat")).toHaveLength(2);
+  expect(chat.messages.map(textOf)).toEqual(["Why?", "Be"]);
+});
+
+it("asks a question again whose answer failed without a text", async () => {
+  const { chat, transport } = makeChat(STORED_QUESTION);
+  const failed = { ...ANSWER, parts: [], metadata: { state: "failed" } } satisfies Message;
+  const start = { type: "start", messageId: "a1" };
+  respondWith(stream(start, { type: "error", errorText: "Set a search engine." }));
+  await chat.sendMessage({ text: "And then?" });
+  const question = { ...STORED_QUESTION, id: "q2" };
+  const rest = [...FIRST_CHUNKS.slice(1), { type: "finish" }];
+  respondWith(
+    noAnswerInProgress(),
+    stored(STORED_QUESTION, question, failed),
+    stream({ ...start, messageId: "a2" }, ...rest),
+  );
+  await askAgain(chat, transport, { filter: "", mode: "documents" });
+  expect(chat.lastMessage).toMatchObject({ id: "a2", role: "assistant" });
+  expect(requests.filter((request) => request === "POST /api/chat")).toHaveLength(2);
+});
+
 it("shows a question of another tab, and resumes its answer", async () => {
   const earlier: Message = { ...ANSWER, id: "a0" };
   const { chat } = makeChat(QUESTION, earlier);
@@ -147,18 +176,34 @@ it("marks an answer that was stopped in another tab", async () => {
   expect(chat.lastMessage?.metadata).toBeUndefined();
 });
 
-it("returns a question that the API refuses to the question field", async () => {
-  const restored: [string, boolean][] = [];
+it("reports questions that are asked, stored and refused", async () => {
+  const events: unknown[] = [];
   const { chat } = createChat(
     "c1",
-    [QUESTION, ANSWER],
-    (question, isFirst) => restored.push([question, isFirst]),
+    null,
+    (...event) => events.push(event),
     () => undefined,
   );
+  respondWith(); // no connection
+  await chat.sendMessage({ text: "Why?" });
+  expect(events.splice(0)).toEqual([["asked", "Why?", true]]);
+  respondWith(stream(...FIRST_CHUNKS, { type: "finish" }));
+  await chat.regenerate();
+  expect(events.splice(0)).toEqual([["stored", "Why?", true]]);
+  respondWith(stream(...FIRST_CHUNKS, { type: "finish" }));
+  await chat.sendMessage({ text: "And then?" });
+  expect(events.splice(0)).toEqual([
+    ["asked", "And then?", false],
+    ["stored", "And then?", false],
+  ]);
   const refusal = { title: "Too many requests", detail: "Try again in a minute.", status: 429 };
   respondWith(Response.json(refusal, { status: 429 }));
-  await chat.sendMessage({ text: "And then?" });
-  expect(restored).toEqual([["And then?", false]]);
-  expect(chat.messages).toEqual([QUESTION, ANSWER]);
+  const before = chat.messages;
+  await chat.sendMessage({ text: "And now?" });
+  expect(events).toEqual([
+    ["asked", "And now?", false],
+    ["refused", "And now?", false],
+  ]);
+  expect(chat.messages).toEqual(before);
   expect(chat.error?.message).toContain("Try again in a minute.");
 });

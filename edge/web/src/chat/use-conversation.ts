@@ -6,17 +6,18 @@ import { useCallback, useEffect, useState } from "react";
 import { stopAnswer, switchBranch } from "../api/conversations";
 import { problemOf } from "../api/problem";
 import type { Message, Mode, Problem } from "../api/types";
-import { textOf, waitingCallsOf } from "./message-parts";
+import { isEmptyAnswer, textOf, waitingCallsOf } from "./message-parts";
 import { announceChange, useOtherTabs } from "./other-tabs";
 import { respond } from "./respond";
-import { catchUp, readEnded, refresh } from "./stored-messages";
+import { catchUp, hasNotArrived, readEnded, refresh } from "./stored-messages";
 import { Transport } from "./transport";
 import type { CallResponse } from "./waiting-calls";
 
 const RENDER_EVERY_MS = 50;
 
-/** Return a question to the question field, because the API refused it or the session has expired. */
-type RestoreQuestion = (question: string, isFirst: boolean) => void;
+/** A question is sent, the API has stored it, or it was refused by the API or because the session has expired. */
+export type QuestionEvent = "asked" | "stored" | "refused";
+type OnQuestion = (event: QuestionEvent, question: string, isFirst: boolean) => void;
 
 /** What the next answers are from: documents that match the filter, the web, or both; and the model that is chosen. */
 export interface Scope {
@@ -55,13 +56,14 @@ export interface ConversationState {
  *
  * An answer in progress when the page loads, or when the connection is lost, is resumed from its beginning. If it has
  * ended meanwhile, the stored messages are read again, and so they are when the conversation may have changed in another
- * tab. The next answers are from the `scope`. A question that the API refuses (a status of 4xx) is removed and passed to the `restoreQuestion` of the first render.
+ * tab. The next answers are from the `scope`. A question that the API refuses (a status of 4xx) is removed. Events
+ * of questions are passed to the `onQuestion` of the first render.
  */
 export function useConversation(
   id: string,
   stored: Message[] | null,
   scope: Scope,
-  restoreQuestion: RestoreQuestion,
+  onQuestion: OnQuestion,
 ): ConversationState {
   const [isThinking, setIsThinking] = useState(false);
   const [isChecking, setIsChecking] = useState(stored !== null);
@@ -70,7 +72,7 @@ export function useConversation(
     createChat(
       id,
       stored,
-      restoreQuestion,
+      onQuestion,
       () => {
         setIsChecking(false);
       },
@@ -132,10 +134,19 @@ export function useConversation(
   };
 }
 
-/** Ask the last question again, or resume its answer unless the API rejected the question. */
-export function askAgain(chat: Chat<Message>, transport: Transport, scope: Scope): Promise<void> {
+/**
+ * Ask the last question again. Unless the API rejected it, resume its answer first, and ask only if the question never
+ * arrived or its answer ended without a text.
+ */
+export async function askAgain(chat: Chat<Message>, transport: Transport, scope: Scope): Promise<void> {
   const isRejected = chat.error === undefined || problemOf(chat.error).status !== undefined;
-  return transport.isReconnecting || !isRejected ? chat.resumeStream() : chat.regenerate({ body: scope });
+  if (transport.isReconnecting || !isRejected) {
+    await chat.resumeStream();
+    const last = chat.lastMessage;
+    const isUnanswered = isEmptyAnswer(last) || (last?.role === "user" && (await hasNotArrived(chat)));
+    if (chat.status !== "ready" || !isUnanswered) return;
+  }
+  await chat.regenerate({ body: scope });
 }
 
 function statusOf(status: ChatStatus, isChecking: boolean, last: Message | undefined): ConversationState["status"] {
@@ -148,19 +159,30 @@ function statusOf(status: ChatStatus, isChecking: boolean, last: Message | undef
 export function createChat(
   id: string,
   stored: Message[] | null,
-  restoreQuestion: RestoreQuestion,
+  onQuestion: OnQuestion,
   onChecked: () => void,
   onThinking: () => void = () => undefined,
 ): { chat: Chat<Message>; transport: Transport } {
+  const report = (event: QuestionEvent): void => {
+    const question = chat.messages.findLast(({ role }) => role === "user");
+    const isFirst = stored === null && chat.messages.every(({ role, metadata }) => role === "user" && !metadata);
+    if (question) onQuestion(event, textOf(question), isFirst);
+  };
   const transport = new Transport({
-    reconnected: (isResumed) => {
-      void (isResumed ? Promise.resolve() : catchUp(chat)).finally(onChecked);
+    asked: () => {
+      report("asked");
+    },
+    stored: () => {
+      report("stored");
     },
     refused: () => {
       const question = chat.lastMessage;
       if (question?.role === "assistant") return; // a response to its agent, who was stopped elsewhere, for example
+      report("refused");
       chat.messages = chat.messages.slice(0, -1);
-      if (question) restoreQuestion(textOf(question), chat.messages.length === 0);
+    },
+    reconnected: (isResumed) => {
+      void (isResumed ? Promise.resolve() : catchUp(chat)).finally(onChecked);
     },
   });
   const chat = new Chat<Message>({

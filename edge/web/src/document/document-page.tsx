@@ -1,7 +1,9 @@
 import type { ReactNode } from "react";
 import type { CitedRange, Document } from "../api/types";
+import { Link } from "../routing/router";
 import { useTitle } from "../routing/use-title";
 import { LoadNote } from "../ui/load-note";
+import { NotFound } from "../ui/not-found";
 import { CitedText } from "./cited-text";
 import { DocumentView } from "./document-view";
 import { useDocument } from "./use-document";
@@ -12,8 +14,17 @@ export function DocumentPage({ id, passage }: { id: string; passage: CitedRange 
   useTitle(document?.title ?? "Document");
   return (
     <div className="column">
-      <LoadNote value={document} problem={problem} reload={reload} />
-      {problem?.status === 404 && passage && <CitedText text={passage.text} />}
+      {problem?.status === 404 ? (
+        <>
+          <NotFound what="Document">
+            The document was removed some time ago, its source was deleted, or it belongs to another workspace.{" "}
+            <Link href="/sources">Show all sources</Link>
+          </NotFound>
+          {passage && <CitedText text={passage.text} />}
+        </>
+      ) : (
+        <LoadNote value={document} problem={problem} reload={reload} />
+      )}
       {document && (
         <>
           {!startsWithTitle(document) && <h1>{document.title}</h1>}

@@ -1,4 +1,4 @@
-import { useState, type ReactNode } from "react";
+import { memo, useState, type ReactNode } from "react";
 import { deleteDocument, restoreDocument } from "../api/documents";
 import type { DocumentSummary } from "../api/types";
 import { PlacementButtons } from "../document/placement-buttons";
@@ -17,7 +17,7 @@ interface Props {
 }
 
 /** A document in a list. A deleted document can be restored, a manually added one removed, any pinned or hidden. */
-export function DocumentRow({ document, onChange }: Props): ReactNode {
+export const DocumentRow = memo(function DocumentRow({ document, onChange }: Props): ReactNode {
   const mayEdit = useHasRole("editor");
   const { perform, isBusy, problem } = useAction();
   const [isConfirming, setIsConfirming] = useState(false);
@@ -84,7 +84,7 @@ export function DocumentRow({ document, onChange }: Props): ReactNode {
       )}
     </li>
   );
-}
+});
 
 /** When the document was collected, added or deleted. */
 function Origin({

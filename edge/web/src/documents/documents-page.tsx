@@ -11,6 +11,7 @@ import { useRun } from "../runs/use-run";
 import { Choice } from "../ui/field";
 import { LoadNote } from "../ui/load-note";
 import { MoreButton } from "../ui/more-button";
+import { NotFound } from "../ui/not-found";
 import { useLoad } from "../ui/use-load";
 import { usePages } from "../ui/use-pages";
 import { AddDocument } from "./add-document";
@@ -59,7 +60,15 @@ export function DocumentsPage({ sourceId, filter, condition }: Props): ReactNode
   const mayEdit = useHasRole("editor");
   const [runId, setRunId] = useState<string | null>(null);
   const { followed } = useRun(runId, reload);
-  if (sources && name === undefined) return <SourceNotFound />;
+  if (sources && name === undefined) {
+    return (
+      <div className="column">
+        <NotFound what="Source">
+          The source was deleted or belongs to another workspace. <Link href="/sources">Show all sources</Link>
+        </NotFound>
+      </div>
+    );
+  }
   return (
     <div className="column">
       <div className="page-head">
@@ -98,17 +107,6 @@ export function DocumentsPage({ sourceId, filter, condition }: Props): ReactNode
         </ul>
       )}
       <MoreButton more={more} />
-    </div>
-  );
-}
-
-function SourceNotFound(): ReactNode {
-  return (
-    <div className="column">
-      <h1>Source not found</h1>
-      <p>
-        The source was deleted or belongs to another workspace. <Link href="/sources">Show all sources</Link>
-      </p>
     </div>
   );
 }

@@ -102,7 +102,7 @@ function Changes({ extraction, onChange }: { extraction: Extraction; onChange: (
             setIsDeleting(false);
           }}
         >
-          <p>Its rows are deleted with it. What it has cost stays in the usage.</p>
+          <p>Its rows are deleted, too. Its cost stays in the usage.</p>
         </ConfirmDialog>
       )}
     </>

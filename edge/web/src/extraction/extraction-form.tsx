@@ -1,5 +1,6 @@
 import { useState, type ReactNode, type SubmitEvent } from "react";
 import { estimateExtraction, startExtraction } from "../api/extractions";
+import { fieldError } from "../api/problem";
 import type { ExtractionEstimate, ExtractionRequest } from "../api/types";
 import { FilterBar } from "../filter/filter-bar";
 import { Field } from "../ui/field";
@@ -15,6 +16,9 @@ export function ExtractionForm({ onStarted }: { onStarted: () => void }): ReactN
   const [estimated, setEstimated] = useState<{ request: ExtractionRequest; estimate: ExtractionEstimate } | null>(null);
   const { perform, isBusy, problem } = useAction();
   const error = schemaError(schema);
+  const invalid = problem && fieldError(problem, ["question", "schema", "filter", "model"]);
+  const messageFor = (field: string): string | null => (invalid?.field === field ? invalid.message : null);
+  const isShownAtField = messageFor("question") !== null || messageFor("schema") !== null;
   const change = (set: (text: string) => void) => (text: string) => {
     set(text);
     setEstimated(null);
@@ -37,13 +41,20 @@ export function ExtractionForm({ onStarted }: { onStarted: () => void }): ReactN
     <section className="card" aria-labelledby="new-extraction">
       <h2 id="new-extraction">New extraction</h2>
       <form className="extraction-form" aria-label="New extraction" onSubmit={submit}>
-        <Field label="What to extract" value={question} required maxLength={4000} onChange={change(setQuestion)} />
+        <Field
+          label="What to extract"
+          value={question}
+          error={messageFor("question")}
+          required
+          maxLength={4000}
+          onChange={change(setQuestion)}
+        />
         <Field
           label="JSON Schema"
           hint="The properties of the schema become the columns of the table."
           lines={12}
           value={schema}
-          error={error}
+          error={error ?? messageFor("schema")}
           required
           onChange={change(setSchema)}
         />
@@ -52,7 +63,9 @@ export function ExtractionForm({ onStarted }: { onStarted: () => void }): ReactN
           <FilterBar filter={filter} onChange={change(setFilter)} />
           {filter === "" && <p className="small muted">Without a filter, all documents are read.</p>}
         </div>
-        {problem && <ProblemNote problem={problem} />}
+        {problem && !isShownAtField && (
+          <ProblemNote problem={{ ...problem, detail: invalid?.message ?? problem.detail }} />
+        )}
         {estimated && <p role="status">{describeEstimate(estimated.estimate)}</p>}
         <div className="actions">
           <button type="submit" disabled={isBusy || error !== null}>

@@ -111,8 +111,8 @@ export function ChangedLines({ change }: { change: FileChange }): ReactNode {
     return (
       <p className="small muted">
         {change.kind === "binary"
-          ? "This is not a text file. Download it to see it."
-          : "The changes are too many to be shown. Download the versions to compare them."}
+          ? "This is not a text file. Download it to open it."
+          : "There are too many changes to show. Download the versions to compare them."}
       </p>
     );
   }

@@ -12,6 +12,7 @@ import { ConfirmDialog } from "../ui/confirm-dialog";
 import { Checkbox, Field } from "../ui/field";
 import { ProblemNote } from "../ui/problem-note";
 import { useAction, type Action } from "../ui/use-action";
+import { useHasChanged } from "../ui/use-has-changed";
 import { callbackUrl, openSignIn } from "./sign-in";
 
 /** A server with its tools, each with a checkbox that allows it. */
@@ -176,16 +177,17 @@ function ClientFields({
 /** What the owner has to know about the tools: those that changed, and those that can't be used. */
 function Notes({ server }: { server: McpServer }): ReactNode {
   const { changed, connected, left_out: leftOut, missing_scopes: scopes, tools } = server;
+  const role = useHasChanged(JSON.stringify([connected, changed, scopes])) ? "alert" : undefined;
   return (
     <>
       {!connected && (
-        <p role="alert">
+        <p role={role}>
           {tools.length === 0 ? "Connect the server to read its tools." : "The server needs to be connected again."}
           {scopes.length > 0 && ` A call needs the scopes ${scopes.join(", ")}, which the sign-in will ask for.`}
         </p>
       )}
       {changed.length > 0 && (
-        <p role="alert">
+        <p role={role}>
           These tools have changed, so they are no longer allowed: {changed.join(", ")}. Read them, then allow them
           again.
         </p>

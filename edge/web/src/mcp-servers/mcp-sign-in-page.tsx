@@ -8,7 +8,7 @@ import { useAction } from "../ui/use-action";
 import { takeAnswer } from "./sign-in";
 
 const NOT_OURS = {
-  title: "This sign-in was not begun in this tab.",
+  title: "This sign-in was not started in this tab.",
   detail: "Open Workspace, MCP servers, and connect the server again.",
 };
 
@@ -35,7 +35,7 @@ export function McpSignInPage({ answer }: { answer: URLSearchParams }): ReactNod
           <Link href="/workspace">Open the workspace</Link>
         </ProblemNote>
       ) : (
-        <p role="status">Connecting it and reading its tools…</p>
+        <p role="status">Connecting the server and reading its tools…</p>
       )}
     </div>
   );

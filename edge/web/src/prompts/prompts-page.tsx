@@ -15,7 +15,9 @@ export function PromptsPage(): ReactNode {
       <div className="page-head">
         <h1>Prompts</h1>
       </div>
-      <p className="lead">Prompts that programs call by name. They answer with JSON of a schema. Try them here.</p>
+      <p className="lead">
+        Prompts that programs call by name, with answers in JSON that follow a schema. Try them here.
+      </p>
       <LoadNote value={prompts} problem={problem} reload={reload} />
       {prompts?.length === 0 && (
         <p className="muted">

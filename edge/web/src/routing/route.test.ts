@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { chatPath, documentPath, documentsPath, pageKey, parseRoute, runPath, runsPath } from "./route";
+import { chatPath, documentPath, documentsPath, pageKey, parseRoute, runPath, runsPath, sourcesPath } from "./route";
 
 function route(path: string): ReturnType<typeof parseRoute> {
   return parseRoute(new URL(path, "http://127.0.0.1:8787"));
@@ -11,8 +11,9 @@ describe("parseRoute", () => {
     ["/?filter=tag%3Aa", { page: "chat", id: null, filter: "tag:a" }],
     ["/chat/c1", { page: "chat", id: "c1", filter: null }],
     ["/chat/c1?filter=", { page: "chat", id: "c1", filter: "" }],
-    ["/sources", { page: "sources" }],
-    ["/sources/", { page: "sources" }],
+    ["/sources", { page: "sources", words: "" }],
+    ["/sources/", { page: "sources", words: "" }],
+    ["/sources?search=a+b", { page: "sources", words: "a b" }],
     ["/runs", { page: "runs", sourceId: null }],
     ["/runs?source=s1", { page: "runs", sourceId: "s1" }],
     ["/runs/r1", { page: "run", id: "r1" }],
@@ -53,6 +54,8 @@ describe("parseRoute", () => {
     expect(route(chatPath("a/b c?"))).toEqual({ page: "chat", id: "a/b c?", filter: null });
     for (const filter of ["", 'meta.author:"Ann & Bo" -tag:#1'])
       for (const id of [null, "c1"]) expect(route(chatPath(id, filter))).toEqual({ page: "chat", id, filter });
+    for (const words of ["", "https://a.example/?b=c&d"])
+      expect(route(sourcesPath(words))).toEqual({ page: "sources", words });
     expect(route(runPath("r/1"))).toEqual({ page: "run", id: "r/1" });
     expect(route(runsPath("s&1"))).toEqual({ page: "runs", sourceId: "s&1" });
     expect(route(runsPath(null))).toEqual({ page: "runs", sourceId: null });

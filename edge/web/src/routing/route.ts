@@ -5,7 +5,7 @@ import type { DocumentFilter } from "../api/documents";
 
 export type Route =
   | { page: "chat"; id: string | null; filter: string | null }
-  | { page: "sources" }
+  | { page: "sources"; words: string }
   | { page: "documents"; sourceId: string; filter: DocumentFilter; condition: string }
   | { page: "runs"; sourceId: string | null }
   | { page: "run"; id: string }
@@ -25,7 +25,7 @@ export function parseRoute(url: URL): Route {
   const condition = url.searchParams.get("filter");
   if (page === "") return { page: "chat", id: null, filter: condition };
   if (page === "chat") return { page: "chat", id: id ?? null, filter: condition };
-  if (page === "sources" && id === undefined) return { page: "sources" };
+  if (page === "sources" && id === undefined) return { page: "sources", words: url.searchParams.get("search") ?? "" };
   if (page === "sources" && id !== undefined)
     return { page: "documents", sourceId: id, filter: filterOf(url.searchParams), condition: condition ?? "" };
   if (page === "runs" && id === undefined) return { page: "runs", sourceId: url.searchParams.get("source") };
@@ -68,6 +68,11 @@ export function runPath(id: string): string {
 /** The path of a source's runs, or of all runs if `sourceId` is null. */
 export function runsPath(sourceId: string | null): string {
   return sourceId === null ? "/runs" : `/runs?source=${encodeURIComponent(sourceId)}`;
+}
+
+/** The path of the sources, or of those with some words. */
+export function sourcesPath(words: string): string {
+  return words === "" ? "/sources" : `/sources?${new URLSearchParams({ search: words }).toString()}`;
 }
 
 export function documentsPath(sourceId: string, filter: DocumentFilter, condition = ""): string {

@@ -12,8 +12,17 @@ export function useRoute(): Route {
 
 export function navigate(path: string, { replace = false }: { replace?: boolean } = {}): void {
   if (replace) window.history.replaceState(null, "", path);
-  else window.history.pushState(null, "", path);
+  else {
+    window.history.replaceState({ top: window.scrollY }, "");
+    window.history.pushState(null, "", path);
+  }
   window.dispatchEvent(new Event(NAVIGATED));
+}
+
+/** How far the current page was scrolled when the user left it; 0 if it is new. */
+export function savedTop(): number {
+  const state: unknown = window.history.state;
+  return typeof state === "object" && state !== null && "top" in state && typeof state.top === "number" ? state.top : 0;
 }
 
 /** A link within the app. Clicks with a modifier key or another button are left to the browser. */

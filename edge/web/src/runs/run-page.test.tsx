@@ -54,7 +54,7 @@ it("shows failures by reason, each with an example", () => {
 
 it("counts moved documents", () => {
   const run = makeRun({ state: "succeeded", total: 9 }, { changed: 1, moved: 8 });
-  expect(text(<RunReport run={run} />)).toContain("0 changed 1 moved 8 removed 0");
+  expect(text(<RunReport run={run} isNew={false} />)).toContain("0 changed 1 moved 8 removed 0");
 });
 
 it("shows the planned changes of a preview and the removals to approve", () => {
@@ -62,7 +62,7 @@ it("shows the planned changes of a preview and the removals to approve", () => {
     { kind: "dry_run", state: "succeeded", total: 9, pending_removals: 30 },
     { added: 2, unchanged: 7 },
   );
-  const shown = text(<RunReport run={run} />);
+  const shown = text(<RunReport run={run} isNew={false} />);
   expect(shown).toContain("Preview complete Preview only. Nothing was changed.");
   expect(shown).toContain("to add 2 to change 0 to remove 0 unchanged 7 30 documents are no longer in the source");
 });
@@ -70,10 +70,10 @@ it("shows the planned changes of a preview and the removals to approve", () => {
 it("shows the notice and what still fails", () => {
   const notice = "759 files are left out: 759 .rst.";
   const run = makeRun({ state: "partial", total: 4, notice }, { unchanged: 1, failed: 3, still_failing: 2 });
-  expect(text(<RunReport run={run} />)).toContain(
+  expect(text(<RunReport run={run} isNew={false} />)).toContain(
     `added 0 changed 0 removed 0 unchanged 1 failed 1 still failing 2 ${notice}`,
   );
-  expect(text(<RunReport run={makeRun({}, { failed: 1, still_failing: 1 })} />)).not.toContain("failed");
+  expect(text(<RunReport run={makeRun({}, { failed: 1, still_failing: 1 })} isNew={false} />)).not.toContain("failed");
 });
 
 it("says what a run waits for, and nothing if it does not wait", () => {

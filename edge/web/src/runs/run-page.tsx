@@ -9,7 +9,9 @@ import { ProgressBar } from "./progress-bar";
 import { RunReport } from "./run-report";
 import { useRun, type FollowedRun } from "./use-run";
 import { PendingRemovals } from "./pending-removals";
+import { NotFound } from "../ui/not-found";
 import { ProblemNote } from "../ui/problem-note";
+import { useHasChanged } from "../ui/use-has-changed";
 import { useLoad } from "../ui/use-load";
 import { formatDuration } from "./format-rate";
 import { RunActions } from "./run-actions";
@@ -29,13 +31,25 @@ export function RunPage({ id }: { id: string }): ReactNode {
   const title = run && source ? runTitle(run.kind, source.name) : "Run";
   const hasItems = run !== undefined && run.total !== null;
   useTitle(title);
+  if (!run && problem?.status === 404) {
+    return (
+      <div className="column">
+        <NotFound what="Run">
+          The run is old and was deleted, its source was deleted, or it belongs to another workspace.{" "}
+          <Link href={runsPath(null)}>Show all runs</Link>
+        </NotFound>
+      </div>
+    );
+  }
   return (
     <div className="column">
       <div className="page-head">
         <h1>{title}</h1>
         <Link href={runsPath(run?.source_id ?? null)}>{run ? "All runs of this source" : "All runs"}</Link>
       </div>
-      {problem && <ProblemNote problem={problem} />}
+      {problem && (
+        <ProblemNote problem={problem}>{problem.status !== 404 && <p className="muted">Retrying…</p>}</ProblemNote>
+      )}
       {!run && !problem && <p className="muted">Loading…</p>}
       {followed && <RunCard followed={followed} source={source} title={title} onChange={reload} />}
       {run && <RunSteps steps={run.steps} />}
@@ -54,6 +68,7 @@ interface CardProps {
 
 function RunCard({ followed: { run, progress }, source, title, onChange }: CardProps): ReactNode {
   const mayEdit = useHasRole("editor");
+  const isNew = useHasChanged(run.state);
   const hasPendingRemovals = run.pending_removals > 0 && run.state !== "running" && run.kind !== "dry_run";
   return (
     <section className="card" aria-label={title}>
@@ -66,7 +81,7 @@ function RunCard({ followed: { run, progress }, source, title, onChange }: CardP
         </div>
       )}
       <RunWaiting run={run} />
-      <RunReport run={run} />
+      <RunReport run={run} isNew={isNew} />
       {hasPendingRemovals && source && <PendingRemovals source={source} runId={run.id} onChange={onChange} />}
       <RunFailures run={run} />
       {mayEdit && <RunActions run={run} />}

@@ -4,14 +4,20 @@ import { ACTIONS, countDocuments, PLANNED_ACTIONS, stateLabel } from "./run-labe
 import { ProblemNote } from "../ui/problem-note";
 import { TimeAgo } from "../ui/time-ago";
 
+interface Props {
+  run: RunSummary;
+  /** Whether the run has ended since the page was opened. */
+  isNew: boolean;
+}
+
 /** The outcome of a run: state, counts, notice, and the error that ended it. */
-export function RunReport({ run }: { run: RunSummary }): ReactNode {
+export function RunReport({ run, isNew }: Props): ReactNode {
   const { added, changed, moved, removed, unchanged, failed, still_failing: stillFailing } = run.counts;
   const isDryRun = run.kind === "dry_run";
   const labels = isDryRun ? PLANNED_ACTIONS : ACTIONS;
   return (
     <div className="report">
-      <p className="report-line">
+      <p className="report-line" role={isNew ? "status" : undefined}>
         <span className={`state ${run.state}`}>{stateLabel(run)}</span>
         {run.finished_at && (
           <span className="muted">
@@ -38,7 +44,7 @@ export function RunReport({ run }: { run: RunSummary }): ReactNode {
           This many removals need your approval, so collecting would keep them at first.
         </p>
       )}
-      {run.error && <ProblemNote problem={run.error} />}
+      {run.error && <ProblemNote problem={run.error} isNew={isNew} />}
     </div>
   );
 }

@@ -7,6 +7,7 @@ import { Link, navigate } from "../routing/router";
 import { useTitle } from "../routing/use-title";
 import { Choice } from "../ui/field";
 import { LoadNote } from "../ui/load-note";
+import { NotFound } from "../ui/not-found";
 import { TimeAgo } from "../ui/time-ago";
 import { useLoad } from "../ui/use-load";
 import { useRefresh } from "../ui/use-refresh";
@@ -27,6 +28,16 @@ export function RunsPage({ sourceId }: { sourceId: string | null }): ReactNode {
   const loaded = sources && runs; // without the sources, runs have no names
   useRefresh(runs?.some((run) => run.state === "running") ?? false, reload);
   const names = useMemo(() => new Map(sources?.map(({ id, name }) => [id, name])), [sources]);
+  if (sources && sourceId !== null && !names.has(sourceId)) {
+    return (
+      <div className="column">
+        <NotFound what="Source">
+          The source was deleted, with its runs, or belongs to another workspace.{" "}
+          <Link href={runsPath(null)}>Show all runs</Link>
+        </NotFound>
+      </div>
+    );
+  }
   return (
     <div className="column">
       <h1>Runs</h1>

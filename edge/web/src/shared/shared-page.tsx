@@ -7,7 +7,8 @@ import { AnswerText } from "../chat/answer-text";
 import { OpenPassage } from "../chat/open-passage";
 import { useTitle } from "../routing/use-title";
 import { BrandMark } from "../ui/icons";
-import { ProblemNote } from "../ui/problem-note";
+import { LoadNote } from "../ui/load-note";
+import { NotFound } from "../ui/not-found";
 import { useLoad } from "../ui/use-load";
 import { evidenceOf } from "./evidence";
 
@@ -25,17 +26,13 @@ export function SharedPage({ id, token }: { id: string; token: string }): ReactN
       </header>
       <main id="main" className="column shared">
         {shared && <Messages shared={shared} />}
-        {!shared && problem && (
-          <>
-            <h1>Shared conversation</h1>
-            <ProblemNote problem={problem}>
-              <button type="button" onClick={reload}>
-                Try again
-              </button>
-            </ProblemNote>
-          </>
+        {!shared && problem?.status === 404 ? (
+          <NotFound what="Shared conversation">
+            This link doesn't exist, has expired or was revoked. Ask its sender for a new one.
+          </NotFound>
+        ) : (
+          <LoadNote value={shared} problem={problem} reload={reload} />
         )}
-        {!shared && !problem && <p className="muted">Loading…</p>}
       </main>
     </>
   );

@@ -15,9 +15,11 @@ import { SharedPage } from "../shared/shared-page";
 import { StandingPage } from "../standing/standing-page";
 import { UsagePage } from "../usage/usage-page";
 import { WorkspacePage } from "../workspace/workspace-page";
+import { NotFound } from "../ui/not-found";
 import { AccountMenu } from "./account-menu";
 import { PageBoundary } from "./page-boundary";
 import { useKeptFocus } from "./use-kept-focus";
+import { usePageStart } from "./use-page-start";
 import { pageKey, type Route } from "../routing/route";
 import { Link, useRoute } from "../routing/router";
 
@@ -35,7 +37,7 @@ export function App(): ReactNode {
 function Shell(): ReactNode {
   const route = useRoute();
   const { signsIn } = useAccount();
-  const main = useFocusOnPageChange(pageKey(route));
+  const main = usePageStart(pageKey(route));
   const pages = useCurrentPageInView(route.page);
   useKeptFocus();
   return (
@@ -107,7 +109,7 @@ function Page({ route }: { route: Route }): ReactNode {
     case "chat":
       return <ChatPage id={route.id} filter={route.filter} />;
     case "sources":
-      return <SourcesPage />;
+      return <SourcesPage words={route.words} />;
     case "documents":
       return (
         <DocumentsPage
@@ -137,31 +139,18 @@ function Page({ route }: { route: Route }): ReactNode {
       return <McpSignInPage answer={route.answer} />;
     case "shared": // which needs no sign-in
     case "missing":
-      return <NotFound />;
+      return <PageNotFound />;
   }
 }
 
-function NotFound(): ReactNode {
+function PageNotFound(): ReactNode {
   return (
     <div className="column">
-      <h1>Page not found</h1>
-      <p>
+      <NotFound what="Page">
         Check the address, or <Link href="/">go to the chat</Link>.
-      </p>
+      </NotFound>
     </div>
   );
-}
-
-/** Move the focus to the main content after the page changes, as a full page load does. */
-function useFocusOnPageChange(page: string): React.RefObject<HTMLElement | null> {
-  const main = useRef<HTMLElement>(null);
-  const focusedPage = useRef(page);
-  useEffect(() => {
-    if (focusedPage.current === page) return;
-    focusedPage.current = page;
-    if (!main.current?.contains(document.activeElement)) main.current?.focus();
-  }, [page]);
-  return main;
 }
 
 /** Scroll the navigation, which can be wider than the window, so that the current page's link is in its middle. */

@@ -95,7 +95,7 @@ function useFocusAfterSignIn(isOpen: boolean): void {
   const wasSignedOut = useRef(false);
   useEffect(() => {
     if (isOpen && wasSignedOut.current && document.activeElement === document.body)
-      document.getElementById("main")?.focus();
+      document.getElementById("main")?.focus({ preventScroll: true });
     wasSignedOut.current = !isOpen;
   }, [isOpen]);
 }

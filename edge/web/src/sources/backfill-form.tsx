@@ -56,7 +56,7 @@ export function BackfillForm({ source, kind, onCancel }: Props): ReactNode {
       )}
       <Checkbox
         label="Fetch unchanged documents, too"
-        hint="Texts that are the same are not embedded again."
+        hint="Texts that have not changed are not embedded again."
         checked={fields.everything}
         onChange={(everything) => {
           setFields({ ...fields, everything });

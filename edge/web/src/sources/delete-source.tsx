@@ -12,6 +12,15 @@ interface Props {
   onCancel: () => void;
 }
 
+/** What is lost with a source. Uploaded files are stored in Headwater only. */
+export function describeDeletion({ kind, documents }: Source): string {
+  const lost = countDocuments(documents);
+  const effect = "Answers that cite them lose those passages.";
+  return kind === "uploads"
+    ? `This deletes the source, its uploaded files and its ${lost}. ${effect} This can't be undone.`
+    : `This deletes the source and its ${lost} from Headwater. ${effect} The original files are not changed.`;
+}
+
 /** Confirm and delete a source. */
 export function DeleteSource({ source, onDone, onCancel }: Props): ReactNode {
   const [problem, setProblem] = useState<Problem | null>(null);
@@ -31,10 +40,7 @@ export function DeleteSource({ source, onDone, onCancel }: Props): ReactNode {
       onConfirm={remove}
       onCancel={onCancel}
     >
-      <p>
-        This deletes the source and its {countDocuments(source.documents)} from Headwater. Answers that cite them lose
-        those passages. The original files are not changed.
-      </p>
+      <p>{describeDeletion(source)}</p>
       {problem && <ProblemNote problem={problem} />}
     </ConfirmDialog>
   );

@@ -4,6 +4,7 @@ import type { RunSummary, Source } from "../api/types";
 import { AccountContext, LOCAL } from "../sign-in/account";
 import { makeRun } from "../testing/make-run";
 import { makeGitKind, makeSource } from "../testing/make-source";
+import { describeDeletion } from "./delete-source";
 import { SourceCard } from "./source-card";
 
 const COLLECT = makeRun({ id: "r1", state: "partial", total: 3 }, { unchanged: 1, failed: 2, still_failing: 1 });
@@ -30,6 +31,14 @@ it.each([["dry_run"], ["upload"], ["restore"], ["removal"]] as const)(
     expect(card({ last_run: later })).toContain("Not collected yet.");
   },
 );
+
+it("says before a deletion what is lost", () => {
+  expect(describeDeletion(makeSource({ documents: 3 }))).toContain("3 documents from Headwater");
+  expect(describeDeletion(makeSource({ documents: 3 }))).toContain("The original files are not changed.");
+  const uploads = describeDeletion(makeSource({ kind: "uploads", documents: 1 }));
+  expect(uploads).toContain("its uploaded files and its 1 document. ");
+  expect(uploads).not.toContain("not changed");
+});
 
 it("counts the documents that fail now", () => {
   expect(card({ failing: 2 })).toContain("Failing now: 2 documents");

@@ -1,5 +1,4 @@
 import { useEffect, useId, useRef, useState, type ReactNode } from "react";
-import { problemOf } from "../api/problem";
 import { collect } from "../api/runs";
 import type { Problem, Source, SourceKind } from "../api/types";
 import { documentsPath, runPath, runsPath } from "../routing/route";
@@ -14,6 +13,8 @@ import { useRun } from "../runs/use-run";
 import { useHasRole } from "../sign-in/account";
 import { ProblemNote } from "../ui/problem-note";
 import { TimeAgo } from "../ui/time-ago";
+import { useAction } from "../ui/use-action";
+import { useHasChanged } from "../ui/use-has-changed";
 import { describeSource } from "./describe-source";
 import { followLatest, isCollect, latestRun, type Following } from "./latest-run";
 import { FileList } from "../uploads/file-list";
@@ -35,7 +36,7 @@ interface Props {
 export function SourceCard({ source, kind, isNew, onChange }: Props): ReactNode {
   const titleId = useId();
   const title = useRef<HTMLHeadingElement>(null);
-  const { runId, start, problem } = useCollect(source);
+  const { runId, start, isStarting, problem } = useCollect(source);
   const { followed, problem: pollProblem } = useRun(runId, onChange);
   const mayEdit = useHasRole("editor");
   useEffect(() => {
@@ -44,6 +45,7 @@ export function SourceCard({ source, kind, isNew, onChange }: Props): ReactNode 
   const run = latestRun(followed?.run ?? null, source.last_run);
   const followedCollect = followed && isCollect(followed.run) ? followed.run : null;
   const lastCollect = latestRun(followedCollect, source.last_collect);
+  const isNewReport = useHasChanged(lastCollect && `${lastCollect.id} ${lastCollect.state}`);
   const isGone = pollProblem?.status === 404;
   const isRunning = !isGone && (run?.state === "running" || (runId !== null && followed === null));
   const progress = followed?.run === run ? followed.progress : run && isRunning && progressOf(run);
@@ -67,12 +69,12 @@ export function SourceCard({ source, kind, isNew, onChange }: Props): ReactNode 
           Paused <TimeAgo at={source.paused_at} />. Resume the source to collect it again.
         </p>
       )}
-      {run && progress && (
+      {run && progress && (isRunning || progress.fraction !== null) && (
         <ProgressBar progress={progress} state={run.state} label={progressLabel(run.kind, source.name)} />
       )}
       {run && isRunning && <RunWaiting run={run} />}
       {isRunning && pollProblem && <p className="note">{pollProblem.detail} Retrying…</p>}
-      {lastCollect && !isRunning && <RunReport run={lastCollect} />}
+      {lastCollect && !isRunning && <RunReport run={lastCollect} isNew={isNewReport} />}
       {source.failing > 0 && (
         <p className="note">
           Failing now: <Link href={documentsPath(source.id, "failing")}>{countDocuments(source.failing)}</Link>
@@ -99,7 +101,7 @@ export function SourceCard({ source, kind, isNew, onChange }: Props): ReactNode 
           source={source}
           kind={kind}
           isNew={isNew}
-          onCollect={isRunning ? null : start}
+          onCollect={isRunning || isStarting ? null : start}
           onChange={onChange}
         />
       )}
@@ -126,22 +128,24 @@ function Uploads({ source, mayEdit, onChange }: Pick<Props, "source" | "onChange
   );
 }
 
+interface Collect {
+  runId: string | null;
+  start: () => void;
+  /** Whether the API has been asked to start a run and has not responded. */
+  isStarting: boolean;
+  problem: Problem | null;
+}
+
 /** Start collecting, and return the run to follow: the one started here, or another open one. */
-function useCollect(source: Source): { runId: string | null; start: () => void; problem: Problem | null } {
+function useCollect(source: Source): Collect {
   const [previous, setFollowing] = useState<Following>({ runId: null, openRunId: null });
-  const [problem, setProblem] = useState<Problem | null>(null);
+  const { perform, isBusy: isStarting, problem } = useAction();
   const following = followLatest(previous, source.last_run);
   if (following !== previous) setFollowing(following);
   const start = (): void => {
-    setProblem(null);
-    collect(source.id).then(
-      (runId) => {
-        setFollowing(({ openRunId }) => ({ runId, openRunId }));
-      },
-      (error: unknown) => {
-        setProblem(problemOf(error));
-      },
-    );
+    perform(collect(source.id), (runId) => {
+      setFollowing(({ openRunId }) => ({ runId, openRunId }));
+    });
   };
-  return { runId: following.runId, start, problem };
+  return { runId: following.runId, start, isStarting, problem };
 }

@@ -1,16 +1,27 @@
 import { useState, type ReactNode } from "react";
 import { listSourceKinds, listSources } from "../api/sources";
-import type { SourceKind } from "../api/types";
+import type { Source, SourceKind } from "../api/types";
 import { useHasRole } from "../sign-in/account";
+import { sourcesPath } from "../routing/route";
+import { navigate } from "../routing/router";
 import { useTitle } from "../routing/use-title";
 import { PlusIcon } from "../ui/icons";
 import { LoadNote } from "../ui/load-note";
 import { useLoad } from "../ui/use-load";
+import { SearchField } from "../ui/search-field";
+import { hasWords } from "./describe-source";
 import { SourceCard } from "./source-card";
 import { SourceForm } from "./source-form";
 
-/** The sources of the workspace: add, collect, edit, delete. */
-export function SourcesPage(): ReactNode {
+/** From how many sources on they can be searched. */
+const SEARCHABLE_FROM = 12;
+
+const search = (words: string): void => {
+  navigate(sourcesPath(words), { replace: true });
+};
+
+/** The sources of the workspace: search, add, collect, edit, delete. Those with all `words` are listed. */
+export function SourcesPage({ words }: { words: string }): ReactNode {
   useTitle("Sources");
   const { value: sources, problem, reload } = useLoad(listSources);
   const { value: kindList, problem: kindsProblem, reload: reloadKinds } = useLoad(listSourceKinds);
@@ -20,6 +31,8 @@ export function SourcesPage(): ReactNode {
   const isEmpty = sources?.length === 0;
   // A source that was just added may not be in the list yet.
   const showForm = mayEdit && (isAdding || (isEmpty && newId === null));
+  const kindOf = (source: Source): SourceKind | undefined => kindList?.kinds.find(({ kind }) => kind === source.kind);
+  const found = sources?.filter((source) => source.id === newId || hasWords(source, kindOf(source), words));
   return (
     <div className="column">
       <div className="page-head">
@@ -63,13 +76,16 @@ export function SourcesPage(): ReactNode {
           }
         />
       )}
+      {sources && found && (sources.length >= SEARCHABLE_FROM || words !== "") && (
+        <SourceSearch words={words} found={found.length} all={sources.length} />
+      )}
       <div className="cards">
         {kindList &&
-          sources?.map((source) => (
+          found?.map((source) => (
             <SourceCard
               key={source.id}
               source={source}
-              kind={kindList.kinds.find(({ kind }) => kind === source.kind)}
+              kind={kindOf(source)}
               isNew={source.id === newId}
               onChange={reload}
             />
@@ -77,6 +93,27 @@ export function SourcesPage(): ReactNode {
       </div>
     </div>
   );
+}
+
+function SourceSearch({ words, found, all }: { words: string; found: number; all: number }): ReactNode {
+  return (
+    <div className="source-search">
+      <SearchField
+        label="Search sources by name or address"
+        placeholder="Search names and addresses"
+        words={words}
+        onSearch={search}
+      />
+      <p className="small muted" role="status">
+        {words !== "" && describeFound(found, all)}
+      </p>
+    </div>
+  );
+}
+
+function describeFound(found: number, all: number): string {
+  if (found === 0) return "No source has all of these words.";
+  return `${found.toLocaleString("en")} of ${all.toLocaleString("en")} sources`;
 }
 
 function isNonEmpty(kinds: SourceKind[]): kinds is [SourceKind, ...SourceKind[]] {

@@ -21,10 +21,28 @@ const QUESTIONS = {
   },
 } as const;
 
+const CHANGES = {
+  offer: "A webhook collects this source as soon as its server reports a change, such as a push.",
+  none: "The server has not reported a change yet.",
+  last: "The server last reported a change",
+  path: "",
+  hint: "At GitHub, choose the content type application/json.",
+};
+
+/** Of a source of the kind `uploads`, whose webhook takes mail. */
+const MAIL = {
+  offer: "A webhook stores mail that a mail provider sends to it. Each message becomes a file of this source.",
+  none: "No mail has arrived yet.",
+  last: "The last mail arrived",
+  path: "/mail",
+  hint: "A provider that signs nothing gets it in the address, as the password.",
+};
+
 /** Create, renew and remove the webhook of a source. */
 export function WebhookSettings({ source, onChange }: { source: Source; onChange: () => void }): ReactNode {
   const [created, setCreated] = useState<CreatedWebhook | null>(null);
   const { perform, isBusy, problem } = useAction();
+  const texts = source.kind === "uploads" ? MAIL : CHANGES;
   const create = (): void => {
     perform(createWebhook(source.id), (webhook) => {
       setCreated(webhook);
@@ -42,21 +60,21 @@ export function WebhookSettings({ source, onChange }: { source: Source; onChange
       <legend>Webhook</legend>
       <p className="small muted">
         {source.webhook === null ? (
-          "A webhook collects this source as soon as its server reports a change, such as a push."
+          texts.offer
         ) : source.webhook.received_at === null ? (
-          "The server has not reported a change yet."
+          texts.none
         ) : (
           <>
-            The server last reported a change <TimeAgo at={source.webhook.received_at} />.
+            {texts.last} <TimeAgo at={source.webhook.received_at} />.
           </>
         )}
       </p>
       {created && (
         <>
-          <CopyField label="Webhook address" value={new URL(created.path, location.origin).href} />
+          <CopyField label="Webhook address" value={new URL(created.path + texts.path, location.origin).href} />
           <CopyField
             label="Webhook secret"
-            note="Copy the secret now. You can't see it again. At GitHub, choose the content type application/json."
+            note={`Copy the secret now. You can't see it again. ${texts.hint}`}
             value={created.secret}
           />
         </>

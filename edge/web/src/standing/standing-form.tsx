@@ -128,8 +128,8 @@ function QuestionFields({ fields, onChange, errorOf }: ErrorProps): ReactNode {
       />
       {(fields.mode === "documents" || fields.mode === "agent") && (
         <Checkbox
-          label="About what has changed since the last answer"
-          hint="If nothing has changed, nothing is asked."
+          label="Ask only about what has changed since the last answer"
+          hint="If nothing has changed, the question is not asked."
           checked={fields.changes}
           onChange={(changes) => {
             onChange({ changes });

@@ -18,6 +18,15 @@ interface State<T> {
   problem: Problem | null;
 }
 
+const RETRY = "headwater:retry";
+/** Events that make a failed load start again: a click on "Try again" anywhere, and the end of being offline. */
+const RETRIES = [RETRY, "online"];
+
+/** Start all loads of the page again that have failed. */
+export function loadFailedAgain(): void {
+  window.dispatchEvent(new Event(RETRY));
+}
+
 /** Call `load` on mount and when it changes. Memoize it: a new function is a new load. */
 export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>): Loaded<T> {
   const [state, setState] = useState<State<T> | null>(null);
@@ -48,5 +57,13 @@ export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>): Loaded<T>
     setVersion((before) => before + 1);
   }, []);
   const current = state?.load === load ? state : null;
+  const hasFailed = current !== null && current.problem !== null;
+  useEffect(() => {
+    if (!hasFailed) return undefined;
+    for (const event of RETRIES) window.addEventListener(event, reload);
+    return () => {
+      for (const event of RETRIES) window.removeEventListener(event, reload);
+    };
+  }, [hasFailed, reload]);
   return { value: current?.value ?? null, problem: current?.problem ?? null, reload };
 }

@@ -1,6 +1,6 @@
 /** Load a paginated list page by page. */
 
-import { useCallback, useState } from "react";
+import { useCallback, useMemo, useState } from "react";
 import { problemOf } from "../api/problem";
 import type { Page, Problem } from "../api/types";
 import { useLoad } from "./use-load";
@@ -9,15 +9,17 @@ export interface Pages<P> {
   /** The pages loaded so far; null before the first. */
   pages: P[] | null;
   problem: Problem | null;
-  /** Load the first page again and drop the others. */
+  /** Load the pages again, at most 10 of them. */
   reload: () => void;
   /** Load the next page; null at the end. */
   more: (() => void) | null;
 }
 
+const MAX_RELOADED = 10;
+
 interface NextPages<P> {
-  /** The first page, which these pages follow. */
-  first: P | null;
+  /** The first pages, which these pages follow. */
+  first: P[] | null;
   pages: P[];
   problem: Problem | null;
   isBusy: boolean;
@@ -25,11 +27,20 @@ interface NextPages<P> {
 
 /** Load the first page with `load`, and the next with `more`. Memoize `load`: a new function is a new list. */
 export function usePages<P extends Page>(load: (after: string | null, signal?: AbortSignal) => Promise<P>): Pages<P> {
-  const loadFirst = useCallback((signal: AbortSignal) => load(null, signal), [load]);
+  const shown = useMemo(() => ({ load, pages: 1 }), [load]);
+  const loadFirst = useCallback(
+    async (signal: AbortSignal) => {
+      const pages = [await shown.load(null, signal)];
+      for (let next = pages[0]?.next; next && pages.length < shown.pages; next = pages.at(-1)?.next)
+        pages.push(await shown.load(next, signal));
+      return pages;
+    },
+    [shown],
+  );
   const { value: first, problem, reload } = useLoad(loadFirst);
   const [loaded, setLoaded] = useState<NextPages<P> | null>(null);
   const nextPages: NextPages<P> = loaded?.first === first ? loaded : { first, pages: [], problem: null, isBusy: false };
-  const next = (nextPages.pages.at(-1) ?? first)?.next ?? null;
+  const next = (nextPages.pages.at(-1) ?? first?.at(-1))?.next ?? null;
 
   const more = (): void => {
     if (nextPages.isBusy) return;
@@ -41,6 +52,7 @@ export function usePages<P extends Page>(load: (after: string | null, signal?: A
     load(next).then(
       (page) => {
         change({ ...nextPages, pages: [...nextPages.pages, page], problem: null, isBusy: false });
+        shown.pages = Math.min(MAX_RELOADED, (first?.length ?? 0) + nextPages.pages.length + 1);
       },
       (error: unknown) => {
         change({ ...nextPages, problem: problemOf(error), isBusy: false });
@@ -49,7 +61,7 @@ export function usePages<P extends Page>(load: (after: string | null, signal?: A
   };
 
   return {
-    pages: first && [first, ...nextPages.pages],
+    pages: first && [...first, ...nextPages.pages],
     problem: problem ?? nextPages.problem,
     reload,
     more: next === null ? null : more,

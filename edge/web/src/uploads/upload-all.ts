@@ -17,7 +17,10 @@ export interface UploadProgress {
   readonly failed: readonly { readonly path: string; readonly reason: string }[];
 }
 
-/** Upload files to a source. `onProgress` is called after each, and after each part of a large one. */
+/**
+ * Upload files to a source. `onProgress` is called after each, and after each part of a large one. Until all are uploaded,
+ * the browser asks before it closes the tab.
+ */
 export async function uploadAll(
   sourceId: string,
   files: readonly ChosenFile[],
@@ -49,7 +52,16 @@ export async function uploadAll(
       }
     }
   };
-  await Promise.all(Array.from({ length: PARALLEL }, uploadNext));
+  window.addEventListener("beforeunload", askBeforeClosing);
+  try {
+    await Promise.all(Array.from({ length: PARALLEL }, uploadNext));
+  } finally {
+    window.removeEventListener("beforeunload", askBeforeClosing);
+  }
+}
+
+function askBeforeClosing(event: Event): void {
+  event.preventDefault();
 }
 
 async function uploadOne(sourceId: string, { path, file }: ChosenFile, onSent: (bytes: number) => void): Promise<void> {

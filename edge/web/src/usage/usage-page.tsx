@@ -67,15 +67,15 @@ function UsageTable(): ReactNode {
       <LoadNote value={usage} problem={problem} reload={reload} />
       {usage?.rows.length === 0 && <p className="muted">Nothing was used in these days.</p>}
       {usage && usage.rows.length > 0 && (
-        <div className="usage-table">
+        <div className="usage-table" tabIndex={0} role="region" aria-label="Table of costs">
           <table>
             <thead>
               <tr>
                 <th scope="col">{NAMES[by]}</th>
                 <th scope="col">Kind</th>
                 <th scope="col">Calls</th>
-                <th scope="col">Input (cached)</th>
-                <th scope="col">Output (thoughts)</th>
+                <th scope="col">Input tokens (cached)</th>
+                <th scope="col">Output tokens (thoughts)</th>
                 <th scope="col">Cost</th>
               </tr>
             </thead>

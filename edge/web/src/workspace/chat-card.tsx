@@ -56,7 +56,7 @@ function SettingsForm({ settings, onSaved }: { settings: ChatSettings; onSaved: 
         value={instructions}
         onChange={setInstructions}
         error={invalid?.field === "instructions" ? invalid.message : null}
-        hint="Added to every question of the workspace, for example: who asks, which words to use, in which language to answer. Answers keep to their sources whatever you write here."
+        hint="Added to every question of the workspace, for example: who asks, which words to use, in which language to answer. Answers use their sources only, whatever you write here."
       />
       <Checkbox
         label="Members may share conversations by link"
