@@ -7,8 +7,11 @@ from typing import Any, Literal, get_args, get_origin
 import msgspec
 
 _INVALID_VALUE = re.compile(r"Invalid enum value .* - at `\$\.(\w+)`", re.DOTALL)
-_INVALID_DATE = re.compile(r"Invalid RFC3339 encoded date\b")
-_UNKNOWN_FIELD = re.compile(r"Object contains unknown field `.*`", re.DOTALL)
+_UNKNOWN_FIELD = re.compile(r"Object contains unknown field `[^`]*`")  # of the struct itself: an inner one's has a path after it
+_INVALID_TIME = re.compile(r"^Invalid RFC3339 encoded (date|datetime)\b")
+
+EXPECTED_TIME = "Expected a time such as 2026-01-31T08:00:00Z"
+_EXPECTED = {"date": "Expected a date such as 2026-01-31", "datetime": EXPECTED_TIME}
 
 
 def object_schema(kind: type[msgspec.Struct]) -> dict[str, Any]:
@@ -25,7 +28,7 @@ def explain(error: msgspec.ValidationError, kind: Any) -> str:
     `explain(error, Page) == "Object contains unknown field `size`. The fields are `limit`, `cursor`."`
     """
     fields = {each.encode_name: each.type for each in msgspec.structs.fields(kind)} if _is_struct(kind) else {}
-    reason = _INVALID_DATE.sub("Expected a date such as 2026-01-31", str(error))
+    reason = _INVALID_TIME.sub(lambda invalid: _EXPECTED[invalid[1]], str(error))
     if fields and _UNKNOWN_FIELD.fullmatch(reason):
         return f"{reason}. The fields are {_quoted(fields)}."
     field = _INVALID_VALUE.fullmatch(reason)

@@ -10,7 +10,7 @@ import flask
 import msgspec
 
 from headwater import errors
-from headwater.schemas import explain
+from headwater.schemas import EXPECTED_TIME, explain
 
 _HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -39,9 +39,7 @@ def decode_query(request: flask.Request, kind: Any) -> Any:
         if value is None:  # msgspec takes the text `null` for null
             raise errors.UnprocessableContent(f"Invalid query parameters: `{name}` can't be null. Leave it out.")
         if isinstance(value, dt.datetime) and ":" not in args[name]:  # and `20260131` for seconds since 1970
-            raise errors.UnprocessableContent(
-                f"Invalid query parameters: Expected a time such as 2026-01-31T08:00:00Z - at `$.{name}`."
-            )
+            raise errors.UnprocessableContent(f"Invalid query parameters: {EXPECTED_TIME} - at `$.{name}`.")
     return decoded
 
 

@@ -17,11 +17,16 @@ from tests.harness.local_token import LOCAL_TOKEN
 from tests.harness.support import unopened_database
 
 
+class Tone(msgspec.Struct, forbid_unknown_fields=True):
+    warmth: int = 0
+
+
 class Greeting(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     times: int = 1
     more: Any = None
     style: Literal["short", "long"] | None = None
+    tone: Tone | None = None
 
 
 class Count(msgspec.Struct):
@@ -135,6 +140,8 @@ def test_invalid_choice_is_answered_with_the_values_to_use() -> None:
 def test_unknown_field_is_answered_with_the_fields_to_use() -> None:
     detail = problem_of(client().post("/api/greetings", data='{"name": "Ada", "nmae": "x"}'), 422)["detail"]
     assert detail.startswith("Invalid body: Object contains unknown field `nmae`. The fields are `name`, ")
+    inner = problem_of(client().post("/api/greetings", data='{"name": "Ada", "tone": {"heat": 1}}'), 422)["detail"]
+    assert inner == "Invalid body: Object contains unknown field `heat` - at `$.tone`."
 
 
 def test_unknown_path_is_404_and_wrong_method_405() -> None:
@@ -172,6 +179,7 @@ def test_query_parameter_is_decoded_by_type() -> None:
         ("since=Null", "`since` can't be null. Leave it out."),
         ("since=31.1.2026", "Expected a date such as 2026-01-31 - at `$.since`."),
         ("n=x", "Expected `int` - at `$.n`."),
+        ("until=2026-01-31", "Expected a time such as 2026-01-31T08:00:00Z - at `$.until`."),
         ("until=20260131", "Expected a time such as 2026-01-31T08:00:00Z - at `$.until`."),
         ("until=0.5", "Expected a time such as 2026-01-31T08:00:00Z - at `$.until`."),
         ("note=caf%E9", "percent-encode their text as UTF-8."),
