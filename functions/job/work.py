@@ -36,6 +36,10 @@ _POLL_S = 0.2
 _FIRST_POLL_S, _POLL_GROWTH = 0.02, 1.25
 """The first pauses are short, then each is longer: another worker's step often adds the next ones soon."""
 
+_INDEX_PAUSE = 10
+"""Pause between two attempts to index vectors, in multiples of the first one's time. Each counts all vectors, at about
+0.3 s for 100,000, and a build may fail."""
+
 _BATCH_S = 2.0
 """How long the worker runs steps before it checks again whether a run is open."""
 
@@ -67,6 +71,7 @@ class JobWorker:
         self._may_hold_step = False
         self._has_embedded = False
         self._indexing = threading.Thread()
+        self._index_at = 0.0
 
     def work(self, is_open: Callable[[], bool]) -> StopReason:
         """Run due steps of all queues while `is_open()`. Returns why it stopped.
@@ -110,10 +115,16 @@ class JobWorker:
 
     def _index_vectors(self) -> None:
         """Start to build vector indexes, if the last steps stored vectors. Other workers may add more meanwhile."""
-        if self._has_embedded and not self._indexing.is_alive():
+        if self._has_embedded and not self._indexing.is_alive() and time.monotonic() >= self._index_at:
             self._has_embedded = False
-            self._indexing = threading.Thread(target=vector_index.build_indexes, args=(self.settings,))
+            self._indexing = threading.Thread(target=self._build_indexes, name="index_vectors")
             self._indexing.start()
+
+    def _build_indexes(self) -> None:
+        started = time.monotonic()
+        vector_index.build_indexes(self.settings)
+        ended = time.monotonic()
+        self._index_at = ended + _INDEX_PAUSE * (ended - started)
 
 
 def end_on_signals(exit_code: int) -> Lifetime:

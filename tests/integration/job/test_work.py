@@ -1,10 +1,13 @@
 """A job worker that waits: it indexes the vectors that it stored."""
 
+import time
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from functions.job import work
 from functions.job.database_retry import DatabaseRetry
 from functions.job.work import JobWorker
 from headwater.embedding import vector_index
@@ -32,3 +35,33 @@ def test_waiting_worker_indexes_the_vectors_that_it_stored(
         pipeline.start(source)
         assert worker.work(lambda: True) == "nothing due"
         wait_until(lambda: indexes() == [("ix_vectors_1_lists_1",)])
+
+
+def test_worker_indexes_again_after_a_pause(
+    database: FreshDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed_s = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + sum(passed_s), sleep=time.sleep)
+    attempts: list[object] = []
+
+    def take_100_s(settings: object) -> None:
+        passed_s.append(100)
+        attempts.append(settings)
+
+    monkeypatch.setattr(work, "time", clock)
+    monkeypatch.setattr(vector_index, "build_indexes", take_100_s)
+    with running_pipeline(database, job_idle_s=0.2, fetch_folders=(str(tmp_path),)) as pipeline:
+        worker = JobWorker(pipeline.database, pipeline.settings, Lifetime(), DatabaseRetry())
+        source = pipeline.add_source(None, kind="folder", path=str(tmp_path))
+        for name in ("a", "b"):
+            (tmp_path / f"{name}.md").write_text(f"# Document {name}\n")
+            run_id = pipeline.start(source)
+            while pipeline.read(run_id).state == "running":
+                worker.work(lambda: True)
+            wait_until(lambda: bool(attempts))
+        passed_s.append(900)
+        worker.work(lambda: True)
+        assert len(attempts) == 1
+        passed_s.append(100)
+        worker.work(lambda: True)
+        wait_until(lambda: len(attempts) == 2)
