@@ -100,11 +100,14 @@ _TYPOGRAPHIC = str.maketrans(dict.fromkeys("\u2018\u2019\u201c\u201d\u2013\u2014
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufe00-\ufe0f\ufeff]")
 """Soft hyphens, zero-width spaces and joiners, marks of direction, and variation selectors, as after emoji."""
 
-_EMOJI = re.compile(
-    "[\U0001f1e6-\U0001f1ff]{2}"  # flags
-    "|[\u231a\u231b\u23e9-\u23fa\u2600-\u2775\u2794-\u27bf\u2b50\u2b55\U0001f300-\U0001f3fa\U0001f400-\U0001faff]"
-)
-"""Emoji and symbols in their place, without the modifiers of skin tones. Joined emoji are several."""
+EMOJI = "\u231a\u231b\u23e9-\u23fa\u2600-\u2775\u2794-\u27bf\u2b50\u2b55\U0001f300-\U0001f3fa\U0001f400-\U0001faff"
+"""Emoji, and symbols that are used like them, for a set of a regular expression."""
+
+FLAG_LETTERS = "\U0001f1e6-\U0001f1ff"
+"""Two of them are a flag."""
+
+_EMOJI = re.compile(f"[{FLAG_LETTERS}]{{2}}|[{EMOJI}]")
+"""An emoji or a flag, without modifiers such as skin tones. Joined emoji are several."""
 
 _VERSION = re.compile(r"v?(\d+\.\d.*)", re.ASCII)
 """A version, which some write with a `v`: `v0.10.3`."""
@@ -127,9 +130,12 @@ class QueryWord(NamedTuple):
 
 
 def count_words(text: str, language: str) -> dict[int, int]:
-    """Count the words of a text in a language: word ids with how often they occur, at most MAX_COUNT times."""
+    """Count the words of a text in a language: word ids with how often they occur, at most MAX_COUNT times.
+
+    An emoji counts once: BM25 would rank a table lower that has a check mark in each cell, as a longer text.
+    """
     counts = Counter(chain.from_iterable(map(_ids_of(language).__getitem__, names(text))))
-    counts.update(map(word_id, find_emoji(text)))
+    counts.update({word_id(emoji) for emoji in find_emoji(text)})
     if len(counts) <= MAX_DISTINCT and max(counts.values(), default=0) <= MAX_COUNT:
         return dict(counts)
     return {word: min(n, MAX_COUNT) for word, n in islice(counts.items(), MAX_DISTINCT)}

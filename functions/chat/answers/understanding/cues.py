@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from functions.chat.common_words import common_words
-from headwater.words.analysis import find_emoji, names
+from headwater.words.analysis import EMOJI, FLAG_LETTERS, find_emoji, names
 
 MAX_FOLLOW_UP_WORDS = 12
 MAX_FOLLOW_UP_CHARS = 40
@@ -23,7 +23,10 @@ MAX_TALK_CHARS = 120
 MAX_LANGUAGE_CHARS = 4_000
 """Of a text whose language is told."""
 
-_EMOJI = r"\u200d\ufe0f\u2600-\u27bf\U0001f1e6-\U0001f1ff\U0001f300-\U0001faff"
+_MODIFIERS = r"\u200d\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f"
+"""Joiners, variation selectors, skin tones, and the letters of flags such as England's."""
+
+_EMOJI = rf"{EMOJI}{FLAG_LETTERS}{_MODIFIERS}"
 _GAPS = rf"[\s,.;:!?…\-\u2013\u2014¡¿'\"()\u3000-\u303f\uff00-\uff20\u061f\u060c{_EMOJI}]"
 """Spaces, punctuation and emoji."""
 

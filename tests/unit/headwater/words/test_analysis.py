@@ -144,6 +144,11 @@ def test_repeated_words_are_counted_and_bounded() -> None:
     assert len(count_words(" ".join(f"w{n}" for n in range(20_000)), "en")) == MAX_DISTINCT
 
 
+def test_emoji_counts_once() -> None:
+    row = "| Backup | ✅ | ❌ | ✅ |\n"
+    assert sorted(count_words(10 * row, "en").values()) == [1, 1, 10]
+
+
 def test_word_sequence_has_the_counted_words_in_their_order() -> None:
     text = "Query the search engine, then 搜索引擎 and std::vector."
     sequence = word_sequence(text, "en")

@@ -78,7 +78,11 @@ def test_question_compiles_whole_messages_of_few_languages() -> None:
 
 
 @pytest.mark.parametrize(
-    "message", ["Hello!", "OK 👍", "thanks anyway!", "Hi there", "Good morning 🙂", "谢谢", "🙂", "❤️ 👍🏽!", "Thanks ❤️"]
+    "message",
+    [
+        *("Hello!", "OK 👍", "thanks anyway!", "Hi there", "Good morning 🙂", "谢谢"),
+        *("🙂", "❤️ 👍🏽!", "Thanks ❤️", "Thanks ⭐", "⏰", "👨\u200d👩\u200d👧", "🏴\U000e0067\U000e0062\U000e007f"),
+    ],
 )
 def test_small_talk_is_recognised(message: str) -> None:
     assert is_small_talk(message)
