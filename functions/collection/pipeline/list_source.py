@@ -37,11 +37,11 @@ from headwater.queue.worker import StepResult
 class ListInput:
     """What a `list` step reads: how to reach the source, its cursor, and the source's fingerprints that are stored.
 
-    `model` is the active embedding model.
+    `model` is the active embedding model, None if nothing will be parsed.
     """
 
     credentials: Credentials
-    model: str
+    model: str | None
     cursor: str | None
     stored_fingerprints: frozenset[str]
 
@@ -62,7 +62,8 @@ class ListSource:
         credentials = read_credentials(tx, step.run_id, self.settings)
         if not is_remote(credentials.kind):
             credentials = replace(credentials, files=read_current(tx, credentials.source_id))
-        model, resume = read_active_model(tx), step.payload.get("resume")
+        resume = step.payload.get("resume")
+        model = None if step.payload.get("dry_run") else read_active_model(tx)
         if period := step.payload.get("period"):
             credentials = replace(credentials, period=msgspec.convert(period, Period))
         if step.payload.get("everything"):
@@ -78,7 +79,7 @@ class ListSource:
 
     def compute(self, gathered: ListInput) -> Listing:
         """List the source. The listing of a period removes nothing and has no cursor."""
-        if not gathered.stored_fingerprints:
+        if gathered.model and not gathered.stored_fingerprints:
             self.parsers.warm(gathered.model)  # all that is listed will be parsed
         listing = self.opener.open(gathered.credentials).list(gathered.cursor, gathered.stored_fingerprints)
         if gathered.credentials.period is None:

@@ -2,10 +2,13 @@
 
 import shutil
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from functions.collection.documents.parser_pool import parser_pool
+from functions.collection.runs.start import start_run
 from tests.harness.collection_app import CollectionClient
 from tests.harness.databases import FreshDatabase
 from tests.harness.pipeline import Pipeline, Repository, running_pipeline
@@ -76,3 +79,16 @@ def test_large_dry_run_stays_with_tickets(database: FreshDatabase, repository: R
         assert (run.engine, run.counts.added, job_runs) == ("tickets", 2, [])
         pipeline.finish(client.post(f"/api/sources/{source.id}/collect"))
         assert len(job_runs) == 1
+
+
+def test_listing_starts_a_parser_unless_it_is_a_dry_run(database: FreshDatabase, tmp_path: Path) -> None:
+    with running_pipeline(database, parse_timeout_s=61.0, fetch_folders=(str(tmp_path),)) as pipeline:
+        pool = parser_pool(pipeline.settings)
+        source = pipeline.add_source(None, kind="folder", path=str(tmp_path))
+        with pipeline.database.transaction(pipeline.workspace_id) as tx:
+            start_run(tx, pipeline.workspace_id, source.id, "api", dry_run=True)
+        pipeline.drain()
+        assert not pool._idle
+        pipeline.collect(source)
+        assert len(pool._idle) == 1
+        pool.close()
