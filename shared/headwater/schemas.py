@@ -1,4 +1,4 @@
-"""JSON Schemas of structs, for forms and for models; why a value is invalid; a check for NUL characters."""
+"""JSON Schemas of structs, for forms and for models; why a value is invalid; texts without NUL characters."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -7,7 +7,9 @@ from typing import Any, Literal, get_args, get_origin
 import msgspec
 
 _INVALID_VALUE = re.compile(r"Invalid enum value .* - at `\$\.(\w+)`", re.DOTALL)
-_UNKNOWN_FIELD = re.compile(r"Object contains unknown field `[^`]*`")  # of the struct itself: an inner one's has a path after it
+_UNKNOWN_FIELD = re.compile(r"Object contains unknown field `[^`]*`")
+"""Of the struct itself. The path of a struct within it would follow."""
+
 _INVALID_TIME = re.compile(r"^Invalid RFC3339 encoded (date|datetime)\b")
 
 EXPECTED_TIME = "Expected a time such as 2026-01-31T08:00:00Z"
@@ -60,3 +62,8 @@ def has_nul(value: object) -> bool:
     if isinstance(value, Mapping):
         return any(has_nul(key) or has_nul(item) for key, item in value.items())
     return isinstance(value, list | tuple) and any(map(has_nul, value))
+
+
+def replace_nul(text: str) -> str:
+    """Return a text with spaces for its NUL characters, which separate words, and without those at its ends."""
+    return text.strip("\0").replace("\0", " ")

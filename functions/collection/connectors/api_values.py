@@ -8,6 +8,7 @@ import msgspec
 
 from headwater.errors import PermanentError
 from headwater.redaction import quote
+from headwater.schemas import replace_nul
 
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,60}")
 
@@ -73,4 +74,4 @@ def as_list(value: Any) -> list[Any]:
 
 def as_text(value: Any) -> str:
     """Return a JSON string with spaces in place of NUL characters; "" for anything else."""
-    return value.strip("\0").replace("\0", " ") if isinstance(value, str) else ""
+    return replace_nul(value) if isinstance(value, str) else ""

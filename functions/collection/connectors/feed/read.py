@@ -17,6 +17,7 @@ import msgspec
 
 from functions.collection.connectors.feed.entries import FeedDocument, FeedEntry, FeedLink, ends_cut, entry_key
 from headwater.processes.child import limit_memory
+from headwater.schemas import replace_nul
 
 MAX_ENTRIES = 1_000
 MEMORY_BYTES = 512 * 1024**2
@@ -180,7 +181,7 @@ def _entry(
 
 def _storable(text: str) -> str:
     """Replace NUL characters by spaces and remove halves of surrogate pairs."""
-    return text.strip("\0").replace("\0", " ").encode(errors="ignore").decode()
+    return replace_nul(text).encode(errors="ignore").decode()
 
 
 def _plain(html: str) -> str:

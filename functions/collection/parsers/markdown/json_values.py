@@ -6,6 +6,8 @@ import math
 import re
 from typing import Any
 
+from headwater.schemas import replace_nul
+
 MAX_DEPTH = 20
 TOO_BIG = "it nests too deep or expands to too many values"
 
@@ -19,7 +21,7 @@ class Unreadable(Exception):
 def to_json(value: Any) -> str | int | float | bool | None:
     """Convert a scalar. Numbers that JSON can't store, or that Postgres would write in hundreds of digits, are text."""
     if isinstance(value, str):
-        return _SURROGATE.sub("", value.strip("\0").replace("\0", " "))
+        return _SURROGATE.sub("", replace_nul(value))
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
