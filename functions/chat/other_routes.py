@@ -44,7 +44,7 @@ def other_routes(
         *McpServerRoutes(database, settings).routes(),
         *McpOAuthRoutes(database, settings).routes(),
         *McpRoutes(tools, settings.k_revision or "local").routes(),
-        *ModelRoutes(database, answerer.models, settings.prices, has_queue=tickets is not None).routes(),
+        *ModelRoutes(database, answerer.models, settings, has_queue=tickets is not None).routes(),
         *ToolRoutes(database).routes(),
         *AgentRoutes(database, settings.agents_dir).routes(),
         *UsageRoutes(database, settings.prices).routes(),

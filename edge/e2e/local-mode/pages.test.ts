@@ -37,8 +37,11 @@ describe.skipIf(!existsSync(CHROMIUM))("a page (needs chromium)", () => {
 
   it("of the chat can be used at a zoom of 400 %", async () => {
     stack.chat.wordEveryMs = 5;
+    const models = { models: [], configured: true, agents: false, web: true };
+    await page.route("**/api/models", (route) => route.fulfill({ json: models }));
     stack.chat.documents.set("d1", { ...DOCUMENT, text: "Text\n\n```sh\ncode\n```\n\n".repeat(30) });
     await page.setViewportSize({ width: 320, height: 256 });
+    await page.reload();
     await page.getByRole("textbox", { name: "Question" }).fill("Why?");
     await page.getByRole("button", { name: "Ask", exact: true }).click();
     await page.getByRole("button", { name: "Citation 1: A title" }).click();

@@ -12,6 +12,8 @@ from functions.chat.conversations.chat_settings import (
 )
 from functions.chat.conversations.model_choice import read_allowed, write_allowed
 from functions.chat.models.models import ChatModels
+from functions.chat.web.engines import is_configured
+from headwater.config import Settings
 from headwater.database.transactions import Database
 from headwater.usage.prices import load_prices
 from headwater.web.app import Call, Route
@@ -29,12 +31,14 @@ class ModelSummary(msgspec.Struct, frozen=True):
 class ChatModelList(msgspec.Struct, frozen=True):
     """The models in the order in which they are tried. `configured` is false if answers only quote documents.
 
-    `agents`: whether this installation can run agents: it has a model and the queue `chat`.
+    `agents`: whether this installation can run agents: it has a model and the queue `chat`. `web`: whether answers can
+    be from the web: it has a search engine.
     """
 
     models: list[ModelSummary]
     configured: bool
     agents: bool
+    web: bool
 
 
 class AllowedModels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,13 +50,13 @@ class AllowedModels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ModelRoutes:
     """Handlers of the chat settings, and of the models and which are allowed.
 
-    `own_prices` is the setting `PRICES`, `has_queue` whether there is a queue for agents.
+    `has_queue`: whether there is a queue for agents.
     """
 
-    def __init__(self, database: Database, models: ChatModels, own_prices: str, *, has_queue: bool) -> None:
+    def __init__(self, database: Database, models: ChatModels, settings: Settings, *, has_queue: bool) -> None:
         self.database = database
         self.models = models
-        self.own_prices = own_prices
+        self.settings = settings
         self.has_queue = has_queue
 
     def routes(self) -> list[Route]:
@@ -104,9 +108,14 @@ class ModelRoutes:
             return self._list(self.models.allowed_names(call.body.allowed), everything=True)
 
     def _list(self, allowed: list[str], *, everything: bool) -> ChatModelList:
-        prices, models = load_prices(self.own_prices), []
+        prices, models = load_prices(self.settings.prices), []
         for name in self.models.names if everything else allowed:
             price = prices.find(name)
             amounts = (float(price.input), float(price.output)) if price else (None, None)
             models.append(ModelSummary(name, name in allowed, *amounts))
-        return ChatModelList(models, self.models.are_configured, self.models.are_configured and self.has_queue)
+        return ChatModelList(
+            models,
+            configured=self.models.are_configured,
+            agents=self.models.are_configured and self.has_queue,
+            web=is_configured(self.settings),
+        )

@@ -2509,12 +2509,13 @@ export interface components {
          * ChatModelList
          * @description The models in the order in which they are tried. `configured` is false if answers only quote documents.
          *
-         *     `agents`: whether this installation can run agents: it has a model and the queue `chat`.
+         *     `agents`: whether this installation can run agents: it has a model and the queue `chat`. `web`: whether answers can be from the web: it has a search engine.
          */
         ChatModelList: {
             models: components["schemas"]["ModelSummary"][];
             configured: boolean;
             agents: boolean;
+            web: boolean;
         };
         /**
          * ChatRequest

@@ -28,15 +28,15 @@ it("disables the button when no question can be asked", () => {
   expect(button(null)).toContain('aria-disabled="true"');
 });
 
-it("offers agents only where the API can run them", () => {
-  const options = (hasAgents: boolean): (string | undefined)[] =>
+it("offers agents and the web only where the API has them", () => {
+  const options = (agents: boolean, web: boolean): (string | undefined)[] =>
     [
       ...renderToStaticMarkup(
         <Composer
           text=""
           mode="documents"
           onAttach={nothing}
-          modes={offeredModes(hasAgents)}
+          modes={offeredModes({ agents, web })}
           onMode={nothing}
           {...ofAgents}
           onChange={nothing}
@@ -46,8 +46,10 @@ it("offers agents only where the API can run them", () => {
         />,
       ).matchAll(/<option[^>]*>([^<]*)/g),
     ].map((found) => found[1]);
-  expect(options(true)).toEqual(["Documents", "Web", "Both", "Agent"]);
-  expect(options(false)).toEqual(["Documents", "Web", "Both"]);
+  expect(options(true, true)).toEqual(["Documents", "Web", "Both", "Agent"]);
+  expect(options(false, true)).toEqual(["Documents", "Web", "Both"]);
+  expect(options(true, false)).toEqual(["Documents", "Agent"]);
+  expect(options(false, false)).toEqual(["Documents"]);
 });
 
 it("offers the installed agents after the modes", () => {
@@ -57,7 +59,7 @@ it("offers the installed agents after the modes", () => {
       text=""
       mode="documents"
       onAttach={nothing}
-      modes={offeredModes(true)}
+      modes={MODES}
       onMode={nothing}
       {...ofAgents}
       agents={[support]}

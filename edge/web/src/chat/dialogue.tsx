@@ -18,6 +18,7 @@ import { useDraft, useTakeBack } from "./drafts";
 import { EmptyChat } from "./empty-chat";
 import { lastAgentOf } from "./message-parts";
 import { Messages } from "./messages";
+import { NO_ABILITIES } from "./mode";
 import { ModelChoice } from "./model-choice";
 import { useAnswerer } from "./use-answerer";
 import { useConversation } from "./use-conversation";
@@ -40,7 +41,7 @@ export function Dialogue({ id, stored, filter, onChange }: Props): ReactNode {
   const { value: models } = useLoad(readChatModels);
   const [model, setModel] = useState("");
   const [lastAgent, setLastAgent] = useState("");
-  const { answerer, choice } = useAnswerer(lastAgent, models?.agents ?? false);
+  const { answerer, choice } = useAnswerer(lastAgent, models ?? NO_ABILITIES);
   const { messages, status, isThinking, problem, ask, askAgain, respond, stop, ...branches } = useConversation(
     id,
     stored,

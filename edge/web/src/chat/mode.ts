@@ -1,7 +1,7 @@
 /** Where the next answers are from. The browser remembers it for each user and workspace. */
 
 import { useState } from "react";
-import type { Mode } from "../api/types";
+import type { ChatModelList, Mode } from "../api/types";
 import { useAccount } from "../sign-in/account";
 
 export const MODES: readonly { mode: Mode; label: string }[] = [
@@ -11,9 +11,14 @@ export const MODES: readonly { mode: Mode; label: string }[] = [
   { mode: "agent", label: "Agent" },
 ];
 
-/** The modes that this installation can answer in. `hasAgents`: whether it can run agents, as `GET /api/models` says. */
-export function offeredModes(hasAgents: boolean): typeof MODES {
-  return hasAgents ? MODES : MODES.filter(({ mode }) => mode !== "agent");
+/** What an installation can do besides answering from documents, as `GET /api/models` says. */
+export type Abilities = Pick<ChatModelList, "agents" | "web">;
+
+export const NO_ABILITIES: Abilities = { agents: false, web: false };
+
+/** The modes that an installation can answer in. */
+export function offeredModes({ agents, web }: Abilities): typeof MODES {
+  return MODES.filter(({ mode }) => mode === "documents" || (mode === "agent" ? agents : web));
 }
 
 /** Return the mode and a function to change it. */

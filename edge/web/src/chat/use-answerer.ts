@@ -4,7 +4,7 @@ import { useState } from "react";
 import { readAgents } from "../api/agents";
 import type { InstalledAgent, Mode } from "../api/types";
 import { useLoad } from "../ui/use-load";
-import { offeredModes, useMode, type MODES } from "./mode";
+import { offeredModes, useMode, type Abilities, type MODES } from "./mode";
 
 interface Answerer {
   /** What the next question is sent with. */
@@ -22,16 +22,16 @@ interface Answerer {
   };
 }
 
-/** `lastAgent`: the installed agent that answers or has answered last. `hasAgents`: whether the installation can run agents, as `GET /api/models` says. */
-export function useAnswerer(lastAgent: string, hasAgents: boolean): Answerer {
-  const modes = offeredModes(hasAgents);
+/** `lastAgent`: the installed agent that answers or has answered last. */
+export function useAnswerer(lastAgent: string, abilities: Abilities): Answerer {
+  const modes = offeredModes(abilities);
   const [chosenMode, onMode] = useMode();
-  // Until the models are known, and after agents were switched off, the mode of the last visit may not be offered.
+  // Until the abilities are known, and after they have changed, the mode of the last visit may not be offered.
   const mode = modes.some((one) => one.mode === chosenMode) ? chosenMode : "documents";
   const { value: installed } = useLoad(readAgents);
   const [own, onAgent] = useState<string | null>(null);
   const chosen = own ?? lastAgent;
-  const agents = hasAgents ? (installed ?? []).filter((one) => one.allowed && one.problem === null) : [];
+  const agents = abilities.agents ? (installed ?? []).filter((one) => one.allowed && one.problem === null) : [];
   const agent = agents.some((one) => one.name === chosen) ? chosen : "";
   const sent = agent === "" ? mode : "agent";
   return {

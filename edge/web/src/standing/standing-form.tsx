@@ -1,8 +1,10 @@
 import { useState, type ReactNode, type SubmitEvent } from "react";
 import { fieldError } from "../api/problem";
 import { listSources } from "../api/sources";
+import { readChatModels } from "../api/usage";
 import type { StandingQuestion } from "../api/types";
 import { AgentField } from "../chat/agent-field";
+import { NO_ABILITIES, offeredModes } from "../chat/mode";
 import { ModelField } from "../chat/model-field";
 import { FilterBar } from "../filter/filter-bar";
 import { ScheduleFormFields } from "../sources/schedule-form-fields";
@@ -77,6 +79,8 @@ interface ErrorProps extends PartProps {
 
 /** What is asked, and from what it is answered. */
 function QuestionFields({ fields, onChange, errorOf }: ErrorProps): ReactNode {
+  const { value: models } = useLoad(readChatModels);
+  const modes = [fields.mode, ...offeredModes(models ?? NO_ABILITIES).map(({ mode }) => mode)];
   return (
     <>
       <Field
@@ -105,7 +109,7 @@ function QuestionFields({ fields, onChange, errorOf }: ErrorProps): ReactNode {
       <Choice
         label="Answer from"
         value={fields.mode}
-        options={MODES}
+        options={MODES.filter(([mode]) => modes.includes(mode))}
         onChange={(mode) => {
           onChange({ mode: mode as AskMode });
         }}

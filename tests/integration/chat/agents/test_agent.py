@@ -235,7 +235,14 @@ def test_empty_turn_is_retried_by_the_queue(chat: ChatApp, provider: ScriptedPro
 
 
 def test_list_of_models_says_that_agents_can_run(chat: ChatApp) -> None:
-    assert chat.client.get("/api/models").get_json()["agents"] is True
+    listed = chat.client.get("/api/models").get_json()
+    assert (listed["agents"], listed["web"]) == (True, False)
+
+
+def test_list_of_models_says_that_the_web_can_be_searched(database: FreshDatabase) -> None:
+    with running_chat_app(database, brave_api_key="key") as app:
+        listed = app.client.get("/api/models").get_json()
+    assert (listed["agents"], listed["web"]) == (False, True)
 
 
 def test_usage_is_recorded_for_each_turn(chat: ChatApp, provider: ScriptedProvider) -> None:
