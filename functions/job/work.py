@@ -36,9 +36,9 @@ _POLL_S = 0.2
 _FIRST_POLL_S, _POLL_GROWTH = 0.02, 1.25
 """The first pauses are short, then each is longer: another worker's step often adds the next ones soon."""
 
-_INDEX_PAUSE = 10
-"""Pause between two attempts to index vectors, in multiples of the first one's time. Each counts all vectors, at about
-0.3 s for 100,000, and a build may fail."""
+_INDEX_PAUSE = 5
+"""Pause after an attempt to index vectors that built nothing, in multiples of its time. It has counted all vectors, in
+about 0.3 s for 100,000, or a build has failed."""
 
 _BATCH_S = 2.0
 """How long the worker runs steps before it checks again whether a run is open."""
@@ -122,9 +122,9 @@ class JobWorker:
 
     def _build_indexes(self) -> None:
         started = time.monotonic()
-        vector_index.build_indexes(self.settings)
-        ended = time.monotonic()
-        self._index_at = ended + _INDEX_PAUSE * (ended - started)
+        if not vector_index.build_indexes(self.settings):
+            ended = time.monotonic()
+            self._index_at = ended + _INDEX_PAUSE * (ended - started)
 
 
 def end_on_signals(exit_code: int) -> Lifetime:

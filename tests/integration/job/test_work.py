@@ -37,17 +37,19 @@ def test_waiting_worker_indexes_the_vectors_that_it_stored(
         wait_until(lambda: indexes() == [("ix_vectors_1_lists_1",)])
 
 
-def test_worker_indexes_again_after_a_pause(
-    database: FreshDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("built", [[], ["ix_vectors_1_lists_1"]])
+def test_worker_pauses_after_an_attempt_that_built_nothing(
+    database: FreshDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, built: list[str]
 ) -> None:
     passed_s = [0.0]
-    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + sum(passed_s), sleep=time.sleep)
     attempts: list[object] = []
 
-    def take_100_s(settings: object) -> None:
-        passed_s.append(100)
+    def take_100_s(settings: object) -> list[str]:
         attempts.append(settings)
+        passed_s.append(100)
+        return built
 
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + sum(passed_s), sleep=time.sleep)
     monkeypatch.setattr(work, "time", clock)
     monkeypatch.setattr(vector_index, "build_indexes", take_100_s)
     with running_pipeline(database, job_idle_s=0.2, fetch_folders=(str(tmp_path),)) as pipeline:
@@ -58,10 +60,8 @@ def test_worker_indexes_again_after_a_pause(
             run_id = pipeline.start(source)
             while pipeline.read(run_id).state == "running":
                 worker.work(lambda: True)
-            wait_until(lambda: bool(attempts))
-        passed_s.append(900)
+            worker.work(lambda: True)
+        assert len(attempts) == (2 if built else 1)
+        passed_s.append(500)
         worker.work(lambda: True)
-        assert len(attempts) == 1
-        passed_s.append(100)
-        worker.work(lambda: True)
-        wait_until(lambda: len(attempts) == 2)
+        assert len(attempts) == 2
