@@ -1,9 +1,9 @@
 /** What the suites of local mode share: Chromium, and the Worker with the built app in front of a fake chat function. */
 
 import type { Browser, Page } from "playwright-core";
-import { inject } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, inject } from "vitest";
 import type { ServerProcess } from "../tests/server-process";
-import { startLocal } from "../tests/local";
+import { LOCAL_TOKEN, startLocal } from "../tests/local";
 import { DESK, launch, open } from "./browser.mjs";
 import { ChatFunction } from "./chat-function";
 
@@ -36,6 +36,26 @@ export class Stack {
 
 /** The stack that all suites of local mode share. */
 export const stack = new Stack();
+
+/** Open a page for a suite, and pass it to `use`. In it, each test finds the app open, signed in, and as if it were new. */
+export function openApp(use: (page: Page) => void): void {
+  let page: Page;
+
+  beforeAll(async () => {
+    page = await stack.openPage();
+    use(page);
+  });
+
+  afterAll(() => page.context().close());
+
+  beforeEach(async () => {
+    stack.chat.reset();
+    await page.goto(`${stack.url}/#token=${LOCAL_TOKEN}`);
+    await page.getByRole("textbox", { name: "Question" }).waitFor();
+  });
+
+  afterEach(() => clearPage(page, stack.url));
+}
 
 /**
  * Leave a page of the app at `url` for the next test as if it were new: no storage, cookies, permissions, routes or other

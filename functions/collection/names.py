@@ -6,11 +6,13 @@ from msgspec import Meta
 
 from headwater.errors import UnprocessableContent
 
-Name = Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": 200})]
+_MAX_CHARS = 200
+
+Name = Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": _MAX_CHARS})]
 """A name as the API describes it. `check_name` checks it."""
 
 
 def check_name(name: str) -> None:
     """Raise UnprocessableContent for a name that is blank, longer than 200 characters, or contains a NUL."""
-    if not 1 <= len(name.strip()) <= 200 or "\0" in name:
-        raise UnprocessableContent("name: use 1 to 200 characters.")
+    if not 1 <= len(name.strip()) <= _MAX_CHARS or "\0" in name:
+        raise UnprocessableContent(f"name: use 1 to {_MAX_CHARS} characters.")

@@ -2,27 +2,16 @@
 
 import { existsSync } from "node:fs";
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { LOCAL_TOKEN } from "../../tests/local";
+import { describe, expect, it } from "vitest";
 import { CHROMIUM, expectAccessible } from "../browser.mjs";
-import { clearPage, stack } from "../stack";
+import { openApp, stack } from "../stack";
 
 describe.skipIf(!existsSync(CHROMIUM))("a load that fails (needs chromium)", () => {
   let page: Page;
 
-  beforeAll(async () => {
-    page = await stack.openPage();
+  openApp((opened) => {
+    page = opened;
   });
-
-  afterAll(() => page.context().close());
-
-  beforeEach(async () => {
-    stack.chat.reset();
-    await page.goto(`${stack.url}/#token=${LOCAL_TOKEN}`);
-    await page.getByRole("textbox", { name: "Question" }).waitFor();
-  });
-
-  afterEach(() => clearPage(page, stack.url));
 
   it.each([
     ["chat/c9", "Conversation not found", "Begin a new chat"],

@@ -2,30 +2,19 @@
 
 import { existsSync } from "node:fs";
 import type { Locator, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { LOCAL_TOKEN } from "../../tests/local";
+import { describe, expect, it } from "vitest";
 import { makeRun } from "../../web/src/testing/make-run";
 import { makeSource } from "../../web/src/testing/make-source";
 import { CHROMIUM, expectNoHorizontalScroll, NARROW } from "../browser.mjs";
-import { clearPage, stack } from "../stack";
+import { openApp, stack } from "../stack";
 import { DOCUMENT } from "./web-faults.test";
 
 describe.skipIf(!existsSync(CHROMIUM))("a page (needs chromium)", () => {
   let page: Page;
 
-  beforeAll(async () => {
-    page = await stack.openPage();
+  openApp((opened) => {
+    page = opened;
   });
-
-  afterAll(() => page.context().close());
-
-  beforeEach(async () => {
-    stack.chat.reset();
-    await page.goto(`${stack.url}/#token=${LOCAL_TOKEN}`);
-    await page.getByRole("textbox", { name: "Question" }).waitFor();
-  });
-
-  afterEach(() => clearPage(page, stack.url));
 
   it("wraps a long title in a narrow window", async () => {
     await page.setViewportSize(NARROW);

@@ -2,29 +2,18 @@
 
 import { existsSync } from "node:fs";
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { LOCAL_TOKEN } from "../../tests/local";
+import { describe, expect, it } from "vitest";
 import { makeRun } from "../../web/src/testing/make-run";
 import { makeGitKind, makeSource } from "../../web/src/testing/make-source";
 import { CHROMIUM } from "../browser.mjs";
-import { clearPage, stack } from "../stack";
+import { openApp, stack } from "../stack";
 
 describe.skipIf(!existsSync(CHROMIUM))("the page (needs chromium)", () => {
   let page: Page;
 
-  beforeAll(async () => {
-    page = await stack.openPage();
+  openApp((opened) => {
+    page = opened;
   });
-
-  afterAll(() => page.context().close());
-
-  beforeEach(async () => {
-    stack.chat.reset();
-    await page.goto(`${stack.url}/#token=${LOCAL_TOKEN}`);
-    await page.getByRole("textbox", { name: "Question" }).waitFor();
-  });
-
-  afterEach(() => clearPage(page, stack.url));
 
   it("of sources finds some by their words, which are in the URL", async () => {
     const list = (length: number): unknown => ({

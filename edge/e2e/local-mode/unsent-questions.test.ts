@@ -2,28 +2,20 @@
 
 import { existsSync } from "node:fs";
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { LOCAL_TOKEN } from "../../tests/local";
+import { beforeEach, describe, expect, it } from "vitest";
 import { CHROMIUM } from "../browser.mjs";
-import { clearPage, stack } from "../stack";
+import { openApp, stack } from "../stack";
 
 describe.skipIf(!existsSync(CHROMIUM))("a question without a connection (needs chromium)", () => {
   let page: Page;
 
-  beforeAll(async () => {
-    page = await stack.openPage();
+  openApp((opened) => {
+    page = opened;
   });
 
-  afterAll(() => page.context().close());
-
-  beforeEach(async () => {
-    stack.chat.reset();
+  beforeEach(() => {
     stack.chat.wordEveryMs = 5;
-    await page.goto(`${stack.url}/#token=${LOCAL_TOKEN}`);
-    await question().waitFor();
   });
-
-  afterEach(() => clearPage(page, stack.url));
 
   const question = (): ReturnType<Page["getByRole"]> => page.getByRole("textbox", { name: "Question" });
   const ask = async (text: string): Promise<void> => {

@@ -192,11 +192,10 @@ class ChatRoutes:
         after = int(last_seen) if re.fullmatch("[0-9]{1,9}", last_seen) else 0
         with self.database.transaction(call.workspace_id) as tx:
             answer, is_open = message_log.find_last(tx, call.workspace_id, conversation_id)
-            known = message_log.read(tx, answer, after - 1) if answer and after else []
-            if answer is None or not (is_open or (known and known[-1].seq > after)):
+            if answer is None or not (is_open or (after and message_log.has_more(tx, answer, after))):
                 return Reply(None, 204)
-        if not known:  # the event may be of an earlier answer
-            after = 0
+            if after and not message_log.has_more(tx, answer, after - 1):  # the event is of an earlier answer
+                after = 0
         return _stream(self.replayer.replay(answer, after=after, request_id=call.request_id))
 
     def stop_chat(self, call: Call) -> Stopped:

@@ -209,6 +209,12 @@ def read(tx: Connection, answer: AnswerKey, after: int = 0) -> list[Event]:
     return [Event(row.seq, row.data) for row in tx.execute(_READ, values)]
 
 
+def has_more(tx: Connection, answer: AnswerKey, after: int) -> bool:
+    """Return whether an answer has events with numbers above `after`."""
+    values = {"workspace_id": answer.workspace_id, "id": answer.id, "after": after}
+    return bool(tx.execute(_HAS_MORE, values).scalar_one())
+
+
 def is_restarted(after: int, events: Sequence[Event]) -> bool:
     """Return True if events are of a later writing of the answer than the event with the number `after`."""
     return after > 0 and bool(events) and (events[0].seq - 1) // MAX_EVENTS > (after - 1) // MAX_EVENTS
@@ -335,6 +341,11 @@ _END = sa.text("""
 _READ = sa.text("""
     select seq, data from message_events
     where workspace_id = :workspace_id and message_id = :id and seq > :after order by seq
+""")
+
+_HAS_MORE = sa.text("""
+    select exists (
+      select 1 from message_events where workspace_id = :workspace_id and message_id = :id and seq > :after)
 """)
 
 # Events begin with their type. The index is read backwards, to the last event of a call.
